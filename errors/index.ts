@@ -1,0 +1,54 @@
+/**
+ * The one error type that crosses the house. A status number, an SQL error or an HTTP body never leaves the
+ * room that understands it: it becomes a `CourierError` there. Imports nothing, so every room may use it,
+ * workflows included.
+ */
+import { ERRORS, type ErrorClass, type ErrorCode } from './table.ts';
+
+export { ERRORS, type ErrorClass, type ErrorCode, type ErrorEntry } from './table.ts';
+
+export interface CourierErrorOptions {
+  /** What exactly, in a few words: the file, the id, the path. Never a secret, never a presigned URL. */
+  readonly detail?: string;
+  /** The server's own wish for the next try. */
+  readonly retryAfterMs?: number;
+  /** What the other side calls this request, so that its keepers can find it. */
+  readonly requestId?: string;
+  readonly cause?: unknown;
+}
+
+export class CourierError extends Error {
+  // Set on the instance: Temporal matches error types by `name`.
+  override readonly name = 'CourierError';
+  readonly code: ErrorCode;
+  readonly class: ErrorClass;
+  readonly nextStep: string;
+  readonly detail: string | undefined;
+  readonly retryAfterMs: number | undefined;
+  readonly requestId: string | undefined;
+
+  constructor(code: ErrorCode, options: CourierErrorOptions = {}) {
+    const entry = ERRORS[code];
+    const request = options.requestId === undefined ? '' : ` [request ${options.requestId}]`;
+    super(
+      options.detail === undefined
+        ? entry.sentence + request
+        : `${entry.sentence} ${options.detail}${request}`,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
+    this.code = code;
+    this.class = entry.class;
+    this.nextStep = entry.nextStep;
+    this.detail = options.detail;
+    this.retryAfterMs = options.retryAfterMs;
+    this.requestId = options.requestId;
+  }
+}
+
+export const isCourierError = (error: unknown, code?: ErrorCode): error is CourierError =>
+  error instanceof CourierError && (code === undefined || error.code === code);
+
+/** For the end of a switch over a discriminated union: a new member is then a compile error. */
+export function assertNever(value: never): never {
+  throw new CourierError('NDI_E_INTERNAL', { detail: `unexpected value ${JSON.stringify(value)}` });
+}

@@ -1,0 +1,273 @@
+/**
+ * Every error a person can meet, once. `docs/errors.md` is generated from this table.
+ *
+ * - A code is stable and is never re-used for something else.
+ * - `class` decides what a run does (see `ErrorClass`); it is decided here, where the knowledge is, and nowhere else.
+ * - `sentence` is what a lab member reads; `nextStep` is what they can do about it.
+ */
+
+/**
+ * What a run does about an error:
+ * `retryable` try again later, without end · `permanent` this will never work as asked ·
+ * `needs-login` park until credentials work again · `needs-person` park until a person decides ·
+ * `moved` the world changed under the plan: plan again.
+ */
+export type ErrorClass = 'retryable' | 'permanent' | 'needs-login' | 'needs-person' | 'moved';
+
+export interface ErrorEntry {
+  readonly class: ErrorClass;
+  readonly sentence: string;
+  readonly nextStep: string;
+}
+
+const entry = (errorClass: ErrorClass, sentence: string, nextStep: string): ErrorEntry => ({
+  class: errorClass,
+  sentence,
+  nextStep,
+});
+
+export const ERRORS = {
+  // The command line and its input.
+  NDI_E_USAGE: entry('permanent', 'The command was not understood.', 'Run the command with --help.'),
+  NDI_E_INTERNAL: entry(
+    'permanent',
+    'Something went wrong inside ndi-courier.',
+    'Report it with the code and the run id; nothing of your dataset was lost.',
+  ),
+
+  // A dataset directory on disk.
+  NDI_E_NOT_A_DATASET: entry(
+    'permanent',
+    'This folder is not an NDI dataset.',
+    'Give the folder that holds `.ndi`.',
+  ),
+  NDI_E_DATABASE_CORRUPT: entry(
+    'permanent',
+    'The document database of the dataset is damaged.',
+    'Restore `.ndi/did-sqlite.sqlite` from a backup, or repair it with `sqlite3 … .recover`.',
+  ),
+  NDI_E_DATABASE_BUSY: entry(
+    'needs-person',
+    'Another program is writing to the dataset’s database.',
+    'Close MATLAB or Python on this dataset, then resume the run.',
+  ),
+  NDI_E_TWO_REMOTES: entry(
+    'permanent',
+    'The dataset is linked to more than one cloud dataset.',
+    'Remove all but one `dataset_remote` document, or pass --to ID.',
+  ),
+  NDI_E_AMBIGUOUS_DATASET_ID: entry(
+    'permanent',
+    'The dataset has several sessions and none is marked as the dataset itself.',
+    'Open it once with NDI in MATLAB or Python, which repairs this, and try again.',
+  ),
+  NDI_E_FILE_MISSING: entry(
+    'permanent',
+    'A binary file that a document names is not on this disk.',
+    'Bring the file back into `.ndi/files`, then run the command again.',
+  ),
+  NDI_E_FILE_TOO_LARGE: entry(
+    'permanent',
+    'A file is larger than 5 GB, the most the cloud takes in one piece.',
+    'Split the recording at the NDI level.',
+  ),
+  NDI_E_FILE_CHANGED: entry(
+    'moved',
+    'A file changed while it was being read.',
+    'Wait until nothing writes to the dataset; the run looks again by itself.',
+  ),
+  NDI_E_BAD_ID: entry(
+    'permanent',
+    'An id is not a valid NDI id or file name.',
+    'Look at the named document; ids may not contain path separators.',
+  ),
+  NDI_E_BAD_JSON: entry(
+    'permanent',
+    'A document is not valid JSON.',
+    'Look at the named document; it was left as it is.',
+  ),
+  NDI_E_LINKED_SESSION: entry(
+    'permanent',
+    'A session is linked, not ingested, so its documents are not in this dataset.',
+    'Ingest the session in MATLAB or Python first.',
+  ),
+  NDI_E_READ_ONLY: entry(
+    'permanent',
+    'This folder cannot be written to.',
+    'Give a folder you may write to, or change its permissions.',
+  ),
+  NDI_E_DISK_FULL: entry(
+    'needs-person',
+    'The disk is full.',
+    'Free some space, then resume the run; what is already there is kept.',
+  ),
+  NDI_E_TARGET_OCCUPIED: entry(
+    'permanent',
+    'The target folder already holds something else.',
+    'Choose a folder that is empty or does not exist.',
+  ),
+  NDI_E_OPEN_CHECK: entry(
+    'permanent',
+    'The built dataset does not read back as it should.',
+    'Report it with the run id; the target folder was not touched.',
+  ),
+  NDI_E_DATASET_IN_USE: entry(
+    'retryable',
+    'Another run is working on this dataset.',
+    'Nothing to do: this run goes on when the other one ends.',
+  ),
+  NDI_E_BAD_METADATA: entry(
+    'permanent',
+    'The metadata for the new cloud dataset is not valid.',
+    'Correct the listed fields, or pass --new NAME.',
+  ),
+  NDI_E_NAME_NEEDED: entry(
+    'permanent',
+    'The dataset is not linked to the cloud and has no name to be created under.',
+    'Pass --new NAME to create a cloud dataset, or --to ID to use an existing one.',
+  ),
+
+  // Logging in.
+  NDI_E_NO_CREDENTIALS: entry(
+    'needs-login',
+    'No credentials for NDI Cloud were found.',
+    'Run `ndi-courier login`, or set NDI_CLOUD_USERNAME and NDI_CLOUD_PASSWORD.',
+  ),
+  NDI_E_LOGIN_EXPIRED: entry(
+    'needs-login',
+    'The login to NDI Cloud is no longer valid and could not be renewed.',
+    'Run `ndi-courier login`; waiting runs go on by themselves.',
+  ),
+  NDI_E_WRONG_PASSWORD: entry(
+    'needs-login',
+    'NDI Cloud refused this e-mail and password.',
+    'Run `ndi-courier login` again.',
+  ),
+  NDI_E_NO_ORGANIZATION: entry(
+    'permanent',
+    'This account belongs to no organisation.',
+    'Ask the administrator of your lab’s organisation to add you.',
+  ),
+  NDI_E_CHOOSE_ORGANIZATION: entry(
+    'permanent',
+    'This account belongs to several organisations.',
+    'Choose one with --organization ID or NDI_CLOUD_ORGANIZATION_ID.',
+  ),
+
+  // NDI Cloud and its object store.
+  NDI_E_FORBIDDEN: entry(
+    'permanent',
+    'This account may not do that on NDI Cloud.',
+    'Ask the owner of the dataset, or log in with another profile.',
+  ),
+  NDI_E_NOT_FOUND: entry(
+    'permanent',
+    'NDI Cloud does not have this.',
+    'Check the id with `ndi-courier cloud datasets list`.',
+  ),
+  NDI_E_BAD_REQUEST: entry(
+    'permanent',
+    'NDI Cloud refused the request.',
+    'Report it with the request id; repeating it will not help.',
+  ),
+  NDI_E_DATASET_PUBLISHED: entry(
+    'permanent',
+    'The cloud dataset is published, and published datasets do not change.',
+    'Upload into another dataset with --to or --as-new, or ask for it to be unpublished.',
+  ),
+  NDI_E_LOCKED: entry(
+    'retryable',
+    'Somebody else holds the write lock of the cloud dataset.',
+    'Nothing to do: the run tries again by itself.',
+  ),
+  NDI_E_RATE_LIMITED: entry(
+    'retryable',
+    'NDI Cloud asks us to slow down.',
+    'Nothing to do: the run tries again by itself.',
+  ),
+  NDI_E_CLOUD_UNAVAILABLE: entry(
+    'retryable',
+    'NDI Cloud did not answer properly.',
+    'Nothing to do: the run tries again by itself.',
+  ),
+  NDI_E_GATEWAY_TIMEOUT: entry(
+    'retryable',
+    'NDI Cloud answered 504: it may or may not have done the work.',
+    'Nothing to do: the run looks before it repeats anything.',
+  ),
+  NDI_E_NETWORK: entry('retryable', 'The connection broke.', 'Nothing to do: the run tries again by itself.'),
+  NDI_E_STALLED: entry(
+    'retryable',
+    'No bytes moved for a long time.',
+    'Nothing to do: the run tries again by itself.',
+  ),
+  NDI_E_BAD_ANSWER: entry(
+    'retryable',
+    'NDI Cloud answered something that was not expected.',
+    'If it goes on, report it with the request id.',
+  ),
+  NDI_E_URL_EXPIRED: entry(
+    'retryable',
+    'A transfer address expired.',
+    'Nothing to do: the run asks for a new one.',
+  ),
+  NDI_E_NOT_READY: entry(
+    'retryable',
+    'NDI Cloud is still preparing this.',
+    'Nothing to do: the run asks again.',
+  ),
+  NDI_E_INTEGRITY: entry(
+    'retryable',
+    'The bytes that arrived are not the bytes that were sent.',
+    'Nothing to do: the run sends them again.',
+  ),
+  NDI_E_ARCHIVED: entry(
+    'permanent',
+    'The file is in cold storage and must be thawed first.',
+    'Ask NDI Cloud to thaw the file, then run the command again.',
+  ),
+  NDI_E_IMPORT_INCOMPLETE: entry(
+    'permanent',
+    'NDI Cloud did not take in everything that was sent.',
+    'Run the upload again; only what is missing is sent.',
+  ),
+
+  // ZIP archives that come from outside.
+  NDI_E_ZIP_UNSAFE: entry(
+    'permanent',
+    'A ZIP archive holds entries that are not safe to unpack.',
+    'Report it; nothing of the archive was unpacked.',
+  ),
+  NDI_E_ZIP_CORRUPT: entry(
+    'retryable',
+    'A ZIP archive is damaged.',
+    'Nothing to do: the run fetches it again.',
+  ),
+
+  // Our own records and service.
+  NDI_E_LEDGER_NEWER: entry(
+    'permanent',
+    'The records of this dataset were written by a newer ndi-courier.',
+    'Update ndi-courier.',
+  ),
+  NDI_E_LEDGER: entry(
+    'needs-person',
+    'The records of this dataset could not be read or written.',
+    'Check disk space and permissions, then resume the run.',
+  ),
+  NDI_E_NO_TEMPORAL: entry(
+    'permanent',
+    'No Temporal server could be found or made.',
+    'See the list of choices in the message, or set TEMPORAL_ADDRESS.',
+  ),
+  NDI_E_SERVICE: entry(
+    'permanent',
+    'The background service could not be started.',
+    'Run `ndi-courier doctor`; its log names the cause.',
+  ),
+  NDI_E_NOT_RUNNING: entry('permanent', 'ndi-courier is not running.', 'Run `ndi-courier up`.'),
+  NDI_E_RUN_UNKNOWN: entry('permanent', 'There is no such run.', 'Run `ndi-courier runs list`.'),
+  NDI_E_CANCELLED: entry('permanent', 'The run was cancelled.', 'Start it again to go on where it stopped.'),
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof ERRORS;
