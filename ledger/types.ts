@@ -1,0 +1,243 @@
+/**
+ * The ledger of one dataset: one SQLite file with base, plans, units and their journal, and audit.
+ * Callers see these verbs, never SQL. All verbs are synchronous and durable when they return; any number of
+ * processes may hold the same ledger. A `runKey` names one run of a workflow across retries and continue-as-new.
+ */
+
+export type ItemKind = 'document' | 'file';
+
+/**
+ * pending → sending (intent written before the first byte) → sent (the other side took it) → done (verified in its
+ * own listing). skipped: was there already. failed: listed as a problem; never fails its unit.
+ */
+export type ItemState = 'pending' | 'sending' | 'sent' | 'done' | 'skipped' | 'failed';
+
+export interface PlanItem {
+  readonly kind: ItemKind;
+  /** NDI id of a document, uid of a file. */
+  readonly id: string;
+  /** Null for items that need no transfer. */
+  readonly unit: number | null;
+  readonly state: ItemState;
+  readonly sizeBytes: number;
+  /** Canonical SHA-256 of a document; of a file when known. */
+  readonly sha256Hex: string | null;
+  readonly md5Hex: string | null;
+  readonly cloudId: string | null;
+  /** Of a file: the document that names it, its logical name there, its path (relative to the dataset where inside). */
+  readonly documentId: string | null;
+  readonly name: string | null;
+  readonly path: string | null;
+  readonly errorCode: string | null;
+  readonly errorDetail: string | null;
+}
+
+export type NewPlanItem = Pick<PlanItem, 'kind' | 'id' | 'unit' | 'state' | 'sizeBytes'> & Partial<PlanItem>;
+
+export type UnitKind = 'documents' | 'file-zip' | 'file' | 'files';
+export type UnitState = 'pending' | 'sending' | 'sent' | 'done';
+
+export interface PlanUnit {
+  readonly unit: number;
+  readonly kind: UnitKind;
+  /** Units of a wave may go at once; a wave waits for the one before. Files are wave 0. */
+  readonly wave: number;
+  readonly itemCount: number;
+  readonly sizeBytes: number;
+  readonly state: UnitState;
+  /** The bulk upload job that carries the unit, written before its bytes go out. */
+  readonly jobId: string | null;
+}
+
+export type NewPlanUnit = Pick<PlanUnit, 'unit' | 'kind' | 'wave' | 'itemCount' | 'sizeBytes'>;
+
+export interface KindTotals {
+  readonly total: number;
+  readonly pending: number;
+  readonly sending: number;
+  readonly sent: number;
+  readonly done: number;
+  readonly skipped: number;
+  readonly failed: number;
+  /** Bytes of all items, and of those that are sent or done. */
+  readonly bytesTotal: number;
+  readonly bytesDone: number;
+}
+
+export interface PlanTotals {
+  readonly documents: KindTotals;
+  readonly files: KindTotals;
+  readonly units: number;
+}
+
+export interface Problem {
+  readonly kind: ItemKind | 'dataset';
+  readonly id: string;
+  readonly code: string;
+  readonly detail: string;
+}
+
+export interface BaseItem {
+  readonly kind: ItemKind;
+  readonly id: string;
+  readonly sha256Hex: string | null;
+  readonly cloudId: string | null;
+  readonly sizeBytes: number;
+}
+
+/** A row of the other side's listing. */
+export interface ListingRow {
+  /** NDI id, or uid. May repeat: the cloud knows no uniqueness. */
+  readonly id: string;
+  readonly cloudId: string | null;
+  readonly sizeBytes: number | null;
+  /** Of files: what the row says; null where it does not say. */
+  readonly uploaded: boolean | null;
+}
+
+export interface ListingResult {
+  readonly rows: number;
+  readonly distinctIds: number;
+  /** Equal for equal sets of rows, whatever their order: two passes that agree prove a listing. */
+  readonly digest: string;
+}
+
+export type LeaseResult = { readonly held: true } | { readonly held: false; readonly by: string };
+
+export interface Ledger {
+  readonly path: string;
+
+  // The lease: at most one run writes a dataset at a time.
+  /** Idempotent for the same holder. */
+  acquireLease(workflowId: string): LeaseResult;
+  releaseLease(workflowId: string): void;
+
+  // The plan of a run.
+  planState(runKey: string): 'absent' | 'building' | 'sealed';
+  /** Starts a plan; an unsealed one of the same run is thrown away. Plans of ended runs are pruned (the last 5 are kept). */
+  beginPlan(runKey: string, plan: { readonly operation: string; readonly cloudDatasetId: string }): void;
+  /** One transaction per call. */
+  addItems(runKey: string, items: readonly NewPlanItem[]): void;
+  addUnits(runKey: string, units: readonly NewPlanUnit[]): void;
+  sealPlan(runKey: string): void;
+  planTotals(runKey: string): PlanTotals;
+  unit(runKey: string, unit: number): PlanUnit;
+  /** Ordered by unit number; `after` pages on. */
+  units(
+    runKey: string,
+    query: { readonly kinds: readonly UnitKind[]; readonly after?: number; readonly limit: number },
+  ): PlanUnit[];
+  /** In the order they were added, which for documents is dependency order. */
+  unitItems(runKey: string, unit: number): PlanItem[];
+  /** Streams; never holds the plan in memory. */
+  items(
+    runKey: string,
+    query: { readonly kind: ItemKind; readonly states?: readonly ItemState[] },
+  ): IterableIterator<PlanItem>;
+  item(runKey: string, kind: ItemKind, id: string): PlanItem | undefined;
+  markUnit(
+    runKey: string,
+    unit: number,
+    change: { readonly state?: UnitState; readonly jobId?: string | null },
+  ): void;
+  /** One transaction. */
+  markItems(
+    runKey: string,
+    kind: ItemKind,
+    ids: readonly string[],
+    change: {
+      readonly state: ItemState;
+      readonly cloudId?: string;
+      readonly sha256Hex?: string;
+      readonly md5Hex?: string;
+      readonly sizeBytes?: number;
+      readonly errorCode?: string;
+      readonly errorDetail?: string;
+    },
+  ): void;
+  /** Puts items of these states back to pending in new units of at most so many items and bytes; returns the new units. */
+  replan(
+    runKey: string,
+    query: {
+      readonly kind: ItemKind;
+      readonly states: readonly ItemState[];
+      readonly unitKind: UnitKind;
+      readonly maxItems: number;
+      readonly maxBytes: number;
+    },
+  ): PlanUnit[];
+  problems(runKey: string, limit: number): Problem[];
+  problemCount(runKey: string): number;
+  addProblem(runKey: string, problem: Problem): void;
+
+  // Small facts of a run that must be on disk before the world is touched (a create mark, a chosen id).
+  fact(runKey: string, key: string): string | undefined;
+  setFact(runKey: string, key: string, value: string): void;
+
+  // What the other side lists, kept in a table so that no listing is held in memory.
+  /** Replaces the rows of an earlier listing of this run, kind and name. */
+  beginListing(
+    runKey: string,
+    kind: ItemKind,
+    name: string,
+  ): { add(rows: readonly ListingRow[]): void; finish(): ListingResult };
+  listing(runKey: string, kind: ItemKind, name: string): IterableIterator<ListingRow>;
+  listed(runKey: string, kind: ItemKind, name: string, id: string): ListingRow | undefined;
+  /** Rows whose id is listed more than once, grouped, cloud ids in ascending order. */
+  listedTwice(
+    runKey: string,
+    kind: ItemKind,
+    name: string,
+  ): IterableIterator<{ readonly id: string; readonly cloudIds: readonly string[] }>;
+  /**
+   * Marks items of the plan by a listing: sending/sent/pending documents that are listed become done (with the smallest
+   * cloud id); files become done when uploaded is not false and the size, where listed, is the planned one.
+   * Returns how many of the plan are still neither done, skipped nor failed.
+   */
+  settleByListing(
+    runKey: string,
+    kind: ItemKind,
+    name: string,
+  ): { readonly open: number; readonly done: number };
+
+  // Parts of a large download.
+  parts(fileUid: string): PartJournal;
+
+  // Base: the last state both sides agreed on, per item.
+  /** Copies the done and skipped items of a plan into the base, in one transaction. */
+  advanceBase(runKey: string): number;
+  base(kind: ItemKind, id: string): BaseItem | undefined;
+  baseItems(kind: ItemKind): IterableIterator<BaseItem>;
+  baseCount(kind: ItemKind): number;
+
+  audit(runKey: string, action: string, detail: object): void;
+  auditTrail(query: {
+    readonly limit: number;
+  }): ReadonlyArray<{
+    readonly at: string;
+    readonly runKey: string;
+    readonly action: string;
+    readonly detail: object;
+  }>;
+
+  close(): void;
+}
+
+/** Structurally what `transfer` asks for, said here again because the ledger imports no room but `ndi`'s types. */
+export interface PartJournal {
+  load():
+    | {
+        readonly sizeBytes: number;
+        readonly etag: string | undefined;
+        readonly partSizeBytes: number;
+        readonly done: readonly number[];
+      }
+    | undefined;
+  begin(plan: {
+    readonly sizeBytes: number;
+    readonly etag: string | undefined;
+    readonly partSizeBytes: number;
+  }): void;
+  markDone(part: number): void;
+  clear(): void;
+}

@@ -1,0 +1,71 @@
+/** Words of moving bytes. This room knows neither NDI nor Temporal. */
+
+/** Called with the bytes moved since the last call; cheap enough to be called per chunk. */
+export type OnBytes = (bytes: number) => void;
+
+export interface TransferOptions {
+  readonly signal?: AbortSignal;
+  readonly onBytes?: OnBytes;
+  /** No byte for this long ends the try with NDI_E_STALLED. Default 60_000. */
+  readonly stallTimeoutMs?: number;
+  readonly throttle?: Throttle;
+}
+
+/** Shares a bandwidth between all transfers of a process; adjustable while they run. */
+export interface Throttle {
+  /** Resolves when `bytes` may move. */
+  take(bytes: number, signal?: AbortSignal): Promise<void>;
+  setBytesPerSecond(bytesPerSecond: number | undefined): void;
+}
+
+export interface PutResult {
+  readonly sizeBytes: number;
+  /** Of the bytes that went out, while they went out. */
+  readonly md5Hex: string;
+  readonly sha256Hex: string;
+  /** Without quotes; S3 gives the MD5 for a single PUT without KMS. */
+  readonly etag: string | undefined;
+}
+
+export interface GetResult {
+  readonly sizeBytes: number;
+  readonly sha256Hex: string;
+  readonly md5Hex: string;
+  readonly etag: string | undefined;
+  /** Bytes that were on disk from an earlier try and were not fetched again. */
+  readonly resumedBytes: number;
+}
+
+/** What a ranged download has on disk. Kept by the caller (the ledger) across crashes. */
+export interface PartJournal {
+  /** Parts done in an earlier try of the same object; `etag` and `sizeBytes` must match, else it starts over. */
+  load():
+    | {
+        readonly sizeBytes: number;
+        readonly etag: string | undefined;
+        readonly partSizeBytes: number;
+        readonly done: readonly number[];
+      }
+    | undefined;
+  begin(plan: {
+    readonly sizeBytes: number;
+    readonly etag: string | undefined;
+    readonly partSizeBytes: number;
+  }): void;
+  markDone(part: number): void;
+  clear(): void;
+}
+
+/** One entry of a ZIP to be written. */
+export type ZipEntry =
+  | { readonly name: string; readonly bytes: Uint8Array }
+  | { readonly name: string; readonly path: string; readonly sizeBytes: number };
+
+/** Limits for archives that come from outside; every breach is NDI_E_ZIP_UNSAFE. */
+export interface UnzipLimits {
+  readonly maxEntries: number;
+  readonly maxEntryBytes: number;
+  readonly maxTotalBytes: number;
+  /** Uncompressed : compressed. Default 200, judged from 1 MiB on. */
+  readonly maxRatio: number;
+}
