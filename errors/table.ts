@@ -154,6 +154,17 @@ export const ERRORS = {
     'Choose one with --organization ID or NDI_CLOUD_ORGANIZATION_ID.',
   ),
 
+  NDI_E_SECRETS_EXPOSED: entry(
+    'needs-person',
+    'A file with secrets can be read by other people on this computer, so it was not used.',
+    'Run `chmod 600` on the named file; if others may have read it, change the password.',
+  ),
+  NDI_E_SETTING: entry(
+    'permanent',
+    'A setting is not valid.',
+    'Correct the named variable, option or file.',
+  ),
+
   // NDI Cloud and its object store.
   NDI_E_FORBIDDEN: entry(
     'permanent',
@@ -169,6 +180,11 @@ export const ERRORS = {
     'permanent',
     'NDI Cloud refused the request.',
     'Report it with the request id; repeating it will not help.',
+  ),
+  NDI_E_REQUEST_TOO_LARGE: entry(
+    'permanent',
+    'This is larger than NDI Cloud takes in one request.',
+    'Look at the named document; documents over about 5 MB belong into binary files.',
   ),
   NDI_E_DATASET_PUBLISHED: entry(
     'permanent',
