@@ -122,10 +122,9 @@ export interface DownloadInput {
   readonly resume?: ResumeState;
 }
 
-/** What a run carries over continue-as-new: where it is; the ledger knows the rest. */
+/** What a run carries over continue-as-new; the plan and its state are in the ledger. */
 export interface ResumeState {
   readonly runKey: string;
-  readonly stage: string;
   readonly cloudDatasetId: string;
   readonly organizationId: string;
   readonly ledgerPath: string;
