@@ -159,11 +159,7 @@ export const ERRORS = {
     'A file with secrets can be read by other people on this computer, so it was not used.',
     'Run `chmod 600` on the named file; if others may have read it, change the password.',
   ),
-  NDI_E_SETTING: entry(
-    'permanent',
-    'A setting is not valid.',
-    'Correct the named variable, option or file.',
-  ),
+  NDI_E_SETTING: entry('permanent', 'A setting is not valid.', 'Correct the named variable, option or file.'),
 
   // NDI Cloud and its object store.
   NDI_E_FORBIDDEN: entry(
