@@ -267,6 +267,11 @@ export const ERRORS = {
     'The records of this dataset could not be read or written.',
     'Check disk space and permissions, then resume the run.',
   ),
+  NDI_E_LEDGER_BUSY: entry(
+    'retryable',
+    'Another process is writing the records of this dataset.',
+    'Nothing to do: the run tries again by itself.',
+  ),
   NDI_E_NO_TEMPORAL: entry(
     'permanent',
     'No Temporal server could be found or made.',
