@@ -1,2 +1,46 @@
-/** Placeholder until the embedded server lands in the next commit: unit tests need no server. */
-export default function setup(): void {}
+/**
+ * One embedded Temporal server for a whole test run, in a folder of its own. A test file asks for it with
+ * `inject('temporalAddress')`; workflow ids and queues must be its own. On a machine that never had the Temporal CLI,
+ * this makes one first, which may take minutes and says so.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { startTemporalServer } from '../../workers/server.ts';
+import { findTemporalCli } from '../../workers/temporal-cli.ts';
+import { SEARCH_ATTRIBUTES } from '../../workflows/contracts.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** `ip:port` of the shared server. */
+    temporalAddress: string;
+    temporalNamespace: string;
+    /** The `temporal` executable, for tests that need a server to themselves. */
+    temporalCliPath: string;
+  }
+}
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const log = (line: string) => console.log(`[setup] ${line}`);
+  const cli = await findTemporalCli({ log });
+  const dir = mkdtempSync(join(tmpdir(), 'courier-test-server-'));
+  const dbFile = join(dir, 'temporal.sqlite');
+  const server = await startTemporalServer({
+    cliPath: cli.path,
+    dbFile,
+    searchAttributes: SEARCH_ATTRIBUTES,
+    log,
+  }).catch((error: unknown) => {
+    rmSync(dir, { recursive: true, force: true });
+    throw error;
+  });
+  project.provide('temporalAddress', server.address);
+  project.provide('temporalNamespace', server.namespace);
+  project.provide('temporalCliPath', cli.path);
+  return async () => {
+    // Nobody looks at its runs any more.
+    await server.stop(0);
+    rmSync(dir, { recursive: true, force: true });
+  };
+}
