@@ -211,9 +211,7 @@ export interface Ledger {
   baseCount(kind: ItemKind): number;
 
   audit(runKey: string, action: string, detail: object): void;
-  auditTrail(query: {
-    readonly limit: number;
-  }): ReadonlyArray<{
+  auditTrail(query: { readonly limit: number }): ReadonlyArray<{
     readonly at: string;
     readonly runKey: string;
     readonly action: string;

@@ -1,0 +1,22 @@
+/** Small facts of a run that must be on disk before the world is touched (a create mark, a chosen id). */
+import type { Db } from './db.ts';
+import type { Runs } from './runs.ts';
+import type { Ledger } from './types.ts';
+
+export function openFacts(db: Db, runs: Runs): Pick<Ledger, 'fact' | 'setFact'> {
+  return {
+    fact: (runKey, key) =>
+      db.get('SELECT value FROM facts JOIN runs USING (run) WHERE run_key = ? AND key = ?', runKey, key)
+        ?.value as string | undefined,
+
+    setFact: (runKey, key, value) =>
+      db.transaction(() => {
+        db.run(
+          'INSERT INTO facts (run, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
+          runs.ensure(runKey),
+          key,
+          value,
+        );
+      }),
+  };
+}

@@ -1,0 +1,157 @@
+/** Items of a plan: documents and files, each with its state. */
+import { type Db, type Row, SLICE_ROWS, sliced } from './db.ts';
+import type { Runs } from './runs.ts';
+import type { ItemKind, KindTotals, Ledger, NewPlanItem, PlanItem } from './types.ts';
+
+const COLUMNS = `seq, kind, id, unit, state, size_bytes, sha256_hex, md5_hex, cloud_id, document_id, name, path,
+  error_code, error_detail`;
+
+const INSERT = `INSERT INTO items (run, kind, id, unit, state, size_bytes, sha256_hex, md5_hex, cloud_id, document_id,
+  name, path, error_code, error_detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+
+export const itemOf = (row: Row): PlanItem =>
+  ({
+    kind: row.kind,
+    id: row.id,
+    unit: row.unit,
+    state: row.state,
+    sizeBytes: row.size_bytes,
+    sha256Hex: row.sha256_hex,
+    md5Hex: row.md5_hex,
+    cloudId: row.cloud_id,
+    documentId: row.document_id,
+    name: row.name,
+    path: row.path,
+    errorCode: row.error_code,
+    errorDetail: row.error_detail,
+  }) as PlanItem;
+
+export function insertItem(db: Db, run: number, item: NewPlanItem): void {
+  db.run(
+    INSERT,
+    run,
+    item.kind,
+    item.id,
+    item.unit,
+    item.state,
+    item.sizeBytes,
+    item.sha256Hex ?? null,
+    item.md5Hex ?? null,
+    item.cloudId ?? null,
+    item.documentId ?? null,
+    item.name ?? null,
+    item.path ?? null,
+    item.errorCode ?? null,
+    item.errorDetail ?? null,
+  );
+}
+
+export function openItems(
+  db: Db,
+  runs: Runs,
+): Pick<Ledger, 'addItems' | 'planTotals' | 'unitItems' | 'items' | 'item' | 'markItems'> {
+  return {
+    addItems: (runKey, items) =>
+      db.transaction(() => {
+        const run = runs.building(runKey);
+        for (const item of items) insertItem(db, run, item);
+      }),
+
+    planTotals: (runKey) => {
+      const run = runs.planned(runKey);
+      const rows = db.all(
+        `SELECT kind, state, count(*) AS count, sum(size_bytes) AS bytes FROM items
+         WHERE run = ? GROUP BY kind, state`,
+        run,
+      );
+      const units = db.get('SELECT count(*) AS count FROM units WHERE run = ? AND item_count > 0', run);
+      return {
+        documents: totalsOf(rows, 'document'),
+        files: totalsOf(rows, 'file'),
+        units: units?.count as number,
+      };
+    },
+
+    unitItems: (runKey, unit) =>
+      db
+        .all(
+          `SELECT ${COLUMNS} FROM items WHERE run = ? AND unit = ? ORDER BY seq`,
+          runs.planned(runKey),
+          unit,
+        )
+        .map(itemOf),
+
+    items: (runKey, query) => iterateItems(db, runs.planned(runKey), query),
+
+    item: (runKey, kind, id) => {
+      const row = db.get(
+        `SELECT ${COLUMNS} FROM items WHERE run = ? AND kind = ? AND id = ?`,
+        runs.planned(runKey),
+        kind,
+        id,
+      );
+      return row && itemOf(row);
+    },
+
+    markItems: (runKey, kind, ids, change) =>
+      db.transaction(() => {
+        const run = runs.planned(runKey);
+        // A try that was given up may still run and report late: what is done or skipped never goes back to the road by its word.
+        const unlessSettled =
+          change.state === 'sending' || change.state === 'sent' ? `AND state NOT IN ('done', 'skipped')` : '';
+        for (const id of ids) {
+          db.run(
+            `UPDATE items SET state = ?, cloud_id = coalesce(?, cloud_id), sha256_hex = coalesce(?, sha256_hex),
+               md5_hex = coalesce(?, md5_hex), size_bytes = coalesce(?, size_bytes), error_code = ?, error_detail = ?
+             WHERE run = ? AND kind = ? AND id = ? ${unlessSettled}`,
+            change.state,
+            change.cloudId ?? null,
+            change.sha256Hex ?? null,
+            change.md5Hex ?? null,
+            change.sizeBytes ?? null,
+            change.errorCode ?? null,
+            change.errorDetail ?? null,
+            run,
+            kind,
+            id,
+          );
+        }
+      }),
+  };
+}
+
+function* iterateItems(
+  db: Db,
+  run: number,
+  { kind, states }: Parameters<Ledger['items']>[1],
+): IterableIterator<PlanItem> {
+  const wanted = states === undefined ? '' : `AND state IN (${states.map(() => '?').join(', ')})`;
+  const sql = `SELECT ${COLUMNS} FROM items NOT INDEXED WHERE run = ? AND kind = ? AND seq > ? ${wanted}
+    ORDER BY seq LIMIT ${SLICE_ROWS}`;
+  // Runs lie one behind the other in the table: begin where this one does.
+  const first = db.get('SELECT min(seq) AS seq FROM items WHERE run = ?', run)?.seq;
+  if (first === null || first === undefined) return;
+  for (const row of sliced<Row>((last) =>
+    db.all(sql, run, kind, last === undefined ? Number(first) - 1 : (last.seq as number), ...(states ?? [])),
+  )) {
+    yield itemOf(row);
+  }
+}
+
+function totalsOf(rows: readonly Row[], kind: ItemKind): KindTotals {
+  const of = (state?: string): Row[] =>
+    rows.filter((row) => row.kind === kind && (state === undefined || row.state === state));
+  const sum = (some: readonly Row[], column: 'count' | 'bytes'): number =>
+    some.reduce((total, row) => total + (row[column] as number), 0);
+  return {
+    total: sum(of(), 'count'),
+    pending: sum(of('pending'), 'count'),
+    sending: sum(of('sending'), 'count'),
+    sent: sum(of('sent'), 'count'),
+    done: sum(of('done'), 'count'),
+    skipped: sum(of('skipped'), 'count'),
+    failed: sum(of('failed'), 'count'),
+    bytesTotal: sum(of(), 'bytes'),
+    bytesDone: sum(of('sent'), 'bytes') + sum(of('done'), 'bytes'),
+  };
+}

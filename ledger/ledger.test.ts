@@ -1,0 +1,471 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openLedger } from './open.ts';
+import type { Ledger, ListingRow, NewPlanItem, NewPlanUnit } from './types.ts';
+
+const RUN = 'upload/d1@site#1';
+let dir: string;
+let ledger: Ledger;
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'ledger-'));
+  ledger = openLedger(join(dir, 'ledger.sqlite'));
+});
+afterEach(() => {
+  ledger.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const documentItem = (n: number, unit: number | null, more: Partial<NewPlanItem> = {}): NewPlanItem => ({
+  kind: 'document',
+  id: `doc${String(n).padStart(4, '0')}`,
+  unit,
+  state: 'pending',
+  sizeBytes: 10 + n,
+  ...more,
+});
+const fileItem = (n: number, unit: number | null, more: Partial<NewPlanItem> = {}): NewPlanItem => ({
+  ...documentItem(n, unit),
+  kind: 'file',
+  id: `file${n}`,
+  ...more,
+});
+const documentUnit = (unit: number, wave: number, itemCount: number): NewPlanUnit => ({
+  unit,
+  kind: 'documents',
+  wave,
+  itemCount,
+  sizeBytes: 0,
+});
+const row = (id: string, cloudId: string | null, more: Partial<ListingRow> = {}): ListingRow => ({
+  id,
+  cloudId,
+  sizeBytes: null,
+  uploaded: null,
+  ...more,
+});
+const plan = (items: NewPlanItem[], units: NewPlanUnit[] = [], runKey = RUN): void => {
+  ledger.beginPlan(runKey, { operation: 'upload', cloudDatasetId: 'c1' });
+  ledger.addItems(runKey, items);
+  ledger.addUnits(runKey, units);
+  ledger.sealPlan(runKey);
+};
+const list = (kind: 'document' | 'file', name: string, rows: ListingRow[]) => {
+  const listing = ledger.beginListing(RUN, kind, name);
+  listing.add(rows);
+  return listing.finish();
+};
+const ids = (items: Iterable<{ readonly id: string }>): string[] => [...items].map((item) => item.id);
+
+describe('lease', () => {
+  it('is held by one run at a time, again and again by the same', () => {
+    expect(ledger.acquireLease('upload/a')).toEqual({ held: true });
+    expect(ledger.acquireLease('upload/a')).toEqual({ held: true });
+    expect(ledger.acquireLease('sync/a')).toEqual({ held: false, by: 'upload/a' });
+    ledger.releaseLease('sync/a');
+    expect(ledger.acquireLease('sync/a')).toEqual({ held: false, by: 'upload/a' });
+    ledger.releaseLease('upload/a');
+    expect(ledger.acquireLease('sync/a')).toEqual({ held: true });
+  });
+});
+
+describe('plan', () => {
+  it('goes from absent over building to sealed, and is then closed', () => {
+    expect(ledger.planState(RUN)).toBe('absent');
+    ledger.beginPlan(RUN, { operation: 'upload', cloudDatasetId: 'c1' });
+    expect(ledger.planState(RUN)).toBe('building');
+    ledger.addItems(RUN, [documentItem(1, 0)]);
+    ledger.sealPlan(RUN);
+    ledger.sealPlan(RUN);
+    expect(ledger.planState(RUN)).toBe('sealed');
+    expect(() => ledger.addItems(RUN, [documentItem(2, 0)])).toThrow(/Another try builds/);
+    expect(() => ledger.beginPlan(RUN, { operation: 'upload', cloudDatasetId: 'c1' })).toThrow(/sealed/);
+  });
+
+  it('starts afresh when a try that was building died', () => {
+    ledger.beginPlan(RUN, { operation: 'upload', cloudDatasetId: 'c1' });
+    ledger.addItems(RUN, [documentItem(1, 0), documentItem(2, 0)]);
+    plan([documentItem(3, 0)]);
+    expect(ids(ledger.items(RUN, { kind: 'document' }))).toEqual(['doc0003']);
+  });
+
+  it('takes nothing from a try in another process that was given up', () => {
+    const other = openLedger(ledger.path);
+    try {
+      other.beginPlan(RUN, { operation: 'upload', cloudDatasetId: 'c1' });
+      ledger.beginPlan(RUN, { operation: 'upload', cloudDatasetId: 'c1' });
+      expect(() => other.addItems(RUN, [documentItem(1, 0)])).toThrow(
+        expect.objectContaining({ code: 'NDI_E_LEDGER_BUSY' }),
+      );
+      expect(() => other.sealPlan(RUN)).toThrow(expect.objectContaining({ class: 'retryable' }));
+      ledger.addItems(RUN, [documentItem(1, 0)]);
+      ledger.sealPlan(RUN);
+      expect(other.planTotals(RUN).documents.total).toBe(1);
+    } finally {
+      other.close();
+    }
+  });
+
+  it('adds all items of a call or none', () => {
+    ledger.beginPlan(RUN, { operation: 'upload', cloudDatasetId: 'c1' });
+    expect(() => ledger.addItems(RUN, [documentItem(1, 0), documentItem(1, 0)])).toThrow(
+      expect.objectContaining({ code: 'NDI_E_INTERNAL' }),
+    );
+    expect(ledger.planTotals(RUN).documents.total).toBe(0);
+    ledger.addItems(RUN, [documentItem(1, 0)]);
+    expect(ledger.planTotals(RUN).documents.total).toBe(1);
+  });
+
+  it('keeps every field of an item and the order of adding', () => {
+    const full = fileItem(9, 3, {
+      sha256Hex: 'aa',
+      md5Hex: 'bb',
+      cloudId: 'cc',
+      documentId: 'dd',
+      name: 'n.bin',
+      path: '.ndi/files/x',
+    });
+    plan([documentItem(5, 0), documentItem(1, 0), full]);
+    expect(ids(ledger.unitItems(RUN, 0))).toEqual(['doc0005', 'doc0001']);
+    expect(ledger.item(RUN, 'file', 'file9')).toEqual({ ...full, errorCode: null, errorDetail: null });
+    expect(ledger.item(RUN, 'file', 'none')).toBeUndefined();
+  });
+
+  it('counts items and bytes by state', () => {
+    plan(
+      [documentItem(0, 0), documentItem(1, 0), documentItem(2, null, { state: 'skipped' }), fileItem(3, 1)],
+      [documentUnit(0, 0, 2)],
+    );
+    ledger.markItems(RUN, 'document', ['doc0001'], { state: 'sent' });
+    expect(ledger.planTotals(RUN)).toEqual({
+      documents: {
+        total: 3,
+        pending: 1,
+        sending: 0,
+        sent: 1,
+        done: 0,
+        skipped: 1,
+        failed: 0,
+        bytesTotal: 33,
+        bytesDone: 11,
+      },
+      files: {
+        total: 1,
+        pending: 1,
+        sending: 0,
+        sent: 0,
+        done: 0,
+        skipped: 0,
+        failed: 0,
+        bytesTotal: 13,
+        bytesDone: 0,
+      },
+      units: 1,
+    });
+  });
+
+  it('keeps the last five other runs, and says of the rest that they are absent', () => {
+    for (let n = 0; n < 8; n += 1) {
+      plan([documentItem(n, 0)], [documentUnit(0, 0, 1)], `run${n}`);
+      ledger.setFact(`run${n}`, 'k', 'v');
+    }
+    const states = Array.from({ length: 8 }, (_, n) => ledger.planState(`run${n}`));
+    expect(states).toEqual(['absent', 'absent', ...Array(6).fill('sealed')]);
+    expect(ledger.fact('run1', 'k')).toBeUndefined();
+    expect(ledger.fact('run2', 'k')).toBe('v');
+  });
+});
+
+describe('items', () => {
+  it('stream while the caller writes, in the states asked for', () => {
+    plan(Array.from({ length: 1700 }, (_, n) => documentItem(n, 0)));
+    let seen = 0;
+    for (const item of ledger.items(RUN, { kind: 'document', states: ['pending'] })) {
+      ledger.markItems(RUN, 'document', [item.id], { state: 'sending' });
+      seen += 1;
+    }
+    expect(seen).toBe(1700);
+    expect([...ledger.items(RUN, { kind: 'document', states: ['pending'] })]).toEqual([]);
+    expect([...ledger.items(RUN, { kind: 'document', states: ['sending'] })]).toHaveLength(1700);
+    expect([...ledger.items(RUN, { kind: 'file' })]).toEqual([]);
+  });
+
+  it('keep what they learnt, and lose their error with their failure', () => {
+    plan([fileItem(1, 0)]);
+    ledger.markItems(RUN, 'file', ['file1'], { state: 'sent', cloudId: 'c', md5Hex: 'm', sizeBytes: 5 });
+    ledger.markItems(RUN, 'file', ['file1'], {
+      state: 'failed',
+      errorCode: 'NDI_E_FILE_MISSING',
+      errorDetail: 'x',
+    });
+    expect(ledger.item(RUN, 'file', 'file1')).toMatchObject({
+      errorCode: 'NDI_E_FILE_MISSING',
+      cloudId: 'c',
+    });
+    ledger.markItems(RUN, 'file', ['file1'], { state: 'done' });
+    expect(ledger.item(RUN, 'file', 'file1')).toMatchObject({
+      state: 'done',
+      errorCode: null,
+      cloudId: 'c',
+      md5Hex: 'm',
+      sizeBytes: 5,
+    });
+  });
+
+  it('and units that are done do not go back by the word of a late try', () => {
+    plan([documentItem(1, 0)], [documentUnit(0, 0, 1)]);
+    ledger.markItems(RUN, 'document', ['doc0001'], { state: 'done' });
+    ledger.markUnit(RUN, 0, { state: 'done', jobId: 'j' });
+    ledger.markItems(RUN, 'document', ['doc0001'], { state: 'sending' });
+    ledger.markUnit(RUN, 0, { state: 'sent' });
+    expect(ledger.item(RUN, 'document', 'doc0001')?.state).toBe('done');
+    expect(ledger.unit(RUN, 0)).toMatchObject({ state: 'done', jobId: 'j' });
+  });
+});
+
+describe('units', () => {
+  it('page by number and kind', () => {
+    plan([], [documentUnit(2, 1, 1), documentUnit(0, 0, 1), { ...documentUnit(1, 0, 1), kind: 'file-zip' }]);
+    const kinds = ['documents'] as const;
+    expect(ledger.units(RUN, { kinds, limit: 10 }).map((unit) => unit.unit)).toEqual([0, 2]);
+    expect(ledger.units(RUN, { kinds, after: 0, limit: 10 }).map((unit) => unit.unit)).toEqual([2]);
+    expect(
+      ledger.units(RUN, { kinds: ['documents', 'file-zip'], limit: 2 }).map((unit) => unit.unit),
+    ).toEqual([0, 1]);
+    expect(() => ledger.unit(RUN, 7)).toThrow(/no unit 7/);
+  });
+
+  it('take a job id and give it up', () => {
+    plan([], [documentUnit(0, 0, 1)]);
+    ledger.markUnit(RUN, 0, { jobId: 'j1' });
+    expect(ledger.unit(RUN, 0)).toMatchObject({ state: 'pending', jobId: 'j1' });
+    ledger.markUnit(RUN, 0, { state: 'sending' });
+    expect(ledger.unit(RUN, 0)).toMatchObject({ state: 'sending', jobId: 'j1' });
+    ledger.markUnit(RUN, 0, { jobId: null });
+    expect(ledger.unit(RUN, 0).jobId).toBeNull();
+  });
+
+  it('are planned again from what is left over, within count, bytes and wave', () => {
+    plan(
+      [
+        documentItem(1, 0, { state: 'sent' }),
+        documentItem(2, 0, { state: 'done' }),
+        documentItem(3, 0, { state: 'sent' }),
+        documentItem(4, 1, { state: 'sending' }),
+        documentItem(5, 1, { state: 'failed' }),
+        documentItem(6, null, { state: 'sent' }),
+      ],
+      [documentUnit(0, 0, 3), documentUnit(1, 1, 2)],
+    );
+    const made = ledger.replan(RUN, {
+      kind: 'document',
+      states: ['sent', 'sending'],
+      unitKind: 'documents',
+      maxItems: 10,
+      maxBytes: 1000,
+    });
+    expect(made.map(({ unit, wave, itemCount, sizeBytes }) => [unit, wave, itemCount, sizeBytes])).toEqual([
+      [2, 0, 2, 24],
+      [3, 1, 1, 14],
+      [4, 2, 1, 16],
+    ]);
+    expect(ids(ledger.unitItems(RUN, 2))).toEqual(['doc0001', 'doc0003']);
+    expect(ledger.unit(RUN, 0)).toMatchObject({ itemCount: 1, sizeBytes: 12, state: 'pending' });
+    expect(ledger.item(RUN, 'document', 'doc0006')).toMatchObject({ unit: 4, state: 'pending' });
+    expect(ledger.units(RUN, { kinds: ['documents'], after: 1, limit: 9 })).toEqual(made);
+  });
+
+  it('that lost all their items are done and count no more', () => {
+    plan([fileItem(1, 0), fileItem(2, 0), fileItem(3, 0)], [{ ...documentUnit(0, 0, 3), kind: 'file-zip' }]);
+    const made = ledger.replan(RUN, {
+      kind: 'file',
+      states: ['pending'],
+      unitKind: 'files',
+      maxItems: 2,
+      maxBytes: 1e9,
+    });
+    expect(made.map((unit) => unit.itemCount)).toEqual([2, 1]);
+    expect(ledger.unit(RUN, 0)).toMatchObject({ state: 'done', itemCount: 0 });
+    expect(ledger.planTotals(RUN).units).toBe(2);
+  });
+});
+
+describe('problems', () => {
+  it('are the failed items and what was named, each once', () => {
+    plan([fileItem(1, 0), fileItem(2, 0)]);
+    ledger.markItems(RUN, 'file', ['file1', 'file2'], {
+      state: 'failed',
+      errorCode: 'NDI_E_FILE_MISSING',
+      errorDetail: 'gone',
+    });
+    const known = { kind: 'file', id: 'file1', code: 'NDI_E_FILE_MISSING', detail: 'named' } as const;
+    ledger.addProblem(RUN, known);
+    ledger.addProblem(RUN, { ...known, detail: 'named again' });
+    ledger.addProblem(RUN, { kind: 'dataset', id: 'd', code: 'NDI_E_LOCKED', detail: '' });
+    expect(ledger.problemCount(RUN)).toBe(3);
+    expect(ledger.problems(RUN, 10).map((problem) => [problem.id, problem.detail])).toEqual([
+      ['file1', 'named again'],
+      ['d', ''],
+      ['file2', 'gone'],
+    ]);
+    expect(ledger.problems(RUN, 1)).toHaveLength(1);
+    expect(ledger.problems('other', 10)).toEqual([]);
+    expect(ledger.problemCount('other')).toBe(0);
+  });
+});
+
+describe('facts', () => {
+  it('are there before the plan is, and are replaced', () => {
+    expect(ledger.fact(RUN, 'mark')).toBeUndefined();
+    ledger.setFact(RUN, 'mark', 'a');
+    ledger.setFact(RUN, 'mark', 'b');
+    plan([]);
+    expect(ledger.fact(RUN, 'mark')).toBe('b');
+    expect(ledger.fact('other', 'mark')).toBeUndefined();
+  });
+});
+
+describe('listings', () => {
+  it('have one digest for one set of rows, whatever their order and repetition', () => {
+    const rows = [row('b', '2'), row('a', '1'), row('a', '3', { uploaded: true, sizeBytes: 5 })];
+    const first = list('document', 'one', rows);
+    const second = list('document', 'two', [...rows].reverse().concat(rows[0] as ListingRow));
+    expect(first).toEqual({ rows: 3, distinctIds: 2, digest: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    expect(second).toEqual(first);
+    expect(list('document', 'three', rows.slice(1)).digest).not.toBe(first.digest);
+    expect(list('document', 'four', [row('b', '2', { uploaded: false }), ...rows.slice(1)]).digest).not.toBe(
+      first.digest,
+    );
+  });
+
+  it('are read only when finished; the earlier one until then', () => {
+    list('file', 'all', [row('a', null)]);
+    const next = ledger.beginListing(RUN, 'file', 'all');
+    next.add([row('b', null)]);
+    expect(ids(ledger.listing(RUN, 'file', 'all'))).toEqual(['a']);
+    next.finish();
+    expect(ids(ledger.listing(RUN, 'file', 'all'))).toEqual(['b']);
+    expect(() => ledger.listed(RUN, 'file', 'other', 'a')).toThrow(/no finished listing/);
+    ledger.beginListing(RUN, 'file', 'half').add([row('a', null)]);
+    expect(() => [...ledger.listing(RUN, 'file', 'half')]).toThrow(/no finished listing/);
+  });
+
+  it('of a try that was given up are refused', () => {
+    const zombie = ledger.beginListing(RUN, 'file', 'all');
+    const heir = ledger.beginListing(RUN, 'file', 'all');
+    expect(() => zombie.add([row('a', null)])).toThrow(expect.objectContaining({ class: 'retryable' }));
+    heir.finish();
+    expect(() => heir.add([row('a', null)])).toThrow(expect.objectContaining({ class: 'retryable' }));
+  });
+
+  it('answer what is there once and what twice', () => {
+    list('document', 'all', [row('a', '9'), row('b', '5'), row('a', '10'), row('c', '6'), row('c', '7')]);
+    expect(ledger.listed(RUN, 'document', 'all', 'a')).toEqual(row('a', '10'));
+    expect(ledger.listed(RUN, 'document', 'all', 'z')).toBeUndefined();
+    expect([...ledger.listedTwice(RUN, 'document', 'all')]).toEqual([
+      { id: 'a', cloudIds: ['10', '9'] },
+      { id: 'c', cloudIds: ['6', '7'] },
+    ]);
+  });
+
+  it('stream beyond one slice', () => {
+    const rows = Array.from({ length: 1201 }, (_, n) =>
+      row(`id${String(n % 601).padStart(4, '0')}`, `c${n}`),
+    );
+    list('document', 'all', rows);
+    expect([...ledger.listing(RUN, 'document', 'all')]).toHaveLength(1201);
+    expect([...ledger.listedTwice(RUN, 'document', 'all')]).toHaveLength(600);
+  });
+});
+
+describe('settling by a listing', () => {
+  it('takes a listed document as done, with the smallest cloud id', () => {
+    plan([
+      documentItem(1, 0, { state: 'sent' }),
+      documentItem(2, 0, { state: 'sending' }),
+      documentItem(3, 0),
+      documentItem(4, 0, { state: 'sent' }),
+      documentItem(5, 0, { state: 'failed', errorCode: 'NDI_E_BAD_JSON' }),
+      documentItem(6, null, { state: 'skipped' }),
+    ]);
+    const there = ['doc0001', 'doc0002', 'doc0003', 'doc0005', 'doc0006', 'foreign'];
+    list('document', 'after', [row('doc0001', '77'), ...there.map((id) => row(id, `9${id}`))]);
+    expect(ledger.settleByListing(RUN, 'document', 'after')).toEqual({ open: 1, done: 3 });
+    expect(ledger.item(RUN, 'document', 'doc0001')).toMatchObject({ state: 'done', cloudId: '77' });
+    expect(ledger.item(RUN, 'document', 'doc0005')?.state).toBe('failed');
+    expect(ledger.item(RUN, 'document', 'doc0006')?.state).toBe('skipped');
+    expect(ledger.settleByListing(RUN, 'document', 'after')).toEqual({ open: 1, done: 3 });
+  });
+
+  it('takes a listed file as done when it is uploaded and of the planned size, where the row says so', () => {
+    plan([1, 2, 3, 4, 5].map((n) => fileItem(n, 0, { state: 'sent', sizeBytes: 100 })));
+    list('file', 'after', [
+      row('file1', null, { uploaded: true, sizeBytes: 100 }),
+      row('file2', null),
+      row('file3', null, { uploaded: false, sizeBytes: 100 }),
+      row('file4', null, { uploaded: true, sizeBytes: 99 }),
+      row('file4', 'second', { uploaded: false, sizeBytes: 100 }),
+    ]);
+    expect(ledger.settleByListing(RUN, 'file', 'after')).toEqual({ open: 3, done: 2 });
+    expect(ids(ledger.items(RUN, { kind: 'file', states: ['done'] }))).toEqual(['file1', 'file2']);
+  });
+});
+
+describe('parts', () => {
+  it('of a download are kept until cleared, and start over with a new object', () => {
+    const parts = ledger.parts('uid');
+    expect(parts.load()).toBeUndefined();
+    parts.begin({ sizeBytes: 100, etag: undefined, partSizeBytes: 10 });
+    parts.markDone(3);
+    parts.markDone(1);
+    parts.markDone(3);
+    expect(ledger.parts('uid').load()).toEqual({
+      sizeBytes: 100,
+      etag: undefined,
+      partSizeBytes: 10,
+      done: [1, 3],
+    });
+    expect(ledger.parts('other').load()).toBeUndefined();
+    parts.begin({ sizeBytes: 200, etag: 'e', partSizeBytes: 10 });
+    expect(parts.load()).toEqual({ sizeBytes: 200, etag: 'e', partSizeBytes: 10, done: [] });
+    parts.clear();
+    parts.markDone(1);
+    expect(parts.load()).toBeUndefined();
+  });
+});
+
+describe('base', () => {
+  it('advances by what is done or skipped, and keeps what it learnt before', () => {
+    plan([
+      documentItem(1, 0, { state: 'done', sha256Hex: 'h1', cloudId: 'c1' }),
+      documentItem(2, 0, { state: 'failed' }),
+      fileItem(3, null, { state: 'skipped', sha256Hex: 'h3' }),
+    ]);
+    expect(ledger.advanceBase(RUN)).toBe(2);
+    plan([documentItem(1, null, { state: 'skipped', cloudId: 'c9', sizeBytes: 5 })], [], 'later');
+    expect(ledger.advanceBase('later')).toBe(1);
+    expect(ledger.base('document', 'doc0001')).toEqual({
+      kind: 'document',
+      id: 'doc0001',
+      sha256Hex: 'h1',
+      cloudId: 'c9',
+      sizeBytes: 5,
+    });
+    expect(ledger.base('document', 'doc0002')).toBeUndefined();
+    expect(ids(ledger.baseItems('file'))).toEqual(['file3']);
+    expect([ledger.baseCount('document'), ledger.baseCount('file')]).toEqual([1, 1]);
+  });
+});
+
+describe('audit', () => {
+  it('tells the newest first', () => {
+    ledger.audit(RUN, 'created', { cloudId: 'c' });
+    ledger.audit('later', 'deleted', {});
+    expect(ledger.auditTrail({ limit: 1 })).toEqual([
+      { at: expect.stringMatching(/^\d{4}-.*Z$/), runKey: 'later', action: 'deleted', detail: {} },
+    ]);
+    expect(ledger.auditTrail({ limit: 9 }).map((entry) => entry.detail)).toEqual([{}, { cloudId: 'c' }]);
+  });
+});

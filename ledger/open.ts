@@ -1,0 +1,49 @@
+/**
+ * `openLedger`: the one door to this room. Layout: `schema` the tables and their migrations, `db` the file, `runs` what everything of a run
+ * hangs from, then one file per table's questions; `locate` says where the file lies.
+ */
+import { openAudit } from './audit.ts';
+import { openBase } from './base.ts';
+import { openDb } from './db.ts';
+import { openFacts } from './facts.ts';
+import { openItems } from './items.ts';
+import { openLease } from './lease.ts';
+import { openListings } from './listings.ts';
+import { openParts } from './parts.ts';
+import { openProblems } from './problems.ts';
+import { openRuns } from './runs.ts';
+import { migrate } from './schema.ts';
+import type { Ledger } from './types.ts';
+import { openUnits } from './units.ts';
+
+/**
+ * Opens the ledger at `path`, creating or migrating it. Every verb is durable when it returns; any number of processes may
+ * hold the same file. Raises NDI_E_LEDGER (damaged), NDI_E_LEDGER_NEWER, NDI_E_LEDGER_BUSY (another process writes for too
+ * long), NDI_E_DISK_FULL, NDI_E_READ_ONLY.
+ */
+export function openLedger(path: string): Ledger {
+  const db = openDb(path);
+  try {
+    migrate(db);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+  const { planState, beginPlan, sealPlan, ...runs } = openRuns(db);
+  return {
+    path,
+    planState,
+    beginPlan,
+    sealPlan,
+    ...openLease(db),
+    ...openItems(db, runs),
+    ...openUnits(db, runs),
+    ...openProblems(db, runs),
+    ...openFacts(db, runs),
+    ...openListings(db, runs),
+    ...openParts(db),
+    ...openBase(db, runs),
+    ...openAudit(db),
+    close: db.close,
+  };
+}
