@@ -244,6 +244,12 @@ export const ERRORS = {
     'Run the upload again; only what is missing is sent.',
   ),
 
+  NDI_E_DUPLICATES: entry(
+    'permanent',
+    'The cloud holds documents more than once.',
+    'Nothing of yours was lost; ask the owner of the cloud dataset to remove the doubles.',
+  ),
+
   // ZIP archives that come from outside.
   NDI_E_ZIP_UNSAFE: entry(
     'permanent',

@@ -152,6 +152,7 @@ function totalsOf(rows: readonly Row[], kind: ItemKind): KindTotals {
     skipped: sum(of('skipped'), 'count'),
     failed: sum(of('failed'), 'count'),
     bytesTotal: sum(of(), 'bytes'),
+    bytesToMove: sum(of(), 'bytes') - sum(of('skipped'), 'bytes') - sum(of('failed'), 'bytes'),
     bytesDone: sum(of('sent'), 'bytes') + sum(of('done'), 'bytes'),
   };
 }

@@ -149,6 +149,7 @@ describe('plan', () => {
         skipped: 1,
         failed: 0,
         bytesTotal: 33,
+        bytesToMove: 21,
         bytesDone: 11,
       },
       files: {
@@ -160,10 +161,41 @@ describe('plan', () => {
         skipped: 0,
         failed: 0,
         bytesTotal: 13,
+        bytesToMove: 13,
         bytesDone: 0,
       },
       units: 1,
     });
+  });
+
+  it('hands out open units by wave, and none that is done', () => {
+    plan(
+      [documentItem(0, 0), documentItem(1, 1), documentItem(2, 2)],
+      [documentUnit(0, 1, 1), documentUnit(1, 0, 1), documentUnit(2, 0, 1)],
+    );
+    ledger.markUnit(RUN, 1, { state: 'done' });
+    const open = ledger.openUnits(RUN, { kinds: ['documents'], limit: 10 });
+    expect(open.map((unit) => [unit.unit, unit.wave])).toEqual([
+      [2, 0],
+      [0, 1],
+    ]);
+    expect(ledger.openUnits(RUN, { kinds: ['documents'], limit: 1 })).toHaveLength(1);
+    expect(ledger.openUnits(RUN, { kinds: ['file'], limit: 10 })).toEqual([]);
+  });
+
+  it('takes files into a sealed plan, forgetting those of a try that was not sealed', () => {
+    plan([documentItem(0, 0)], [documentUnit(0, 0, 1)]);
+    ledger.markItems(RUN, 'document', ['doc0000'], { state: 'done' });
+    for (const file of [7, 8]) {
+      ledger.reopenPlanForFiles(RUN);
+      expect(ledger.planState(RUN)).toBe('building');
+      ledger.addItems(RUN, [fileItem(file, 5)]);
+      ledger.addUnits(RUN, [{ unit: 5, kind: 'files', wave: 0, itemCount: 1, sizeBytes: 13 }]);
+    }
+    ledger.sealPlan(RUN);
+    expect(ledger.planTotals(RUN).files.total).toBe(1);
+    expect(ledger.planTotals(RUN).documents.done).toBe(1);
+    expect(ledger.item(RUN, 'file', 'file8')?.unit).toBe(5);
   });
 
   it('keeps the last five other runs, and says of the rest that they are absent', () => {

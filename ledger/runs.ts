@@ -18,7 +18,9 @@ export interface Runs {
 /** Plans of this many other runs are kept for reports. Base and audit outlive their runs anyway. */
 const KEPT_RUNS = 5;
 
-export function openRuns(db: Db): Runs & Pick<Ledger, 'planState' | 'beginPlan' | 'sealPlan'> {
+export function openRuns(
+  db: Db,
+): Runs & Pick<Ledger, 'planState' | 'beginPlan' | 'sealPlan' | 'reopenPlanForFiles'> {
   /** Tokens of the plans that this handle builds. */
   const builders = new Map<string, string>();
 
@@ -87,5 +89,15 @@ export function openRuns(db: Db): Runs & Pick<Ledger, 'planState' | 'beginPlan' 
       db.run(`UPDATE runs SET plan_state = 'sealed' WHERE run = ?`, building(runKey));
     });
 
-  return { find, ensure, planned, building, planState, beginPlan, sealPlan };
+  const reopenPlanForFiles: Ledger['reopenPlanForFiles'] = (runKey) =>
+    db.transaction(() => {
+      const run = planned(runKey);
+      db.run(`DELETE FROM items WHERE run = ? AND kind = 'file'`, run);
+      db.run(`DELETE FROM units WHERE run = ? AND kind <> 'documents'`, run);
+      const builder = randomUUID();
+      db.run(`UPDATE runs SET plan_state = 'building', builder = ? WHERE run = ?`, builder, run);
+      builders.set(runKey, builder);
+    });
+
+  return { find, ensure, planned, building, planState, beginPlan, sealPlan, reopenPlanForFiles };
 }

@@ -61,6 +61,8 @@ export interface KindTotals {
   readonly failed: number;
   /** Bytes of all items, and of those that are sent or done. */
   readonly bytesTotal: number;
+  /** Bytes of what needed moving: all but the skipped and the failed. */
+  readonly bytesToMove: number;
   readonly bytesDone: number;
 }
 
@@ -120,6 +122,11 @@ export interface Ledger {
   addItems(runKey: string, items: readonly NewPlanItem[]): void;
   addUnits(runKey: string, units: readonly NewPlanUnit[]): void;
   sealPlan(runKey: string): void;
+  /**
+   * Opens a sealed plan to add the files that its documents turned out to name; files and file units that an earlier,
+   * unsealed try added are thrown away. Documents stay as they are.
+   */
+  reopenPlanForFiles(runKey: string): void;
   planTotals(runKey: string): PlanTotals;
   unit(runKey: string, unit: number): PlanUnit;
   /** Ordered by unit number; `after` pages on. */
@@ -135,6 +142,11 @@ export interface Ledger {
     query: { readonly kind: ItemKind; readonly states?: readonly ItemState[] },
   ): IterableIterator<PlanItem>;
   item(runKey: string, kind: ItemKind, id: string): PlanItem | undefined;
+  /** Units that are not done, lowest wave first. */
+  openUnits(
+    runKey: string,
+    query: { readonly kinds: readonly UnitKind[]; readonly limit: number },
+  ): PlanUnit[];
   markUnit(
     runKey: string,
     unit: number,

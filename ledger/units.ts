@@ -20,7 +20,7 @@ const unitOf = (row: Row): PlanUnit =>
 export function openUnits(
   db: Db,
   runs: Runs,
-): Pick<Ledger, 'addUnits' | 'unit' | 'units' | 'markUnit' | 'replan'> {
+): Pick<Ledger, 'addUnits' | 'unit' | 'units' | 'openUnits' | 'markUnit' | 'replan'> {
   const unit: Ledger['unit'] = (runKey, number) => {
     const row = db.get(
       `SELECT ${COLUMNS} FROM units WHERE run = ? AND unit = ?`,
@@ -49,6 +49,18 @@ export function openUnits(
            ORDER BY unit LIMIT ?`,
           runs.planned(runKey),
           after ?? -1,
+          ...kinds,
+          limit,
+        )
+        .map(unitOf),
+
+    openUnits: (runKey, { kinds, limit }) =>
+      db
+        .all(
+          `SELECT ${COLUMNS} FROM units WHERE run = ? AND state <> 'done'
+             AND kind IN (${kinds.map(() => '?').join(', ')})
+           ORDER BY wave, unit LIMIT ?`,
+          runs.planned(runKey),
           ...kinds,
           limit,
         )
