@@ -1,0 +1,75 @@
+/**
+ * Which NDI Cloud is meant (NDI Cloud contract §1.2, §1.3): the variables are those of the existing clients, and an unknown stage
+ * is an error instead of a silent prod.
+ */
+import { CourierError } from '../../errors/index.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export const STAGES = {
+  prod: 'https://api.ndi-cloud.com/v1',
+  dev: 'https://dev-api.ndi-cloud.com/v1',
+} as const;
+
+export type Stage = keyof typeof STAGES;
+
+export const isStage = (text: string): text is Stage => Object.hasOwn(STAGES, text);
+
+/** Trimmed; empty counts as not set. */
+export function setting(env: Environment, name: string): string | undefined {
+  const value = env[name]?.trim();
+  return value === undefined || value === '' ? undefined : value;
+}
+
+/** What the environment alone says; `undefined` where it says nothing and a profile may decide. */
+export function baseUrlFromEnvironment(env: Environment): string | undefined {
+  const url = setting(env, 'NDI_CLOUD_URL');
+  if (url !== undefined) return checkBaseUrl(url, 'NDI_CLOUD_URL');
+  const stage = setting(env, 'CLOUD_API_ENVIRONMENT');
+  if (stage === undefined) return undefined;
+  if (isStage(stage)) return STAGES[stage];
+  throw new CourierError('NDI_E_SETTING', {
+    detail: `CLOUD_API_ENVIRONMENT is ${JSON.stringify(stage.slice(0, 40))}; it can be prod or dev.`,
+  });
+}
+
+/** `NDI_CLOUD_URL`, else the stage named by `CLOUD_API_ENVIRONMENT`, else the profile's, else prod. */
+export const baseUrlOf = (env: Environment, profileBaseUrl?: string): string =>
+  baseUrlFromEnvironment(env) ?? profileBaseUrl ?? STAGES.prod;
+
+/** A base address without a slash at the end; `source` names the setting in errors (NDI_E_SETTING). */
+export function checkBaseUrl(text: string, source: string): string {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw new CourierError('NDI_E_SETTING', {
+      detail: `${source} is not an address such as ${STAGES.prod}.`,
+    });
+  }
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
+    throw new CourierError('NDI_E_SETTING', {
+      detail: `${source} may hold neither credentials nor a query: ${url.origin}${url.pathname}.`,
+    });
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isNearby(url.hostname)))
+    throw new CourierError('NDI_E_SETTING', {
+      detail: `${source} is ${url.origin}: passwords go only to https, or to http on this computer or network.`,
+    });
+  return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
+}
+
+/** Loopback, private addresses, and names that no public DNS serves (a container, a lab's own domain). */
+function isNearby(hostname: string): boolean {
+  if (!hostname.includes('.') && !hostname.includes(':')) return true;
+  if (/\.(?:localhost|local|internal|test|lan)$/.test(hostname)) return true;
+  if (/^(?:127\.|10\.|192\.168\.|169\.254\.|172\.(?:1[6-9]|2\d|3[01])\.)/.test(hostname))
+    return /^[\d.]+$/.test(hostname);
+  return hostname === '[::1]' || /^\[f[cd]/.test(hostname);
+}
+
+/** `NDI_CLOUD_UPLOAD_NO_ZIP`: MATLAB takes only `true`, Python also `1` and `yes`; all of them mean it. */
+export const uploadsWithoutZip = (env: Environment): boolean =>
+  /^(?:true|1|yes)$/i.test(setting(env, 'NDI_CLOUD_UPLOAD_NO_ZIP') ?? '');
+
+export const organizationFromEnvironment = (env: Environment): string | undefined =>
+  setting(env, 'NDI_CLOUD_ORGANIZATION_ID');

@@ -1,0 +1,223 @@
+/**
+ * Where the bearer token comes from, and how it stays valid: tokens last an hour, there is no refresh (NDI Cloud contract
+ * §1.4), so a new one is a new login. Tokens live in memory only.
+ *
+ * Order: a token that was given, `NDI_CLOUD_TOKEN` while it lasts, the chosen profile, `NDI_CLOUD_USERNAME` and
+ * `NDI_CLOUD_PASSWORD`. Credentials are looked up again at every renewal, so that a login made in another process is
+ * picked up without a restart.
+ */
+import { createHash } from 'node:crypto';
+import { inspect } from 'node:util';
+import { CourierError, isCourierError } from '../../errors/index.ts';
+import { requestToken } from '../cloud/auth.ts';
+import { createRequester, type Timeouts } from '../cloud/request.ts';
+import { type Environment, setting } from './environment.ts';
+
+export interface TokenSource {
+  /**
+   * A token that is good for five minutes or, where it cannot be renewed, until it expires. Needs-login errors
+   * (NO_CREDENTIALS, LOGIN_EXPIRED, WRONG_PASSWORD) or, when the cloud cannot be asked, retryable ones.
+   */
+  get(): Promise<string>;
+  /** The cloud refused this token: never give it out again. */
+  invalidate(token: string): void;
+  /** Whose login this is, for people; no secret. */
+  describe(): string;
+}
+
+export interface Credentials {
+  readonly email: string;
+  readonly password: string;
+  /** For people: `profile "lab"`. */
+  readonly from: string;
+}
+
+export interface TokenSourceOptions {
+  readonly baseUrl: string;
+  readonly env: Environment;
+  /** Before all else. */
+  readonly token?: string | undefined;
+  /** Of the chosen profile, read anew each time; `undefined` when there is no profile. May throw needs-login errors. */
+  readonly profile?: () => Promise<Credentials | undefined>;
+  /** Changes whenever the profile may have changed; cheap. */
+  readonly profileStamp?: () => string;
+  /** Set when the person named a profile: then no other account may stand in for it. Its e-mail, if it is known. */
+  readonly namedProfile?: () => { readonly email: string | undefined };
+  readonly timeouts?: Timeouts;
+  readonly renewBeforeMs?: number;
+  /** How long credentials that were refused are not tried again; guards an account from being locked. */
+  readonly refusedForMs?: number;
+  readonly now?: () => number;
+}
+
+interface Held {
+  readonly token: string;
+  /** `undefined` when it cannot be read from the token. */
+  readonly expiresAtMs: number | undefined;
+  /** Which credentials it was made with; `undefined` for a token from outside, which nobody here can renew. */
+  readonly credentialsKey: string | undefined;
+}
+
+/** A token from outside is used nearly to its end; a little is left for the request on its way. */
+const GIVEN_MARGIN_MS = 30_000;
+
+export interface TokenClaims {
+  readonly expiresAtMs: number | undefined;
+  readonly email: string | undefined;
+}
+
+/** What a token says of itself, unverified: only the server can verify it. Nothing for a token that is no JWT. */
+export function tokenClaims(token: string): TokenClaims {
+  try {
+    const claims = JSON.parse(
+      Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'),
+    ) as unknown;
+    const { exp, email } = claims as { exp?: unknown; email?: unknown };
+    return {
+      expiresAtMs: typeof exp === 'number' && Number.isFinite(exp) ? exp * 1000 : undefined,
+      email: typeof email === 'string' ? email : undefined,
+    };
+  } catch {
+    return { expiresAtMs: undefined, email: undefined };
+  }
+}
+
+const keyOf = (credentials: Credentials): string =>
+  createHash('sha256')
+    .update(JSON.stringify([credentials.email, credentials.password]))
+    .digest('base64');
+
+export function createTokenSource(options: TokenSourceOptions): TokenSource {
+  const now = options.now ?? Date.now;
+  const renewBeforeMs = options.renewBeforeMs ?? 5 * 60_000;
+  const refusedForMs = options.refusedForMs ?? 5 * 60_000;
+  // Everything secret is in this closure, where neither inspect nor JSON can see it.
+  const refusedTokens = new Set<string>();
+  const refusedLogins = new Map<string, { untilMs: number; error: CourierError }>();
+  let held: Held | undefined;
+  let stamp = options.profileStamp?.() ?? '';
+  let renewal: Promise<string> | undefined;
+  let speaker = 'no login yet';
+
+  const livesFor = (expiresAtMs: number | undefined, marginMs: number): boolean =>
+    expiresAtMs === undefined || expiresAtMs - marginMs > now();
+
+  const isFresh = (one: Held): boolean =>
+    livesFor(one.expiresAtMs, one.credentialsKey === undefined ? GIVEN_MARGIN_MS : renewBeforeMs);
+
+  function givenToken(): (Held & { readonly from: string }) | undefined {
+    const profileEmail = options.namedProfile?.().email;
+    const candidates = [
+      { token: options.token?.trim(), from: 'the given token' },
+      { token: setting(options.env, 'NDI_CLOUD_TOKEN'), from: 'NDI_CLOUD_TOKEN' },
+    ];
+    for (const { token, from } of candidates) {
+      if (token === undefined || !/^[\x21-\x7e]+$/.test(token) || refusedTokens.has(token)) continue;
+      const claims = tokenClaims(token);
+      if (!livesFor(claims.expiresAtMs, GIVEN_MARGIN_MS)) continue;
+      // A stray NDI_CLOUD_TOKEN of somebody else must not act in the name of the profile that was asked for.
+      const isOther = claims.email?.toLowerCase() !== profileEmail?.toLowerCase();
+      if (profileEmail !== undefined && claims.email !== undefined && isOther) continue;
+      return { token, from, expiresAtMs: claims.expiresAtMs, credentialsKey: undefined };
+    }
+    return undefined;
+  }
+
+  function fromEnvironment(): Credentials | undefined {
+    const email = setting(options.env, 'NDI_CLOUD_USERNAME');
+    // Not trimmed: a password may start or end with a blank.
+    const password = options.env.NDI_CLOUD_PASSWORD;
+    if (email === undefined || password === undefined || password === '') return undefined;
+    return { email, password, from: 'NDI_CLOUD_USERNAME' };
+  }
+
+  async function credentials(): Promise<Credentials | undefined> {
+    const profile = await options.profile?.();
+    return profile ?? (options.namedProfile !== undefined ? undefined : fromEnvironment());
+  }
+
+  function noLogin(): CourierError {
+    const hadToken =
+      refusedTokens.size > 0 || options.token !== undefined || setting(options.env, 'NDI_CLOUD_TOKEN');
+    if (!hadToken) return new CourierError('NDI_E_NO_CREDENTIALS');
+    return new CourierError('NDI_E_LOGIN_EXPIRED', {
+      detail: 'The token has run out, and there are no credentials to get another one.',
+    });
+  }
+
+  async function logIn(found: Credentials): Promise<string> {
+    const key = keyOf(found);
+    const refused = refusedLogins.get(key);
+    if (refused !== undefined && refused.untilMs > now()) throw refused.error;
+    const requester = createRequester({
+      baseUrl: options.baseUrl,
+      connections: 1,
+      ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
+    });
+    try {
+      const token = await requestToken(requester, found);
+      refusedLogins.clear();
+      held = { token, expiresAtMs: tokenClaims(token).expiresAtMs, credentialsKey: key };
+      speaker = `${found.email} by ${found.from}`;
+      return token;
+    } catch (error) {
+      if (isCourierError(error, 'NDI_E_WRONG_PASSWORD')) {
+        held = undefined;
+        refusedLogins.set(key, { untilMs: now() + refusedForMs, error });
+      }
+      throw error;
+    } finally {
+      await requester.close();
+    }
+  }
+
+  async function renew(): Promise<string> {
+    // Read before the credentials are: a login made in between is then noticed next time.
+    stamp = options.profileStamp?.() ?? '';
+    const given = givenToken();
+    if (given !== undefined) {
+      held = given;
+      speaker = given.from;
+      return given.token;
+    }
+    const found = await credentials();
+    const old =
+      held !== undefined && found !== undefined && held.credentialsKey === keyOf(found) ? held : undefined;
+    held = old;
+    if (found === undefined) throw noLogin();
+    if (old !== undefined && isFresh(old)) return old.token;
+    try {
+      return await logIn(found);
+    } catch (error) {
+      // The cloud is away for a moment, but the old token of the same account still lives: use it up.
+      const isPassing = error instanceof CourierError && error.class === 'retryable';
+      if (isPassing && old !== undefined && old === held && livesFor(old.expiresAtMs, 10_000))
+        return old.token;
+      throw error;
+    }
+  }
+
+  const source: TokenSource = {
+    async get() {
+      if (renewal === undefined && held !== undefined && isFresh(held)) {
+        if (stamp === (options.profileStamp?.() ?? '')) return held.token;
+      }
+      // However many requests find the token gone, one login is made.
+      renewal ??= renew().finally(() => {
+        renewal = undefined;
+      });
+      return renewal;
+    },
+    invalidate(token) {
+      if (held?.token !== token) return;
+      // Only a token from outside can come back by itself.
+      if (held.credentialsKey === undefined) refusedTokens.add(token);
+      held = undefined;
+    },
+    describe: () => `${speaker} at ${options.baseUrl}`,
+  };
+  Object.defineProperty(source, inspect.custom, { value: () => `TokenSource(${source.describe()})` });
+  Object.defineProperty(source, 'toString', { value: () => `TokenSource(${source.describe()})` });
+  Object.defineProperty(source, 'toJSON', { value: () => source.describe() });
+  return source;
+}

@@ -1,0 +1,259 @@
+/**
+ * The one place that makes API requests: address, token, body, timeouts, size guard, request id. One call is one
+ * request, except that a 401 renews the token and asks once more; nothing else is repeated here, because the API has
+ * no idempotency keys and a lost answer may mean finished work.
+ *
+ * Answers are held as text: Lambda cannot answer more than 6 MB, so nothing here is worth streaming; binaries never
+ * pass through the API (NDI Cloud contract §2.7).
+ */
+import { randomUUID } from 'node:crypto';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import { type Dispatcher, Pool } from 'undici';
+import { CourierError } from '../../errors/index.ts';
+import type { TokenSource } from '../auth/token-source.ts';
+import {
+  type Answered,
+  type Asked,
+  asksForLogin,
+  brokenConnection,
+  outcomeOf,
+  type RouteKind,
+} from './outcome.ts';
+
+const gunzipAsync = promisify(gunzip);
+
+export interface Timeouts {
+  readonly connectMs?: number;
+  /** Until the first byte of the answer. The gateway gives up after 29 s (§1.1). */
+  readonly headersMs?: number;
+  /** Between two pieces of the answer. */
+  readonly bodyMs?: number;
+  /** For one request in all; guards against an answer that drips. */
+  readonly totalMs?: number;
+}
+
+export interface RequesterOptions {
+  /** With `/v1`, without a slash at the end. */
+  readonly baseUrl: string;
+  /** Absent for logging in, which needs none. */
+  readonly tokens?: TokenSource;
+  /** Requests at a time; more of them wait. §10 no. 28: 4–6. Default 6. */
+  readonly connections?: number;
+  readonly timeouts?: Timeouts;
+  /** An answer above this is refused. Default 64 MiB, after unpacking. */
+  readonly maxAnswerBytes?: number;
+}
+
+export interface ApiCall {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** Path segments below the base address, not yet encoded. */
+  readonly path: readonly string[];
+  readonly query?: Readonly<Record<string, string | number | undefined>>;
+  /** At most one of the two. `text` is sent as it is, because documents may hold bare NaN (§4.3). */
+  readonly json?: unknown;
+  readonly text?: string;
+  /** `optional`: goes out without a token when there are no credentials; published datasets are public (§1.6). */
+  readonly auth?: 'required' | 'optional' | 'none';
+  readonly kind: RouteKind;
+  /** In words, for messages: `list documents of 668b…`. */
+  readonly what: string;
+  /** Exact texts of the body that no message may repeat. */
+  readonly secrets?: readonly string[];
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ApiAnswer {
+  readonly status: number;
+  readonly text: string;
+  readonly requestId: string;
+  readonly what: string;
+}
+
+export interface Requester {
+  readonly baseUrl: string;
+  /** A 2xx answer, or a `CourierError` that says what to do. */
+  send(call: ApiCall): Promise<ApiAnswer>;
+  close(): Promise<void>;
+}
+
+export function createRequester(options: RequesterOptions): Requester {
+  const base = new URL(options.baseUrl);
+  const prefix = base.pathname.replace(/\/+$/, '');
+  const timeouts = {
+    connectMs: 10_000,
+    headersMs: 60_000,
+    bodyMs: 30_000,
+    totalMs: 120_000,
+    ...options.timeouts,
+  };
+  const maxBytes = options.maxAnswerBytes ?? 64 * 1024 * 1024;
+  const pool = new Pool(base.origin, {
+    connections: options.connections ?? 6,
+    connect: { timeout: timeouts.connectMs },
+    headersTimeout: timeouts.headersMs,
+    bodyTimeout: timeouts.bodyMs,
+  });
+
+  async function once(call: ApiCall, token: string | undefined): Promise<Answered> {
+    const requestId = randomUUID();
+    const asked = askedOf(call, token);
+    const deadline = startDeadline(call.signal, timeouts.totalMs);
+    try {
+      const response = await pool.request({
+        method: call.method,
+        path: prefix + pathOf(call),
+        headers: headersOf(call, token, requestId),
+        body: call.text ?? (call.json === undefined ? null : JSON.stringify(call.json)),
+        signal: deadline.signal,
+      });
+      return await readAnswer(response, requestId, maxBytes, asked);
+    } catch (error) {
+      if (error instanceof CourierError) throw error;
+      if (call.signal?.aborted) throw cancelled(call);
+      if (deadline.isOver())
+        throw new CourierError('NDI_E_STALLED', {
+          detail: `${call.what} (no whole answer in ${timeouts.totalMs / 1000} s)`,
+          requestId,
+        });
+      throw brokenConnection(asked, requestId, error);
+    } finally {
+      deadline.stop();
+    }
+  }
+
+  async function send(call: ApiCall): Promise<ApiAnswer> {
+    if (call.signal?.aborted) throw cancelled(call);
+    const token = await tokenFor(call, options.tokens);
+    let answered = await once(call, token);
+    let used = token;
+    if (token !== undefined && asksForLogin(answered)) {
+      // Nothing was done for a refused token, so asking again is safe even for a POST.
+      options.tokens?.invalidate(token);
+      used = await tokenFor(call, options.tokens);
+      if (used !== undefined && used !== token) answered = await once(call, used);
+      if (used !== undefined && asksForLogin(answered)) options.tokens?.invalidate(used);
+    }
+    const error = outcomeOf(askedOf(call, used), answered);
+    if (error !== undefined) throw error;
+    return { status: answered.status, text: answered.text, requestId: answered.requestId, what: call.what };
+  }
+
+  return { baseUrl: options.baseUrl, send, close: () => pool.close() };
+}
+
+const askedOf = (call: ApiCall, token: string | undefined): Asked => ({
+  kind: call.kind,
+  what: call.what,
+  withToken: token !== undefined,
+  secrets: token === undefined ? (call.secrets ?? []) : [...(call.secrets ?? []), token],
+});
+
+async function tokenFor(call: ApiCall, tokens: TokenSource | undefined): Promise<string | undefined> {
+  if (tokens === undefined || call.auth === 'none') return undefined;
+  try {
+    return await tokens.get();
+  } catch (error) {
+    if (call.auth === 'optional' && error instanceof CourierError && error.code === 'NDI_E_NO_CREDENTIALS')
+      return undefined;
+    throw error;
+  }
+}
+
+const cancelled = (call: ApiCall): CourierError =>
+  new CourierError('NDI_E_CANCELLED', { detail: call.what, cause: call.signal?.reason });
+
+function pathOf(call: ApiCall): string {
+  const path = call.path.map((segment) => `/${encodeURIComponent(segment)}`).join('');
+  const query = Object.entries(call.query ?? {})
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => `${encodeURIComponent(key)}=${encodeURIComponent(String(value))}`)
+    .join('&');
+  return query === '' ? path : `${path}?${query}`;
+}
+
+function headersOf(call: ApiCall, token: string | undefined, requestId: string): Record<string, string> {
+  const hasBody = call.text !== undefined || call.json !== undefined;
+  return {
+    accept: 'application/json',
+    'accept-encoding': 'gzip',
+    'user-agent': 'ndi-courier',
+    'x-request-id': requestId,
+    ...(hasBody ? { 'content-type': 'application/json' } : {}),
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+  };
+}
+
+/** One signal for cancellation and deadline. Not `AbortSignal.any`: its links to a run-long signal pile up. */
+function startDeadline(signal: AbortSignal | undefined, totalMs: number) {
+  const controller = new AbortController();
+  let over = false;
+  const timer = setTimeout(() => {
+    over = true;
+    controller.abort();
+  }, totalMs);
+  const onAbort = (): void => controller.abort();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  return {
+    signal: controller.signal,
+    isOver: (): boolean => over,
+    stop(): void {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+    },
+  };
+}
+
+const headerOf = (response: Dispatcher.ResponseData, name: string): string | undefined => {
+  const value = response.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+};
+
+async function readAnswer(
+  response: Dispatcher.ResponseData,
+  sentId: string,
+  maxBytes: number,
+  asked: Asked,
+): Promise<Answered> {
+  const serverId = headerOf(response, 'x-request-id') ?? headerOf(response, 'x-amzn-requestid');
+  const requestId = serverId !== undefined && /^[\w.:=+/-]{1,128}$/.test(serverId) ? serverId : sentId;
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) throw tooLarge(asked, requestId, maxBytes);
+    chunks.push(chunk);
+  }
+  let body = Buffer.concat(chunks);
+  if (headerOf(response, 'content-encoding') === 'gzip' && body.length > 0) {
+    body = await unpack(body, maxBytes, asked, requestId);
+  }
+  return {
+    status: response.statusCode,
+    text: body.toString('utf8').replace(/^\uFEFF/, ''),
+    requestId,
+    retryAfter: headerOf(response, 'retry-after'),
+    date: headerOf(response, 'date'),
+  };
+}
+
+const tooLarge = (asked: Asked, requestId: string, maxBytes: number): CourierError =>
+  new CourierError('NDI_E_BAD_ANSWER', {
+    detail: `${asked.what} (the answer is larger than ${Math.round(maxBytes / 1024 / 1024)} MiB)`,
+    requestId,
+  });
+
+async function unpack(
+  body: Buffer,
+  maxBytes: number,
+  asked: Asked,
+  requestId: string,
+): Promise<Buffer<ArrayBuffer>> {
+  try {
+    return (await gunzipAsync(body, { maxOutputLength: maxBytes })) as Buffer<ArrayBuffer>;
+  } catch (error) {
+    if ((error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE')
+      throw tooLarge(asked, requestId, maxBytes);
+    throw new CourierError('NDI_E_BAD_ANSWER', { detail: `${asked.what} (damaged gzip)`, requestId });
+  }
+}
