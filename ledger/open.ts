@@ -29,13 +29,13 @@ export function openLedger(path: string): Ledger {
     db.close();
     throw error;
   }
-  const { planState, beginPlan, sealPlan, reopenPlanForFiles, ...runs } = openRuns(db);
+  const { planState, beginPlan, sealPlan, reopenPlan, ...runs } = openRuns(db);
   return {
     path,
     planState,
     beginPlan,
     sealPlan,
-    reopenPlanForFiles,
+    reopenPlan,
     ...openLease(db),
     ...openItems(db, runs),
     ...openUnits(db, runs),

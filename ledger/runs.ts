@@ -20,7 +20,7 @@ const KEPT_RUNS = 5;
 
 export function openRuns(
   db: Db,
-): Runs & Pick<Ledger, 'planState' | 'beginPlan' | 'sealPlan' | 'reopenPlanForFiles'> {
+): Runs & Pick<Ledger, 'planState' | 'beginPlan' | 'sealPlan' | 'reopenPlan'> {
   /** Tokens of the plans that this handle builds. */
   const builders = new Map<string, string>();
 
@@ -89,15 +89,13 @@ export function openRuns(
       db.run(`UPDATE runs SET plan_state = 'sealed' WHERE run = ?`, building(runKey));
     });
 
-  const reopenPlanForFiles: Ledger['reopenPlanForFiles'] = (runKey) =>
+  const reopenPlan: Ledger['reopenPlan'] = (runKey) =>
     db.transaction(() => {
       const run = planned(runKey);
-      db.run(`DELETE FROM items WHERE run = ? AND kind = 'file'`, run);
-      db.run(`DELETE FROM units WHERE run = ? AND kind <> 'documents'`, run);
       const builder = randomUUID();
       db.run(`UPDATE runs SET plan_state = 'building', builder = ? WHERE run = ?`, builder, run);
       builders.set(runKey, builder);
     });
 
-  return { find, ensure, planned, building, planState, beginPlan, sealPlan, reopenPlanForFiles };
+  return { find, ensure, planned, building, planState, beginPlan, sealPlan, reopenPlan };
 }

@@ -122,11 +122,8 @@ export interface Ledger {
   addItems(runKey: string, items: readonly NewPlanItem[]): void;
   addUnits(runKey: string, units: readonly NewPlanUnit[]): void;
   sealPlan(runKey: string): void;
-  /**
-   * Opens a sealed plan to add the files that its documents turned out to name; files and file units that an earlier,
-   * unsealed try added are thrown away. Documents stay as they are.
-   */
-  reopenPlanForFiles(runKey: string): void;
+  /** Opens a plan to add what its first items turned out to name; what is in it stays as it is. Seal it again. */
+  reopenPlan(runKey: string): void;
   planTotals(runKey: string): PlanTotals;
   unit(runKey: string, unit: number): PlanUnit;
   /** Ordered by unit number; `after` pages on. */
