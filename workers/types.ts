@@ -1,0 +1,41 @@
+/** What the supervisor hands to a worker process, and `worker-main.ts` to `runWorker` in `worker.ts`. */
+import type { NativeConnectionOptions } from '@temporalio/worker';
+import type { Env, Home } from './home.ts';
+import type { Log } from './log.ts';
+
+/** `control`: workflows and activities without a disk; `site`: everything that touches this host's disk. */
+export const WORKER_ROLES = ['control', 'site'] as const;
+export type WorkerRole = (typeof WORKER_ROLES)[number];
+
+export interface RunWorkerOptions {
+  /** For `NativeConnection.connect`; holds `address`, and TLS or an API key for a server elsewhere. */
+  readonly connectionOptions: NativeConnectionOptions;
+  readonly namespace: string;
+  readonly roles: readonly WorkerRole[];
+  readonly siteId: string;
+  readonly home: Home;
+  readonly env: Env;
+  readonly log: Log;
+  /** Stop: take no new work, give running activities `graceMs`, then resolve. */
+  readonly signal: AbortSignal;
+  readonly graceMs: number;
+  /** To be called once all queues are polled. */
+  onReady(): void;
+}
+
+/** `worker.ts` exports `runWorker` of this shape: resolves after a stop, rejects when the worker cannot go on. */
+export type RunWorker = (options: RunWorkerOptions) => Promise<void>;
+
+/** The one argument of `worker-main.ts`, as JSON. No secret: other users see arguments. */
+export interface WorkerArguments {
+  readonly homeDir: string;
+  readonly roles: readonly WorkerRole[];
+  /** Null: the server that the environment or Temporal's TOML file names, with its credentials. */
+  readonly embedded: { readonly address: string; readonly namespace: string } | null;
+  readonly graceMs: number;
+}
+
+/** From a worker or supervisor process to the one that started it. */
+export type ChildMessage =
+  | { readonly type: 'ready' }
+  | { readonly type: 'failed'; readonly code: string; readonly detail: string };

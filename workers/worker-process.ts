@@ -1,0 +1,78 @@
+/** One worker process: started, ready or failed, ended. */
+import { spawn } from 'node:child_process';
+import { closeSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { CourierError } from '../errors/index.ts';
+import type { Running } from './keep-alive.ts';
+import { lastLines, openLog } from './log-files.ts';
+import { siblingScript } from './package.ts';
+import { type ProcessRecord, recordOf, stopProcess } from './processes.ts';
+import type { ChildMessage, WorkerArguments } from './types.ts';
+
+/** What a worker may take for its shutdown before it is killed; activities are told at once. */
+export const WORKER_GRACE_MS = 10_000;
+const READY_TIMEOUT_MS = 60_000;
+
+export interface StartWorkerProcessOptions {
+  readonly args: WorkerArguments;
+  readonly logFile: string;
+  readonly signal: AbortSignal;
+  /** Told of the process as soon as there is one, and of its end. */
+  onProcess(record: ProcessRecord | undefined): void;
+}
+
+/**
+ * Starts `worker-main` and answers when it polls its queues.
+ * @throws CourierError NDI_E_SERVICE with the worker's last words; the signal's reason when aborted.
+ */
+export async function startWorkerProcess(options: StartWorkerProcessOptions): Promise<Running> {
+  options.signal.throwIfAborted();
+  const logFd = openLog(options.logFile);
+  const child = spawn(
+    process.execPath,
+    [siblingScript(import.meta.url, 'worker-main'), JSON.stringify(options.args)],
+    // Its own process group: Ctrl-C in a terminal reaches only the supervisor, which stops workers in order.
+    // The IPC channel tells a worker when its supervisor is killed.
+    { cwd: homedir(), stdio: ['ignore', logFd, logFd, 'ipc'], detached: true },
+  );
+  closeSync(logFd);
+  const record = child.pid === undefined ? undefined : recordOf(child.pid);
+  options.onProcess(record);
+  const exited = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('exit', (code, signal) => resolve(String(signal ?? code)));
+  });
+  void exited.then(() => options.onProcess(undefined));
+  const stop = async (): Promise<void> => {
+    if (record !== undefined) await stopProcess(record, WORKER_GRACE_MS);
+    await exited;
+  };
+  const ready = Promise.withResolvers<void>();
+  child.on('message', (message: ChildMessage) => {
+    if (message.type === 'ready') ready.resolve();
+    else ready.reject(new CourierError('NDI_E_SERVICE', { detail: `A worker failed: ${message.detail}` }));
+  });
+  const timer = setTimeout(
+    () => ready.reject(new Error(`not ready within ${READY_TIMEOUT_MS / 1000} s`)),
+    READY_TIMEOUT_MS,
+  );
+  const onAbort = () => ready.reject(options.signal.reason);
+  options.signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    await Promise.race([
+      ready.promise,
+      exited.then((how) => {
+        throw new CourierError('NDI_E_SERVICE', {
+          detail: `A worker ended with ${how} before it was ready:\n${lastLines(options.logFile, 5)}`,
+        });
+      }),
+    ]);
+  } catch (error) {
+    await stop();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    options.signal.removeEventListener('abort', onAbort);
+  }
+  return { exited, stop };
+}
