@@ -1,0 +1,64 @@
+/** Bulk file upload jobs: J1 and J2 (NDI Cloud contract §2.8). */
+import type { SQLInputValue } from 'node:sqlite';
+import { datasetById, datasetFor, mayRead } from './dataset-record.ts';
+import { type Api, type Ask, badRequest, iso, isoOrNull, notFound, ok, refuse } from './http.ts';
+
+export interface JobRow {
+  id: string;
+  dataset_id: string;
+  state: string;
+  created_ms: number;
+  started_ms: number | null;
+  completed_ms: number | null;
+  total_files: number | null;
+  files_extracted: number;
+  error: string | null;
+}
+
+const STATES: Readonly<Record<string, readonly string[]>> = {
+  active: ['queued', 'extracting'],
+  all: ['queued', 'extracting', 'complete', 'failed'],
+  queued: ['queued'],
+  extracting: ['extracting'],
+  complete: ['complete'],
+  failed: ['failed'],
+};
+
+export function registerBulkUploads(api: Api): void {
+  api.route('GET', '/bulk-uploads/:jobId', 'required', getJob);
+  api.route('GET', '/datasets/:d/bulk-uploads', 'required', listJobs);
+}
+
+/** Every key in every row: MATLAB reads `jobs(k).jobId` and cannot where rows differ. */
+const jobRecord = (row: JobRow) => ({
+  jobId: row.id,
+  datasetId: row.dataset_id,
+  state: row.state,
+  createdAt: iso(row.created_ms),
+  startedAt: isoOrNull(row.started_ms),
+  completedAt: isoOrNull(row.completed_ms),
+  totalFiles: row.total_files,
+  filesExtracted: row.files_extracted,
+  error: row.error,
+});
+
+function getJob(ask: Ask) {
+  const row = ask.cloud.store.get<JobRow>('SELECT * FROM jobs WHERE id=?', ask.param('jobId'));
+  const dataset = row === undefined ? undefined : datasetById(ask.cloud.store, row.dataset_id);
+  if (row === undefined || dataset === undefined) throw notFound('Bulk upload job not found');
+  if (!mayRead(ask.cloud, ask.user, dataset))
+    throw refuse(403, { message: 'You do not have access to this job' });
+  return ok(jobRecord(row));
+}
+
+function listJobs(ask: Ask) {
+  const dataset = datasetFor(ask, 'read');
+  const states = STATES[ask.query('state') ?? 'active'];
+  if (states === undefined) throw badRequest(`state must be one of ${Object.keys(STATES).join(', ')}`);
+  const values: SQLInputValue[] = [dataset.id, ask.asOf(), ...states];
+  const rows = ask.cloud.store.all<JobRow>(
+    `SELECT * FROM jobs WHERE dataset_id=? AND created_ms<=? AND state IN (${states.map(() => '?').join(',')}) ORDER BY created_ms DESC, rowid DESC LIMIT 1000`,
+    ...values,
+  );
+  return ok({ datasetId: dataset.id, jobs: rows.map(jobRecord) });
+}

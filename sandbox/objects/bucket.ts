@@ -1,0 +1,151 @@
+/**
+ * The bucket: object bytes are files in `<stateDir>/objects`, what is known about them is a row. Bytes are written aside and
+ * renamed, under a new name each time, so that a reader of the old object keeps its bytes and a crash leaves no half object.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdirSync, rmSync } from 'node:fs';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Store } from '../store.ts';
+
+export interface ObjectInfo {
+  readonly key: string;
+  readonly size: number;
+  readonly md5: string;
+  readonly contentType: string;
+  readonly modifiedMs: number;
+  /** Before this moment the object answers "no such key": uploaded, and not yet readable. */
+  readonly readableMs: number;
+}
+
+export interface ObjectWriter {
+  /** Appends; resolves when the bytes are with the operating system. */
+  write(chunk: Uint8Array): Promise<void>;
+  bytes(): number;
+  /** Makes the bytes the object. `readableMs` as in `ObjectInfo`. */
+  commit(contentType: string, readableMs?: number): Promise<ObjectInfo>;
+  abort(): Promise<void>;
+}
+
+export interface Bucket {
+  info(key: string): ObjectInfo | undefined;
+  open(key: string): Promise<FileHandle | undefined>;
+  writer(key: string): Promise<ObjectWriter>;
+  /** Makes an object of a finished file of the same file system, by renaming it. */
+  adopt(key: string, path: string, size: number, md5: string): Promise<ObjectInfo>;
+  /** A path for a temporary file, swept away at the next start. */
+  temporaryPath(): string;
+  remove(key: string): void;
+  removePrefix(prefix: string): void;
+}
+
+interface ObjectRow {
+  key: string;
+  blob: string;
+  size: number;
+  md5: string;
+  content_type: string;
+  modified_ms: number;
+  readable_ms: number;
+}
+
+const toInfo = (row: ObjectRow): ObjectInfo => ({
+  key: row.key,
+  size: row.size,
+  md5: row.md5,
+  contentType: row.content_type,
+  modifiedMs: row.modified_ms,
+  readableMs: row.readable_ms,
+});
+
+export function createBucket(deps: { store: Store; now: () => number }): Bucket {
+  const { store, now } = deps;
+  const root = join(store.stateDir, 'objects');
+  const temporary = join(store.stateDir, 'incoming');
+  rmSync(temporary, { recursive: true, force: true });
+  mkdirSync(temporary, { recursive: true });
+  for (let i = 0; i < 256; i++) mkdirSync(join(root, i.toString(16).padStart(2, '0')), { recursive: true });
+  const blobPath = (blob: string): string => join(root, blob.slice(0, 2), blob);
+  const temporaryPath = (): string => join(temporary, randomBytes(12).toString('hex'));
+  const rowOf = (key: string): ObjectRow | undefined =>
+    store.get<ObjectRow>('SELECT * FROM objects WHERE key=?', key);
+  const discard = (blob: string): void => void rm(blobPath(blob), { force: true }).catch(() => undefined);
+
+  const put = async (path: string, row: Omit<ObjectRow, 'blob' | 'modified_ms'>): Promise<ObjectInfo> => {
+    const blob = randomBytes(12).toString('hex');
+    await rename(path, blobPath(blob));
+    const before = rowOf(row.key);
+    const full: ObjectRow = { ...row, blob, modified_ms: now() };
+    store.run(
+      'INSERT OR REPLACE INTO objects (key, blob, size, md5, content_type, modified_ms, readable_ms) VALUES (?,?,?,?,?,?,?)',
+      full.key,
+      blob,
+      full.size,
+      full.md5,
+      full.content_type,
+      full.modified_ms,
+      full.readable_ms,
+    );
+    if (before !== undefined) discard(before.blob);
+    return toInfo(full);
+  };
+
+  return {
+    info: (key) => {
+      const row = rowOf(key);
+      return row === undefined ? undefined : toInfo(row);
+    },
+    open: async (key) => {
+      const row = rowOf(key);
+      return row === undefined ? undefined : open(blobPath(row.blob), 'r');
+    },
+    writer: async (key) => {
+      const path = temporaryPath();
+      const file = await open(path, 'wx');
+      const hash = createHash('md5');
+      let position = 0;
+      return {
+        write: async (chunk) => {
+          // The kernel copies while we hash: two halves of the same work at once.
+          const written = writeAll(file, chunk, position);
+          position += chunk.length;
+          hash.update(chunk);
+          await written;
+        },
+        bytes: () => position,
+        commit: async (contentType, readableMs = 0) => {
+          await file.close();
+          const md5 = hash.digest('hex');
+          return put(path, { key, size: position, md5, content_type: contentType, readable_ms: readableMs });
+        },
+        abort: async () => {
+          await file.close().catch(() => undefined);
+          await rm(path, { force: true });
+        },
+      };
+    },
+    adopt: (key, path, size, md5) =>
+      put(path, { key, size, md5, content_type: 'binary/octet-stream', readable_ms: 0 }),
+    temporaryPath,
+    remove: (key) => {
+      const row = rowOf(key);
+      if (row === undefined) return;
+      store.run('DELETE FROM objects WHERE key=?', key);
+      discard(row.blob);
+    },
+    removePrefix: (prefix) => {
+      // Keys are ASCII after `/`: the next character after it bounds the range.
+      const end = `${prefix.slice(0, -1)}0`;
+      for (const row of store.all<ObjectRow>('SELECT * FROM objects WHERE key>=? AND key<?', prefix, end))
+        discard(row.blob);
+      store.run('DELETE FROM objects WHERE key>=? AND key<?', prefix, end);
+    },
+  };
+}
+
+async function writeAll(file: FileHandle, chunk: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < chunk.length; ) {
+    const { bytesWritten } = await file.write(chunk, done, chunk.length - done, position + done);
+    done += bytesWritten;
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * The sandbox: a local NDI Cloud for demo, development and tests. One process, two origins, one state folder.
+ *
+ *   server.ts      starts and stops it (this file); main.ts is its command
+ *   cloud/         the API on Hono, one file per resource over one store
+ *   objects/       the bucket: the second origin, S3's manners, plain node:http for speed
+ *   store.ts       SQLite in `<stateDir>/cloud.sqlite`; object bytes are files in `<stateDir>/objects`
+ *   tasks.ts       what the cloud does later (imports, extraction, publishing); survives a restart
+ *   faults.ts      one middleware in front of both origins for all fault switches; fault-kinds.ts, fault-wire.ts
+ *   control.ts     the control endpoint, `<api origin>/control`: faults, request counts, knobs, users (docs/sandbox.md)
+ *   seed.ts        users and public datasets of a new state folder
+ *
+ * It is as strict and as odd as the NDI Cloud contract says the cloud is (§2, §3, §4, §9.3): a client that works here only
+ * because the sandbox is kind would fail there. It must not be the bottleneck of a measurement, and stays small at any file size.
+ */
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import { createCloudApp } from './cloud/app.ts';
+import type { Cloud } from './cloud/http.ts';
+import { objectArrived } from './cloud/imports.ts';
+import { createTokens } from './cloud/tokens.ts';
+import { createControlApp } from './control.ts';
+import { createCounters } from './counters.ts';
+import { createFaults, type FaultControl, type RouteNamer } from './faults.ts';
+import { DEFAULT_KNOBS, type Knobs } from './knobs.ts';
+import { createBucket } from './objects/bucket.ts';
+import { createObjectListener, keyOf } from './objects/server.ts';
+import { createSigner } from './objects/sign.ts';
+import { createRouteTable } from './routes.ts';
+import { seedCloud } from './seed.ts';
+import { openStore, stateSecret } from './store.ts';
+import { createSweeper } from './sweep.ts';
+import { createTasks } from './tasks.ts';
+
+export type { FaultControl, FaultKind, FaultSpec, FaultState } from './faults.ts';
+export type { Knobs } from './knobs.ts';
+
+export interface SandboxOptions {
+  /** Port of the API; 0 or nothing takes a free one. */
+  port?: number;
+  objectsPort?: number;
+  stateDir: string;
+  tokenTtlSeconds?: number;
+  urlTtlSeconds?: number;
+  importDelayMs?: number;
+  bulkDownloadDelayMs?: number;
+  /** Users and public datasets in a new state folder; default true. */
+  seed?: boolean;
+  log?: (line: string) => void;
+}
+
+export interface SandboxUser {
+  email: string;
+  password: string;
+  /** The first organisation, which clients use. */
+  organizationId: string;
+  isAdmin: boolean;
+}
+
+export interface Sandbox {
+  /** `http://127.0.0.1:P/v1` */
+  apiUrl: string;
+  objectsUrl: string;
+  controlUrl: string;
+  users: SandboxUser[];
+  faults: FaultControl;
+  /** Live: changes take effect at the next use. */
+  knobs: Knobs;
+  expireTokens(): void;
+  stats(): { documents: number; files: number; objects: number; pendingTasks: number; rssBytes: number };
+  /** Ends connections and running work at a safe point; unfinished work goes on at the next start on this folder. */
+  close(): Promise<void>;
+}
+
+/** Starts a sandbox on a state folder. Throws what listening or opening the state throws. */
+export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
+  const log = options.log ?? (() => undefined);
+  const knobs = knobsOf(options);
+  const now = (): number => Date.now() + knobs.clockOffsetMs;
+  const store = openStore(options.stateDir);
+  const counters = createCounters();
+  const routes = createRouteTable();
+  const faults = createFaults({ routes, counters });
+  const bucket = createBucket({ store, now });
+  const tasks = createTasks({ store, now, log });
+  const urls = { api: '', objects: '' };
+  const signer = createSigner({ secret: stateSecret(store, 'urlSecret'), baseUrl: () => urls.objects, now });
+  const tokens = createTokens({ store, knobs, now });
+  const cloud: Cloud = { store, knobs, tasks, bucket, signer, faults, counters, routes, tokens, now, log };
+  const app = createCloudApp(cloud);
+  if (options.seed !== false) await seedCloud(cloud);
+  const stats = (): ReturnType<Sandbox['stats']> => ({
+    documents: rowCount('documents'),
+    files: rowCount('files'),
+    objects: rowCount('objects'),
+    pendingTasks: tasks.pending(),
+    rssBytes: process.memoryUsage.rss(),
+  });
+  const rowCount = (table: string): number =>
+    store.get<{ n: number }>(`SELECT count(*) n FROM ${table}`)?.n ?? 0;
+  const control = createControlApp({ cloud, status: () => ({ ...urls, knobs, stats: stats() }) });
+
+  const api = faults.wrap(
+    'api',
+    apiNamer(routes),
+    getRequestListener(app.fetch, { overrideGlobalObjects: false }),
+  );
+  const controlListener = getRequestListener(control.fetch, { overrideGlobalObjects: false });
+  const apiServer = createServer((request, response) =>
+    isControl(request.url) ? void controlListener(request, response) : api(request, response),
+  );
+  const onPut: Parameters<typeof createObjectListener>[0]['onPut'] = (info, hits) =>
+    objectArrived(cloud, info, hits);
+  const objects = faults.wrap(
+    'objects',
+    objectNamer,
+    createObjectListener({ bucket, signer, faults, counters, now, onPut, log }),
+  );
+  // Chunks of up to 1 MiB: the default of 16 KiB would spend its time in calls.
+  const objectServer = createServer({ highWaterMark: 1024 * 1024, requestTimeout: 0 }, objects);
+  objectServer.on('checkContinue', objects as RequestListener);
+  for (const server of [apiServer, objectServer]) server.keepAliveTimeout = 65_000;
+
+  urls.api = `${await listen(apiServer, options.port ?? 0)}/v1`;
+  urls.objects = await listen(objectServer, options.objectsPort ?? 0);
+  tasks.wake();
+  const sweeper = createSweeper(cloud);
+  return {
+    apiUrl: urls.api,
+    objectsUrl: urls.objects,
+    controlUrl: urls.api.replace(/\/v1$/, '/control'),
+    users: usersOf(cloud),
+    faults,
+    knobs,
+    expireTokens: () => tokens.expireAll(),
+    stats,
+    close: async () => {
+      sweeper.stop();
+      await Promise.all([stop(apiServer), stop(objectServer)]);
+      await tasks.close();
+      store.close();
+    },
+  };
+}
+
+function knobsOf(options: SandboxOptions): Knobs {
+  const knobs = { ...DEFAULT_KNOBS };
+  for (const name of ['tokenTtlSeconds', 'urlTtlSeconds', 'importDelayMs', 'bulkDownloadDelayMs'] as const) {
+    knobs[name] = options[name] ?? knobs[name];
+  }
+  return knobs;
+}
+
+const isControl = (url = ''): boolean =>
+  url === '/control' || url.startsWith('/control/') || url.startsWith('/control?');
+
+const pathOf = (request: IncomingMessage): string => (request.url ?? '/').split('?', 1)[0] ?? '/';
+
+function apiNamer(routes: ReturnType<typeof createRouteTable>): RouteNamer {
+  return (request) => {
+    const path = pathOf(request).replace(/^\/v1/, '');
+    return { path, route: routes.nameOf(request.method ?? '', path) ?? `${request.method} (no route)` };
+  };
+}
+
+const objectNamer: RouteNamer = (request) => ({
+  path: keyOf(request.url ?? '/') ?? '',
+  route: `${request.method} object`,
+});
+
+async function listen(server: Server, port: number): Promise<string> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function stop(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  // What is in flight gets a moment, stalled bodies do not hold the door.
+  const timer = setTimeout(() => server.closeAllConnections(), 200);
+  await closed;
+  clearTimeout(timer);
+}
+
+function usersOf(cloud: Cloud): SandboxUser[] {
+  return cloud.store
+    .all<{ email: string; password: string; organization_id: string; is_admin: number }>(
+      `SELECT u.email, u.password, u.is_admin, m.organization_id FROM users u
+       JOIN memberships m ON m.user_id=u.id AND m.position=0 WHERE u.is_validated=1 ORDER BY u.id`,
+    )
+    .map((row) => ({
+      email: row.email,
+      password: row.password,
+      organizationId: row.organization_id,
+      isAdmin: row.is_admin === 1,
+    }));
+}
