@@ -69,6 +69,13 @@ export interface WriterFile {
   readonly where: 'local' | 'ndic';
 }
 
+/** Something the writer did that the caller did not ask for in so many words. */
+export type WriterProblem =
+  /** Another document has this uid already: the database allows it once, so MATLAB finds the binary only there. */
+  | { readonly kind: 'repeated-uid'; readonly documentId: NdiId; readonly name: string; readonly uid: string }
+  /** The document had been deleted by MATLAB, which keeps the old text; it now has the new text. */
+  | { readonly kind: 'revived'; readonly documentId: NdiId };
+
 /** Writes documents into a dataset directory so that MATLAB and Python open it. Every call is one transaction. */
 export interface DatasetWriter {
   readonly dir: string;
@@ -76,6 +83,8 @@ export interface DatasetWriter {
   addDocuments(documents: readonly NdiDocument[]): number;
   hasDocument(id: NdiId): boolean;
   documentCount(): number;
+  /** What happened on the way, since the writer was opened. */
+  readonly problems: readonly WriterProblem[];
   /** The format's §2 delete order, binaries last. */
   removeDocuments(ids: readonly NdiId[]): void;
   close(): void;

@@ -56,4 +56,6 @@ export interface DocumentFacts {
   readonly superclasses: readonly string[];
   readonly dependsOn: readonly Dependency[];
   readonly files: readonly DocumentFile[];
+  /** Names of file series: files of `files` whose content is a manifest of further binaries. Absent for none. */
+  readonly series?: readonly string[];
 }

@@ -1,0 +1,66 @@
+/** Removal of documents in the order of dataset format §2: branch, files, values, documents; binaries by the caller, last. */
+import type { DatabaseSync } from 'node:sqlite';
+import { parseDocument } from '../document/codec.ts';
+import { describeDocument } from '../document/describe.ts';
+import type { NdiId } from '../document/types.ts';
+import { isSafeName } from '../ids.ts';
+
+/**
+ * Inside a transaction: removes the documents from `branch`, and all of their rows unless another branch has them.
+ * Returns the names in `.ndi/files` that no remaining document uses.
+ */
+export function deleteDocuments(database: DatabaseSync, branch: string, ids: readonly NdiId[]): string[] {
+  database.exec('CREATE TEMP TABLE IF NOT EXISTS doomed (doc_idx INTEGER PRIMARY KEY)');
+  database.exec('DELETE FROM temp.doomed');
+  const find = database.prepare('SELECT doc_idx AS position, json_code AS text FROM docs WHERE doc_id = ?');
+  const leave = database.prepare('DELETE FROM branch_docs WHERE branch_id = ? AND doc_idx = ?');
+  const used = database.prepare('SELECT 1 FROM branch_docs WHERE doc_idx = ?');
+  const doom = database.prepare('INSERT OR IGNORE INTO temp.doomed VALUES (?)');
+  const names = new Set<string>();
+  const uids = new Set<string>();
+  for (const id of ids) {
+    const row = find.get(id);
+    if (row === undefined) continue;
+    const position = Number(row.position);
+    leave.run(branch, position);
+    if (used.get(position) !== undefined) continue;
+    doom.run(position);
+    collectNames(id, String(row.text ?? ''), names, uids);
+  }
+  const rows = database.prepare(
+    'SELECT f.uid AS uid FROM files f JOIN temp.doomed ON temp.doomed.doc_idx = f.doc_idx',
+  );
+  for (const { uid } of rows.all()) uids.add(String(uid));
+  // No index leads from a document to its values: one pass for the whole batch.
+  for (const table of ['files', 'doc_data', 'docs']) {
+    database.exec(`DELETE FROM ${table} WHERE doc_idx IN (SELECT doc_idx FROM temp.doomed)`);
+  }
+  for (const uid of uidsStillUsed(database, uids)) uids.delete(uid);
+  return [...names, ...uids].filter(isSafeName);
+}
+
+function collectNames(id: NdiId, text: string, names: Set<string>, uids: Set<string>): void {
+  try {
+    for (const file of describeDocument(parseDocument(text)).files) {
+      names.add(`${id}_${file.name}`);
+      for (const { uid } of file.locations) if (uid !== '') uids.add(uid);
+    }
+  } catch {
+    // A document that cannot be read names no binaries; its rows still can.
+  }
+}
+
+/** Two documents may share a uid though the `files` table allows one: the text of the others decides. */
+function uidsStillUsed(database: DatabaseSync, uids: ReadonlySet<string>): Set<string> {
+  const used = new Set<string>();
+  if (uids.size === 0) return used;
+  const rows = database
+    .prepare(`SELECT json_code AS text FROM docs WHERE instr(json_code, '"file_info"') > 0`)
+    .iterate();
+  for (const row of rows) {
+    for (const [, uid] of String(row.text).matchAll(/"uid"\s*:\s*"([^"\\]+)"/g)) {
+      if (uid !== undefined && uids.has(uid)) used.add(uid);
+    }
+  }
+  return used;
+}

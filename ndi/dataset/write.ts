@@ -1,0 +1,345 @@
+/**
+ * Writes a dataset directory that MATLAB and Python open (dataset format §2–§6).
+ *
+ *   createDataset   an empty directory, its database in WAL mode so that two processes may build it
+ *   openForWriting  documents in and out, one transaction per call
+ *   linkFileNames   the second name of a binary
+ *   finishDataset   (finish.ts) turns a built directory into the single quiet file that NDI expects
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  constants,
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { resolve } from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { CourierError } from '../../errors/index.ts';
+import { stringifyDocument } from '../document/codec.ts';
+import { asArray, asObject, asText, describeDocument } from '../document/describe.ts';
+import type { DocumentFacts, NdiDocument, NdiId } from '../document/types.ts';
+import { datenum } from '../ids.ts';
+import { flattenDocument, jsonName } from './flatten.ts';
+import {
+  BRANCH,
+  databasePath,
+  documentFilePath,
+  filesDir,
+  objectTypePath,
+  referencePath,
+  uidPath,
+  uniqueReferencePath,
+} from './layout.ts';
+import { databaseCandidates } from './read.ts';
+import { deleteDocuments } from './remove.ts';
+import { chooseBranch, DDL, missingTables } from './schema.ts';
+import { databaseError, withDatabaseErrors } from './sqlite.ts';
+import type { DatasetWriter, WriterProblem } from './types.ts';
+
+export interface CreateOptions {
+  /** Written to the text files when known; the documents decide in the end. */
+  readonly datasetId?: NdiId;
+  readonly reference?: string;
+  readonly objectType?: 'dataset' | 'session';
+}
+
+/**
+ * Makes an empty dataset in `dir`. Does nothing to a directory that has a valid database already.
+ * @throws NDI_E_DATABASE_CORRUPT, NDI_E_READ_ONLY, NDI_E_DISK_FULL
+ */
+export function createDataset(dir: string, options: CreateOptions = {}): void {
+  withDatabaseErrors(dir, () => {
+    mkdirSync(filesDir(dir), { recursive: true });
+    if (!existsSync(databasePath(dir))) createDatabase(databasePath(dir));
+    else openForWriting(dir).close();
+    writeFileSync(objectTypePath(dir), options.objectType ?? 'dataset');
+    if (options.datasetId !== undefined) writeFileSync(uniqueReferencePath(dir), options.datasetId);
+    if (options.reference !== undefined) writeFileSync(referencePath(dir), options.reference);
+  });
+}
+
+/** Under another name first: both NDI languages take a file without tables for a broken database. */
+function createDatabase(path: string): void {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  try {
+    const database = new DatabaseSync(temporary);
+    try {
+      database.exec(DDL);
+      database.prepare('INSERT INTO branches VALUES (?, NULL, ?)').run(BRANCH, localDatenum());
+      database.exec('PRAGMA journal_mode = WAL');
+    } finally {
+      database.close();
+    }
+    placeNew(temporary, path);
+  } finally {
+    for (const suffix of ['', '-wal', '-shm']) rmSync(temporary + suffix, { force: true });
+  }
+}
+
+/** Gives the file its name unless another process was first. */
+function placeNew(temporary: string, path: string): void {
+  try {
+    linkSync(temporary, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return;
+    // No hard links here: rename may replace what another process has just made, which is as empty as ours.
+    renameSync(temporary, path);
+  }
+}
+
+/** MATLAB's `now`: days of local clock time. */
+export const localDatenum = (ms: number = Date.now()): number =>
+  datenum(ms - new Date(ms).getTimezoneOffset() * 60_000);
+
+export interface WriteOptions {
+  /** Where the directory will lie in the end, when it is built elsewhere: goes into `files.cached_location`. */
+  readonly finalDir?: string;
+  /** How long to wait for another writer. */
+  readonly busyTimeoutMs?: number;
+}
+
+/** A writer on an existing dataset directory. Its journal mode stays as it is. @throws as `openDataset`, NDI_E_READ_ONLY */
+export function openForWriting(dir: string, options: WriteOptions = {}): DatasetWriter {
+  const session = openWriteSession(dir, options);
+  const { database, path, branch } = session;
+  const guard = <T>(work: () => T): T => withDatabaseErrors(path, work);
+  const present = database.prepare(
+    `SELECT 1 FROM docs d JOIN branch_docs b ON b.doc_idx = d.doc_idx AND b.branch_id = ? WHERE d.doc_id = ?`,
+  );
+  const count = database.prepare('SELECT count(*) AS n FROM branch_docs WHERE branch_id = ?');
+  return {
+    dir,
+    problems: session.problems,
+    addDocuments: (documents) => {
+      // Described before the transaction: a bad id must not leave half a batch behind.
+      const described = documents.map((document) => ({ document, facts: describeDocument(document) }));
+      return guard(() => session.transaction(() => described.filter(session.insert).length));
+    },
+    hasDocument: (id) => guard(() => present.get(branch, id) !== undefined),
+    documentCount: () => guard(() => Number(count.get(branch)?.n ?? 0)),
+    removeDocuments: (ids) =>
+      guard(() => {
+        const orphans = session.transaction(() => deleteDocuments(database, branch, ids));
+        for (const name of orphans) rmSync(`${filesDir(dir)}/${name}`, { force: true });
+      }),
+    close: () => guard(() => database.close()),
+  };
+}
+
+/** A document with its facts: both are needed, and describing costs as much as writing. */
+export interface Described {
+  readonly document: NdiDocument;
+  readonly facts: DocumentFacts;
+  /** Stored instead of our own text. */
+  readonly text?: string;
+}
+
+/** What the functions of this folder share when they write. Not for other rooms: it shows the database. */
+export interface WriteSession {
+  readonly database: DatabaseSync;
+  readonly path: string;
+  readonly branch: string;
+  readonly problems: WriterProblem[];
+  /** One transaction that no other writer can come between; undone when `work` throws. */
+  transaction<T>(work: () => T): T;
+  /** Inside a transaction. False when the document is present already. */
+  insert(item: Described): boolean;
+}
+
+export function openWriteSession(dir: string, options: WriteOptions = {}): WriteSession {
+  const path = databaseCandidates(dir)[0]!;
+  let database: DatabaseSync;
+  try {
+    if (statSync(path).size === 0) {
+      throw new CourierError('NDI_E_DATABASE_CORRUPT', { detail: `${path} is empty.` });
+    }
+    // Foreign keys are checked by nobody when MATLAB writes; our order of statements keeps them.
+    database = new DatabaseSync(path, {
+      timeout: options.busyTimeoutMs ?? 30_000,
+      enableForeignKeyConstraints: false,
+    });
+  } catch (error) {
+    throw databaseError(error, path);
+  }
+  try {
+    return withDatabaseErrors(path, () => {
+      database.exec('PRAGMA cache_size = -65536');
+      const missing = missingTables(database);
+      if (missing.length > 0) {
+        throw new CourierError('NDI_E_DATABASE_CORRUPT', { detail: `${path} lacks ${missing.join(', ')}.` });
+      }
+      // A lost last transaction is written again by whoever builds; WAL keeps the file whole either way.
+      if (database.prepare('PRAGMA journal_mode').get()?.journal_mode === 'wal') {
+        database.exec('PRAGMA synchronous = NORMAL');
+      }
+      const { branch } = chooseBranch(database);
+      return writeSession(database, path, branch, resolve(options.finalDir ?? dir));
+    });
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function writeSession(database: DatabaseSync, path: string, branch: string, finalDir: string): WriteSession {
+  const problems: WriterProblem[] = [];
+  const statements = prepareStatements(database);
+  const fieldIds = new Map<string, number>();
+  const transaction = <T>(work: () => T): T => {
+    database.exec('BEGIN IMMEDIATE');
+    try {
+      const result = work();
+      database.exec('COMMIT');
+      return result;
+    } catch (error) {
+      // Field ids made here are gone with it.
+      fieldIds.clear();
+      if (database.isTransaction) database.exec('ROLLBACK');
+      throw error;
+    }
+  };
+  const fieldId = (group: string, field: string): number => {
+    const known = fieldIds.get(field);
+    if (known !== undefined) return known;
+    statements.addField.run(group, field, jsonName(field));
+    const id = Number(statements.fieldId.get(field)?.id);
+    fieldIds.set(field, id);
+    return id;
+  };
+  const insert = ({ document, facts, text }: Described): boolean => {
+    const now = localDatenum();
+    const place = placeDocument(statements, branch, facts.id, text ?? stringifyDocument(document), now);
+    if (place === undefined) return false;
+    if (place.revived) problems.push({ kind: 'revived', documentId: facts.id });
+    for (const row of flattenDocument(document, facts)) {
+      statements.addValue.run(place.index, fieldId(row.group, row.field), row.value);
+    }
+    statements.addToBranch.run(branch, place.index, now);
+    for (const repeated of addFileRows(statements, place.index, document, finalDir)) {
+      problems.push({ kind: 'repeated-uid', documentId: facts.id, ...repeated });
+    }
+    return true;
+  };
+  return { database, path, branch, problems, transaction, insert };
+}
+
+type Statements = ReturnType<typeof prepareStatements>;
+
+function prepareStatements(database: DatabaseSync) {
+  const prepare = (sql: string): StatementSync => database.prepare(sql);
+  return {
+    addBranch: prepare('INSERT OR IGNORE INTO branches VALUES (?, NULL, ?)'),
+    find: prepare(
+      `SELECT d.doc_idx AS position, (SELECT count(*) FROM branch_docs b WHERE b.doc_idx = d.doc_idx) AS branches,
+         EXISTS (SELECT 1 FROM branch_docs b WHERE b.doc_idx = d.doc_idx AND b.branch_id = ?) AS present
+       FROM docs d WHERE d.doc_id = ?`,
+    ),
+    addDocument: prepare('INSERT INTO docs (doc_id, json_code, timestamp) VALUES (?, ?, ?)'),
+    replaceText: prepare('UPDATE docs SET json_code = ?, timestamp = ? WHERE doc_idx = ?'),
+    dropValues: prepare('DELETE FROM doc_data WHERE doc_idx = ?'),
+    dropFiles: prepare('DELETE FROM files WHERE doc_idx = ?'),
+    addToBranch: prepare('INSERT INTO branch_docs (branch_id, doc_idx, timestamp) VALUES (?, ?, ?)'),
+    addField: prepare('INSERT OR IGNORE INTO fields (class, field_name, json_name) VALUES (?, ?, ?)'),
+    fieldId: prepare('SELECT field_idx AS id FROM fields WHERE field_name = ?'),
+    addValue: prepare('INSERT INTO doc_data (doc_idx, field_idx, value) VALUES (?, ?, ?)'),
+    addFile: prepare(
+      `INSERT OR IGNORE INTO files (doc_idx, filename, uid, orig_location, cached_location, type, parameters)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    ),
+  };
+}
+
+/**
+ * The row of a new document. A document whose row survived MATLAB's delete gets the new text: both NDI languages would
+ * bring back the old one (dataset format §2 "Delete").
+ */
+function placeDocument(
+  statements: Statements,
+  branch: string,
+  id: NdiId,
+  text: string,
+  now: number,
+): { readonly index: number; readonly revived: boolean } | undefined {
+  const row = statements.find.get(branch, id);
+  if (row === undefined) {
+    statements.addBranch.run(branch, now);
+    return { index: Number(statements.addDocument.run(id, text, now).lastInsertRowid), revived: false };
+  }
+  if (Number(row.present) === 1) return undefined;
+  const index = Number(row.position);
+  statements.replaceText.run(text, now, index);
+  statements.dropValues.run(index);
+  statements.dropFiles.run(index);
+  return { index, revived: true };
+}
+
+/** One row per location. Returns the uids that another row has already. */
+function addFileRows(
+  statements: Statements,
+  index: number,
+  document: NdiDocument,
+  finalDir: string,
+): { readonly name: string; readonly uid: string }[] {
+  const repeated: { name: string; uid: string }[] = [];
+  for (const entry of asArray(asObject(document.files).file_info)) {
+    const name = asText(asObject(entry).name);
+    for (const value of asArray(asObject(entry).locations)) {
+      const location = asObject(value);
+      const uid = asText(location.uid);
+      if (uid === '') continue;
+      const type = asText(location.location_type) || 'file';
+      const cached = type === 'file' ? uidPath(finalDir, uid) : '';
+      const parameters = asText(location.parameters) || null;
+      const added = statements.addFile.run(
+        index,
+        name,
+        uid,
+        asText(location.location),
+        cached,
+        type,
+        parameters,
+      );
+      if (Number(added.changes) === 0) repeated.push({ name, uid });
+    }
+  }
+  return repeated;
+}
+
+/**
+ * Gives the binary `files/<uid>` its second name `files/<docId>_<name>`, for older Python: a hard link, or a copy where
+ * the file system has none. Idempotent; replaces a second name that leads elsewhere.
+ * @throws NDI_E_FILE_MISSING, NDI_E_BAD_ID, NDI_E_DISK_FULL
+ */
+export function linkFileNames(dir: string, documentId: NdiId, name: string, uid: string): void {
+  const source = uidPath(dir, uid);
+  const target = documentFilePath(dir, documentId, name);
+  withDatabaseErrors(target, () => {
+    const from = statSync(source, { throwIfNoEntry: false });
+    if (from === undefined) throw new CourierError('NDI_E_FILE_MISSING', { detail: source });
+    const to = statSync(target, { throwIfNoEntry: false });
+    if (to !== undefined && to.ino === from.ino && to.dev === from.dev) return;
+    const temporary = `${filesDir(dir)}/.${randomBytes(8).toString('hex')}.partial`;
+    try {
+      linkOrCopy(source, temporary);
+      renameSync(temporary, target);
+    } finally {
+      rmSync(temporary, { force: true });
+    }
+  });
+}
+
+function linkOrCopy(source: string, target: string): void {
+  try {
+    linkSync(source, target);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK', 'ENOSYS', 'EXDEV'].includes(code)) throw error;
+    copyFileSync(source, target, constants.COPYFILE_FICLONE);
+  }
+}

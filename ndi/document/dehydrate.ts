@@ -1,0 +1,93 @@
+/**
+ * The only edits a transfer makes to a document: where its binaries lie. All of them return a new document.
+ *
+ * Bodies that the cloud returns one by one carry presigned URLs in place of the stored locations
+ * (NDI Cloud contract §4.2); those must never be stored, compared or logged.
+ */
+import { asArray, asObject, asText } from './describe.ts';
+import type { JsonObject, JsonValue } from './types.ts';
+
+const CLOUD_ID = /^[0-9a-f]{24}$/i;
+const SIGNED = /[?&](?:x-amz-|signature=|awsaccesskeyid=|sig=|token=)/i;
+
+/** Where a binary of this uid and logical name lies; undefined when it is not here. */
+export type FilePathOf = (uid: string, name: string) => string | undefined;
+
+/**
+ * The document without what the cloud added: signed URLs (the location becomes empty, its uid stays) and the
+ * record's own id at the top. A `url` location that carries no signature is the author's and stays.
+ */
+export function dehydrate(document: JsonObject): JsonObject {
+  const stripped = mapLocations(document, (location) =>
+    isHydrated(location) ? { ...location, location: '' } : location,
+  );
+  const { id, _id, ...body } = stripped;
+  return {
+    ...body,
+    ...(id !== undefined && !CLOUD_ID.test(asText(id)) ? { id } : {}),
+    ...(_id !== undefined && !CLOUD_ID.test(asText(_id)) ? { _id } : {}),
+  };
+}
+
+function isHydrated(location: JsonObject): boolean {
+  const address = asText(location.location);
+  if (!/^https?:\/\//i.test(address)) return false;
+  return asText(location.location_type) !== 'url' || SIGNED.test(address);
+}
+
+/**
+ * For a download with files: every location whose binary is here points at it, as MATLAB expects of an ingested
+ * file. `delete_original` is 0: with 1, a later ingest by MATLAB would delete the only copy.
+ * A location whose binary is not here stays as it was, without the cloud's URL.
+ */
+export const toLocal = (document: JsonObject, filePathOf: FilePathOf): JsonObject =>
+  mapLocations(dehydrate(document), (location, name) => {
+    const uid = asText(location.uid);
+    const path = uid === '' ? undefined : filePathOf(uid, name);
+    return path === undefined ? location : withPlace(location, path, 'file', 1);
+  });
+
+/** For a download without files: every location with a uid becomes `ndic://<cloud dataset>/<uid>` (dataset format §4). */
+export const toNdic = (document: JsonObject, cloudDatasetId: string): JsonObject =>
+  mapLocations(dehydrate(document), (location) => {
+    const uid = asText(location.uid);
+    return uid === '' ? location : withPlace(location, `ndic://${cloudDatasetId}/${uid}`, 'ndicloud', 0);
+  });
+
+/** All six members, always: MATLAB needs the same field set in every element. */
+function withPlace(
+  location: JsonObject,
+  place: string,
+  type: 'file' | 'ndicloud',
+  ingest: 0 | 1,
+): JsonObject {
+  return {
+    ...location,
+    delete_original: 0,
+    uid: location.uid ?? '',
+    location: place,
+    parameters: location.parameters ?? '',
+    location_type: type,
+    ingest,
+  };
+}
+
+/** Documents without files come back as they are. Locations become an array: Python cannot read a bare object here. */
+function mapLocations(
+  document: JsonObject,
+  edit: (location: JsonObject, fileName: string) => JsonObject,
+): JsonObject {
+  const files = asObject(document.files);
+  if (files.file_info === undefined) return document;
+  const editFile = (entry: JsonValue): JsonValue => {
+    const file = asObject(entry);
+    if (file.locations === undefined) return entry;
+    const name = asText(file.name);
+    return { ...file, locations: asArray(file.locations).map((value) => edit(asObject(value), name)) };
+  };
+  const info = files.file_info;
+  return {
+    ...document,
+    files: { ...files, file_info: Array.isArray(info) ? info.map(editFile) : editFile(info) },
+  };
+}

@@ -1,0 +1,150 @@
+/**
+ * The documents of a large JSON array, one at a time.
+ *
+ * The cloud's bulk download is one array of up to 2,000 documents, 50–200 MB. Only one element is held; an
+ * element's text is not parsed here, so that one bad document does not lose the others.
+ */
+import { CourierError } from '../../errors/index.ts';
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const OPEN_ARRAY = 0x5b;
+const CLOSE_ARRAY = 0x5d;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
+const SLICE_BYTES = 1 << 20;
+const isSpace = (byte: number): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+
+type Expect = 'start' | 'first' | 'element' | 'separator' | 'end';
+
+/** Cuts an array that arrives in pieces. Holds the bytes of one unfinished element. */
+export interface ArraySplitter {
+  /** The elements that end in `chunk`, as text. @throws NDI_E_BAD_JSON with the byte position. */
+  push(chunk: Uint8Array): string[];
+  /** Call once after the last chunk. @throws NDI_E_BAD_JSON when the array did not end. */
+  end(): void;
+}
+
+/** A single object instead of an array is one element: both are found in the cloud's archives (contract §4.5). */
+export function createArraySplitter(): ArraySplitter {
+  let expect: Expect = 'start';
+  let depth = 0;
+  let inString = false;
+  let escaped = false;
+  let single = false;
+  let parts: Buffer[] = [];
+  let inElement = false;
+  let offset = 0;
+
+  const fail = (at: number, expected: string): never => {
+    throw new CourierError('NDI_E_BAD_JSON', { detail: `At byte ${at}: expected ${expected}.` });
+  };
+
+  const finish = (out: string[], tail: Buffer): void => {
+    const text = Buffer.concat([...parts, tail])
+      .toString('utf8')
+      .trimEnd();
+    parts = [];
+    inElement = false;
+    expect = single ? 'end' : 'separator';
+    out.push(text);
+  };
+
+  /** The index after the string's closing quote, or the length when it goes on in the next chunk. */
+  const passString = (bytes: Buffer, from: number): number => {
+    let at = from;
+    while (at < bytes.length) {
+      const byte = bytes[at]!;
+      at += 1;
+      if (escaped) escaped = false;
+      else if (byte === BACKSLASH) escaped = true;
+      else if (byte === QUOTE) {
+        inString = false;
+        return at;
+      }
+    }
+    return at;
+  };
+
+  const begin = (byte: number, at: number): 'element' | 'consumed' => {
+    if (expect === 'start') {
+      if (byte === OPEN_ARRAY) {
+        expect = 'first';
+        return 'consumed';
+      }
+      if (byte !== OPEN_OBJECT) fail(offset + at, 'an array or an object');
+      single = true;
+      return 'element';
+    }
+    if (expect === 'separator' || (expect === 'first' && byte === CLOSE_ARRAY)) {
+      if (byte === COMMA) expect = 'element';
+      else if (byte === CLOSE_ARRAY) expect = 'end';
+      else fail(offset + at, '"," or "]"');
+      return 'consumed';
+    }
+    if (expect === 'end') fail(offset + at, 'nothing more');
+    if (byte === COMMA || byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) fail(offset + at, 'a value');
+    return 'element';
+  };
+
+  const push = (chunk: Uint8Array): string[] => {
+    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    const out: string[] = [];
+    let from = 0;
+    let at = offset === 0 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+    while (at < bytes.length) {
+      if (inString) {
+        at = passString(bytes, at);
+        continue;
+      }
+      const byte = bytes[at]!;
+      if (!inElement) {
+        if (!isSpace(byte) && begin(byte, at) === 'element') {
+          inElement = true;
+          from = at;
+          continue;
+        }
+      } else if (byte === QUOTE) inString = true;
+      else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) depth += 1;
+      else if (depth === 0 && (byte === COMMA || byte === CLOSE_ARRAY || byte === CLOSE_OBJECT)) {
+        // A bare number or word ends where its separator stands: that byte is looked at again.
+        finish(out, bytes.subarray(from, at));
+        continue;
+      } else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) {
+        depth -= 1;
+        // An object or array is whole here, whatever follows it.
+        if (depth === 0) finish(out, bytes.subarray(from, at + 1));
+      }
+      at += 1;
+    }
+    // Copied: the caller may use its buffer again.
+    if (inElement) parts.push(Buffer.from(bytes.subarray(from)));
+    offset += bytes.length;
+    return out;
+  };
+
+  const end = (): void => {
+    if (expect !== 'end') fail(offset, 'the end of the array');
+  };
+  return { push, end };
+}
+
+/** Each element of the JSON array in `input`, as text. @throws NDI_E_BAD_JSON when the array is malformed or cut off. */
+export function* splitJsonArray(input: string | Uint8Array): Generator<string, void, undefined> {
+  const bytes = typeof input === 'string' ? Buffer.from(input) : input;
+  const splitter = createArraySplitter();
+  for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
+    yield* splitter.push(bytes.subarray(at, at + SLICE_BYTES));
+  }
+  splitter.end();
+}
+
+/** As `splitJsonArray`, from a stream. */
+export async function* splitJsonArrayStream(
+  chunks: AsyncIterable<Uint8Array>,
+): AsyncGenerator<string, void, undefined> {
+  const splitter = createArraySplitter();
+  for await (const chunk of chunks) yield* splitter.push(chunk);
+  splitter.end();
+}
