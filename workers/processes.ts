@@ -1,6 +1,6 @@
 /** Processes by identity, not by pid alone: a pid is re-used after a reboot or a long night. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What is written down about a process so that it can be found, and not confused, later. */
@@ -15,8 +15,10 @@ function linuxToken(pid: number): string | undefined {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The command name may hold spaces and brackets; the fields after it do not (proc(5)).
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // A zombie has ended; it only waits for its parent, which in a container may never look.
-    if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
+    // A zombie has ended; it only waits for its parent, which in a container may never look. But its other threads
+    // may still be on their way out, and until then its files and locks are held.
+    if (fields[0] === 'X') return undefined;
+    if (fields[0] === 'Z' && readdirSync(`/proc/${pid}/task`).length <= 1) return undefined;
     return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}:${fields[19]}`;
   } catch {
     return undefined;
