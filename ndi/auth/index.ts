@@ -89,9 +89,11 @@ export function connectCloud(options: ConnectOptions): Connection {
   const baseUrl = wanted ?? baseUrlOf(env, find()?.baseUrl);
 
   let actsByProfile = false;
+  // Secrets of the environment belong to the cloud that the environment names, if it names one.
+  const envUrl = baseUrlFromEnvironment(env);
   const tokens = createTokenSource({
     baseUrl,
-    env,
+    env: envUrl === undefined || envUrl === baseUrl ? env : {},
     token: options.token,
     profile: async () => {
       const found = await credentialsOf(find(), store, env, baseUrl, name);

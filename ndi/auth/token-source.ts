@@ -2,8 +2,8 @@
  * Where the bearer token comes from, and how it stays valid: tokens last an hour, there is no refresh (NDI Cloud contract
  * §1.4), so a new one is a new login. Tokens live in memory only.
  *
- * Order: a token that was given, `NDI_CLOUD_TOKEN` while it lasts, the chosen profile, `NDI_CLOUD_USERNAME` and
- * `NDI_CLOUD_PASSWORD`. Credentials are looked up again at every renewal, so that a login made in another process is
+ * Order: a token that was given, `NDI_CLOUD_TOKEN` while it lasts, the profile that was named; and when none was named,
+ * `NDI_CLOUD_USERNAME` with `NDI_CLOUD_PASSWORD`, then the default profile. Credentials are looked up again at every renewal, so that a login made in another process is
  * picked up without a restart.
  */
 import { createHash } from 'node:crypto';
@@ -132,14 +132,14 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   }
 
   async function credentials(): Promise<Credentials | undefined> {
-    const profile = await options.profile?.();
-    return profile ?? (options.namedProfile !== undefined ? undefined : fromEnvironment());
+    if (options.namedProfile !== undefined) return options.profile?.();
+    return fromEnvironment() ?? (await options.profile?.());
   }
 
   function noLogin(): CourierError {
     const hadToken =
       refusedTokens.size > 0 || options.token !== undefined || setting(options.env, 'NDI_CLOUD_TOKEN');
-    if (!hadToken) return new CourierError('NDI_E_NO_CREDENTIALS');
+    if (!hadToken) return new CourierError('NDI_E_NO_CREDENTIALS', { detail: `For ${options.baseUrl}.` });
     return new CourierError('NDI_E_LOGIN_EXPIRED', {
       detail: 'The token has run out, and there are no credentials to get another one.',
     });

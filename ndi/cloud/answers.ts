@@ -18,19 +18,24 @@ import type {
 } from './types.ts';
 
 /** `undefined` for what is absent, null or unusable: these fields are hints, never proof. */
-const optionalText = z.unknown().transform((value) => (typeof value === 'string' ? value : undefined));
+const optionalText = z.string().optional().catch(undefined);
 const optionalFlag = z
-  .unknown()
-  .transform((value) =>
-    value === true || value === 'true' ? true : value === false || value === 'false' ? false : undefined,
-  );
-const optionalNumber = z.unknown().transform((value) => {
-  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
-  return typeof number === 'number' && Number.isFinite(number) ? number : undefined;
-});
-const text = z
-  .unknown()
-  .transform((value) => (typeof value === 'string' ? value : typeof value === 'number' ? String(value) : ''));
+  .union([z.boolean(), z.literal('true').transform(() => true), z.literal('false').transform(() => false)])
+  .optional()
+  .catch(undefined);
+/** Finite only: NaN and its sentinels say nothing. */
+const optionalNumber = z
+  .union([
+    z.number(),
+    z
+      .string()
+      .regex(/^-?\d+(?:\.\d+)?$/)
+      .transform(Number),
+  ])
+  .optional()
+  .catch(undefined);
+const text = z.union([z.string(), z.number().transform(String)]).catch('');
+const anything = z.unknown().optional();
 
 /** MATLAB's JSON loses array-ness (§4.1): one object stands for an array of one; absent and null for none. */
 const listOf = <Item extends z.ZodType>(item: Item) =>
@@ -103,7 +108,7 @@ export const userAnswer = withId({
 
 /** A1. `token`; `accessToken` and `idToken` are tolerated because a proxy and an older port use them (§1.4). */
 export const loginAnswer = z
-  .looseObject({ token: z.unknown(), accessToken: z.unknown(), idToken: z.unknown(), user: z.unknown() })
+  .looseObject({ token: anything, accessToken: anything, idToken: anything, user: anything })
   .transform((answer, context) => {
     const token = [answer.token, answer.accessToken, answer.idToken].find(
       (candidate): candidate is string => typeof candidate === 'string' && /^[\x21-\x7e]+$/.test(candidate),
@@ -143,8 +148,16 @@ const datasetShape = {
   totalSize: optionalNumber,
 };
 
-export const datasetAnswer = withId(datasetShape).transform(
-  (row): DatasetRecord => ({
+const datasetRow = withId(datasetShape);
+
+/** `raw` is the record as it came, so the fields are read from it without changing it. */
+export const datasetAnswer = z.record(z.string(), z.unknown()).transform((raw, context): DatasetRecord => {
+  const { data: row, error } = datasetRow.safeParse(raw);
+  if (row === undefined) {
+    context.addIssue({ code: 'custom', message: 'no id', path: error.issues[0]?.path ?? [] });
+    return z.NEVER;
+  }
+  return {
     id: row.id,
     name: row.name,
     organizationId: row.organizationId,
@@ -154,10 +167,10 @@ export const datasetAnswer = withId(datasetShape).transform(
     isDeleted: row.isDeleted === true,
     documentCount: row.documentCount,
     totalSizeBytes: row.totalSize,
-    files: Object.hasOwn(row, 'files') ? fileRows.parse(row.files) : undefined,
-    raw: row,
-  }),
-);
+    files: Object.hasOwn(raw, 'files') ? fileRows.parse(raw.files) : undefined,
+    raw,
+  };
+});
 
 export const createdAnswer = withId({}).transform((row) => ({ id: row.id }));
 
@@ -232,7 +245,7 @@ export const jobAnswer = z
     state: z.enum(['queued', 'extracting', 'complete', 'failed']),
     filesExtracted: optionalNumber,
     totalFiles: optionalNumber,
-    error: z.unknown(),
+    error: anything,
   })
   .transform(
     (job): BulkUploadJob => ({
@@ -251,8 +264,8 @@ export const jobsAnswer = z
 /** §2.11. `cursor` may be a text or a number. */
 export const filePageAnswer = z
   .looseObject({
-    files: z.unknown(),
-    cursor: z.unknown(),
+    files: anything,
+    cursor: anything,
     hasMore: optionalFlag,
     totalNumber: optionalNumber,
   })
