@@ -66,8 +66,9 @@ export async function runSupervisor(options: SupervisorOptions, context: Supervi
       detail: `Another ndi-courier${pid === undefined ? '' : ` (pid ${pid})`} is running on ${home.dir}.`,
     });
   }
-  const logs = Object.values(logFiles(home));
-  const rotation = setInterval(() => logs.forEach((path) => rotateLog(path)), ROTATE_EVERY_MS);
+  const rotation = setInterval(() => {
+    for (const path of Object.values(logFiles(home))) rotateLog(path);
+  }, ROTATE_EVERY_MS);
   const kept: KeptAlive[] = [];
   const previous = readServiceFile(home);
   const board = createBoard(home, previous);

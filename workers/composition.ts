@@ -1,0 +1,91 @@
+/** What the steps of this host work with: cloud clients, ledgers, the throttle, and who is running elsewhere. */
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { isGrpcServiceError, WorkflowClient, WorkflowNotFoundError } from '@temporalio/client';
+import type { StepDeps } from '../activities/deps.ts';
+import { ledgerPath } from '../ledger/locate.ts';
+import { openLedger } from '../ledger/open.ts';
+import type { Ledger } from '../ledger/types.ts';
+import { connectCloud } from '../ndi/auth/index.ts';
+import type { CloudClient } from '../ndi/cloud/types.ts';
+import { createThrottle } from '../transfer/throttle.ts';
+import type { CloudRef } from '../workflows/contracts.ts';
+import type { Env, Home } from './home.ts';
+
+export interface CompositionOptions {
+  readonly home: Home;
+  readonly env: Env;
+  /** Asks the Temporal server about other runs. */
+  readonly workflows: WorkflowClient;
+}
+
+export interface Composition {
+  readonly deps: StepDeps;
+  close(): Promise<void>;
+}
+
+export function composeSite({ home, env, workflows }: CompositionOptions): Composition {
+  const clouds = new Map<string, CloudClient>();
+  const ledgers = new Map<string, Ledger>();
+  const scratchDir = makeScratchDir(home);
+  return {
+    deps: {
+      cloud: (ref) => memo(clouds, JSON.stringify(ref), () => cloudClient(home, env, ref)),
+      ledgers: {
+        locate: (datasetDir, datasetId) => ledgerPath({ datasetDir, datasetId, stateHome: home.dir }),
+        open: (path) => memo(ledgers, path, () => openLedger(path)),
+        close: (path) => {
+          ledgers.get(path)?.close();
+          ledgers.delete(path);
+        },
+      },
+      isRunning: (workflowId) => isRunning(workflows, workflowId),
+      throttle: createThrottle(),
+      scratchDir,
+    },
+    close: async () => {
+      for (const ledger of ledgers.values()) ledger.close();
+      await Promise.all([...clouds.values()].map((cloud) => cloud.close()));
+      rmSync(scratchDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Per process: what a killed worker left there is nobody's, and goes with the next start. */
+function makeScratchDir(home: Home): string {
+  const dir = join(home.dir, 'scratch', String(process.pid));
+  rmSync(dir, { recursive: true, force: true });
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  return dir;
+}
+
+/** Credentials are found here, at the worker, by the name that the run carries. */
+function cloudClient(home: Home, env: Env, ref: CloudRef): CloudClient {
+  return connectCloud({
+    stateHome: home.dir,
+    env,
+    profile: ref.profile ?? undefined,
+    baseUrl: ref.baseUrl,
+    organizationId: ref.organizationId ?? undefined,
+  }).client;
+}
+
+async function isRunning(workflows: WorkflowClient, workflowId: string): Promise<boolean> {
+  try {
+    const { status } = await workflows.getHandle(workflowId).describe();
+    return status.name === 'RUNNING';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    // A server that does not answer must not look like a run that has ended.
+    if (isGrpcServiceError(error)) return true;
+    throw error;
+  }
+}
+
+function memo<Value>(map: Map<string, Value>, key: string, make: () => Value): Value {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
+}
