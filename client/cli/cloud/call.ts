@@ -1,0 +1,106 @@
+/** What all raw API commands share: opening the API as an account, paging, and printing. */
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { CourierError } from '../../../errors/index.ts';
+import type { CloudClient, Page, PageQuery } from '../../../ndi/cloud/types.ts';
+import { accountShape, option } from '../../options.ts';
+import type { Invocation } from '../command.ts';
+import { withCourier } from '../courier-of.ts';
+import { EXIT, type ExitCode } from '../exit.ts';
+import { jsonShape } from '../options.ts';
+
+export const callShape = { ...accountShape, ...jsonShape };
+export const callOptions = z.object(callShape).strict();
+
+export const pageShape = {
+  limit: option(z.coerce.number().int().min(1).max(1_000_000).default(100), {
+    help: 'Most rows printed.',
+    value: 'N',
+  }),
+};
+export const listOptions = z.object({ ...pageShape, ...callShape }).strict();
+
+export const whenShape = {
+  when: option(z.string().default('7d'), {
+    help: '`now`, or a delay in which it can be undone: 7d, 12h, 30m.',
+    value: 'WHEN',
+  }),
+};
+
+export const DATASET = { name: '<dataset>', help: 'Cloud id of the dataset.' } as const;
+export const DOCUMENT = { name: '<document>', help: 'Cloud id of the document.' } as const;
+
+/** Asks the cloud and prints the answer as one JSON object; `undefined` prints `{"ok":true}`. */
+export function call(
+  invocation: Invocation,
+  profile: string | undefined,
+  ask: (cloud: CloudClient, signal: AbortSignal) => Promise<unknown>,
+): Promise<ExitCode> {
+  return withCourier(invocation, async (courier) => {
+    const cloud = await courier.cloud({ profile });
+    try {
+      invocation.out.json((await ask(cloud, invocation.signal)) ?? { ok: true });
+      return EXIT.done;
+    } finally {
+      await cloud.close();
+    }
+  });
+}
+
+/** The most rows the cloud is known to give per page (NDI Cloud contract §2.5 E1). */
+const PAGE_SIZE = 1_000;
+
+/** Prints a list, one JSON row per line, or with `json` as one object. */
+export function list<Row>(
+  invocation: Invocation,
+  options: { readonly profile?: string | undefined; readonly limit: number; readonly json: boolean },
+  ask: (cloud: CloudClient, page: PageQuery, signal: AbortSignal) => Promise<Page<Row>>,
+): Promise<ExitCode> {
+  const { out, signal } = invocation;
+  return withCourier(invocation, async (courier) => {
+    const cloud = await courier.cloud({ profile: options.profile });
+    try {
+      const rows: Row[] = [];
+      let totalNumber: number | undefined;
+      for (let page = 1; rows.length < options.limit; page += 1) {
+        const answer = await ask(cloud, { page, pageSize: Math.min(PAGE_SIZE, options.limit) }, signal);
+        totalNumber = answer.totalNumber ?? totalNumber;
+        rows.push(...answer.rows);
+        if (answer.rows.length === 0 || rows.length >= (totalNumber ?? Number.POSITIVE_INFINITY)) break;
+        if (answer.rows.length < answer.pageSize) break;
+      }
+      const shown = rows.slice(0, options.limit);
+      if (options.json) out.json({ rows: shown, totalNumber: totalNumber ?? null });
+      else {
+        for (const row of shown) out.json(row);
+        const more = (totalNumber ?? rows.length) - shown.length;
+        if (more > 0) out.note(`${more} more; see them with --limit.`);
+      }
+      return EXIT.done;
+    } finally {
+      await cloud.close();
+    }
+  });
+}
+
+/** The text of a file, or of standard input for `-`. */
+export async function textOf({ stdin }: Invocation, path: string): Promise<string> {
+  if (path !== '-') {
+    return readFile(path, 'utf8').catch((cause: unknown) => {
+      throw new CourierError('NDI_E_USAGE', { detail: `${path} cannot be read.`, cause });
+    });
+  }
+  const chunks: Buffer[] = [];
+  for await (const chunk of stdin) chunks.push(Buffer.from(chunk as Uint8Array));
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+export async function objectOf(invocation: Invocation, path: string): Promise<object> {
+  try {
+    const value: unknown = JSON.parse(await textOf(invocation, path));
+    if (typeof value === 'object' && value !== null) return value;
+  } catch (error) {
+    if (error instanceof CourierError) throw error;
+  }
+  throw new CourierError('NDI_E_USAGE', { detail: `${path} holds no JSON object.` });
+}

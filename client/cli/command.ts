@@ -1,0 +1,79 @@
+/**
+ * What a command is: data, with its options declared once by a zod schema. `build.ts` makes commander commands of it
+ * and `tools/docs.ts` makes the tables, so neither can say anything else.
+ */
+import type { z } from 'zod';
+import type { Env } from '../options.ts';
+import type { ExitCode } from './exit.ts';
+import type { Output } from './output.ts';
+
+/** What a command may use of the process; a test hands in its own. */
+export interface Invocation {
+  readonly env: Env;
+  readonly cwd: string;
+  readonly stdin: NodeJS.ReadStream;
+  readonly out: Output;
+  /** Aborted by Ctrl-C, SIGTERM or a closed terminal. */
+  readonly signal: AbortSignal;
+}
+
+export interface Argument {
+  /** `<dataset>`, `[folder]`, `[ids...]`. */
+  readonly name: string;
+  readonly help: string;
+}
+
+export interface Example {
+  readonly line: string;
+  readonly does: string;
+}
+
+export interface Command {
+  readonly name: string;
+  readonly summary: string;
+  /** More than the summary, wrapped by the terminal. */
+  readonly description?: string;
+  readonly args?: readonly Argument[];
+  readonly options?: z.ZodObject;
+  readonly examples?: readonly Example[];
+  readonly subcommands?: readonly Command[];
+  /** Gets positional arguments as typed, lists for variadic ones. */
+  readonly run?: (
+    invocation: Invocation,
+    args: ReadonlyArray<string | readonly string[] | undefined>,
+    options: never,
+    given: Given,
+  ) => Promise<ExitCode>;
+}
+
+/** Options as they were typed, before anything was filled in: what is left out here may come from elsewhere. */
+export type Given = Readonly<Record<string, unknown>>;
+
+type ArgValue<Name extends string> = Name extends `<${string}...>` | `[${string}...]`
+  ? readonly string[]
+  : Name extends `<${string}>`
+    ? string
+    : string | undefined;
+
+type ArgValues<Args extends readonly Argument[]> = {
+  readonly [I in keyof Args]: ArgValue<Args[I]['name']>;
+};
+
+/** Gives `run` the types that arguments and options declare. */
+export function defineCommand<
+  const Args extends readonly Argument[] = readonly [],
+  Options extends z.ZodObject = z.ZodObject<Record<never, never>>,
+>(
+  command: Omit<Command, 'args' | 'options' | 'run'> & {
+    readonly args?: Args;
+    readonly options?: Options;
+    readonly run?: (
+      invocation: Invocation,
+      args: ArgValues<Args>,
+      options: z.output<Options>,
+      given: Given,
+    ) => Promise<ExitCode>;
+  },
+): Command {
+  return command as unknown as Command;
+}

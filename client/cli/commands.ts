@@ -1,0 +1,44 @@
+/**
+ * All commands, in the order of the help. Only a name and a sentence each: the command itself is loaded when it is asked
+ * for, so `--help` and `--version` answer at once.
+ */
+import type { Command } from './command.ts';
+
+export interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  readonly group: string;
+  load(): Promise<Command>;
+}
+
+const TRANSFER = 'Move datasets';
+const SERVICE = 'The background service';
+const ACCOUNT = 'NDI Cloud';
+const HELP = 'When in doubt';
+
+export const COMMANDS: readonly CommandEntry[] = [
+  entry(TRANSFER, 'upload', 'Bring a dataset folder into NDI Cloud.', () => import('./upload.ts')),
+  entry(TRANSFER, 'download', 'Make a dataset folder out of a cloud dataset.', () => import('./download.ts')),
+  entry(TRANSFER, 'runs', 'List, watch and steer runs.', () => import('./runs.ts')),
+  entry(SERVICE, 'up', 'Start the service in the background.', () => import('./up.ts')),
+  entry(SERVICE, 'down', 'Stop the service; runs go on when it is back.', () => import('./down.ts')),
+  entry(SERVICE, 'status', 'Say what is running and where to look.', () => import('./status.ts')),
+  entry(SERVICE, 'dev', 'Run the service in this terminal.', () => import('./dev.ts')),
+  entry(SERVICE, 'worker', 'Run workers for a Temporal server elsewhere.', () => import('./worker.ts')),
+  entry(ACCOUNT, 'login', 'Log in to NDI Cloud; runs that wait for it go on.', () => import('./login.ts')),
+  entry(ACCOUNT, 'logout', 'Forget a login.', () => import('./logout.ts')),
+  entry(ACCOUNT, 'whoami', 'Say who is logged in.', () => import('./whoami.ts')),
+  entry(ACCOUNT, 'profile', 'Keep several cloud accounts apart.', () => import('./profile.ts')),
+  entry(ACCOUNT, 'cloud', 'The raw NDI Cloud API.', () => import('./cloud.ts')),
+  entry(HELP, 'doctor', 'Check this computer, the service and the login.', () => import('./doctor.ts')),
+  entry(HELP, 'sandbox', 'Run a local NDI Cloud to try things on.', () => import('./sandbox.ts')),
+];
+
+function entry(
+  group: string,
+  name: string,
+  summary: string,
+  load: () => Promise<{ readonly command: Command }>,
+): CommandEntry {
+  return { name, summary, group, load: async () => (await load()).command };
+}

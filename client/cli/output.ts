@@ -1,0 +1,61 @@
+/**
+ * The two ways out: stdout carries results, stderr carries everything that accompanies them. With `--json` the last
+ * line of stdout is one JSON object, whatever happens.
+ */
+import { CourierError, isCourierError } from '../../errors/index.ts';
+import { printable } from '../view/format.ts';
+
+export interface Output {
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+  /** A result for people. */
+  print(text: string): void;
+  /** A line of JSON on stdout. */
+  json(value: unknown): void;
+  /** What is going on, on stderr. */
+  note(text: string): void;
+}
+
+export function createOutput(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStream): Output {
+  // A reader that left (`| head`) is no reason to fail: the work is elsewhere.
+  for (const stream of [stdout, stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
+  }
+  return {
+    stdout,
+    stderr,
+    print: (text) => void stdout.write(`${text}\n`),
+    json: (value) => void stdout.write(`${JSON.stringify(value)}\n`),
+    note: (text) => void stderr.write(`${text}\n`),
+  };
+}
+
+/** Any error as one of ours; what we did not foresee is a bug of ours and says so. */
+export function toCourierError(error: unknown): CourierError {
+  if (isCourierError(error)) return error;
+  const name = error instanceof Error ? error.name : typeof error;
+  const message = error instanceof Error ? error.message : String(error);
+  // A foreign error may quote a presigned URL; its query is a secret while it lives.
+  const safe = message.replace(/(https?:\/\/[^\s?"']+)\?[^\s"']+/g, '$1?…');
+  return new CourierError('NDI_E_INTERNAL', { detail: `${name}: ${safe}`, cause: error });
+}
+
+/** Sentence, detail, next step, code. */
+export function errorText(error: CourierError): string {
+  const detail = error.message
+    .split('\n')
+    .map((line) => line.replace(/^(\s*)(.*)$/, (_, indent: string, text: string) => indent + printable(text)))
+    .join('\n');
+  return `${detail}\n${error.nextStep}\n(${error.code})`;
+}
+
+export const errorJson = (error: CourierError): { error: object } => ({
+  error: {
+    code: error.code,
+    message: error.message,
+    nextStep: error.nextStep,
+    ...(error.requestId === undefined ? {} : { requestId: error.requestId }),
+  },
+});

@@ -1,0 +1,60 @@
+/** Asking a person. Questions go to stderr, so that stdout stays for results. */
+import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
+import { CourierError } from '../../errors/index.ts';
+import type { Invocation } from './command.ts';
+
+/** One line of answer, visible. */
+export const ask = (invocation: Invocation, question: string): Promise<string> =>
+  askLine(invocation, question, false);
+
+/** One line of answer that is not shown. */
+export const askSecret = (invocation: Invocation, question: string): Promise<string> =>
+  askLine(invocation, question, true);
+
+async function askLine(
+  { stdin, out, signal }: Invocation,
+  question: string,
+  secret: boolean,
+): Promise<string> {
+  if (!stdin.isTTY) {
+    throw new CourierError('NDI_E_USAGE', {
+      detail:
+        'There is no terminal to ask at. Give --email, and the password with --password-stdin or NDI_CLOUD_PASSWORD.',
+    });
+  }
+  // readline echoes what is typed to its output; a secret gets an output that swallows it.
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: stdin, output: secret ? silent : out.stderr, terminal: true });
+  if (secret) out.stderr.write(question);
+  try {
+    return await new Promise<string>((resolve, reject) => {
+      const abort = (): void => reject(signal.reason);
+      signal.addEventListener('abort', abort, { once: true });
+      // In raw mode Ctrl-C is a key, not a signal.
+      lines.once('SIGINT', () => process.kill(process.pid, 'SIGINT'));
+      lines.once('close', () => reject(new CourierError('NDI_E_USAGE', { detail: 'Nothing was entered.' })));
+      lines.question(secret ? '' : question, (answer) => {
+        signal.removeEventListener('abort', abort);
+        resolve(answer);
+      });
+    });
+  } finally {
+    lines.close();
+    if (secret) out.stderr.write('\n');
+  }
+}
+
+/** A password that a script pipes in: everything up to the first line break. */
+export async function readSecretFromStdin({ stdin }: Invocation): Promise<string> {
+  let text = '';
+  for await (const chunk of stdin) {
+    text += String(chunk);
+    if (text.length > 65_536) break;
+  }
+  const secret = text.split(/\r?\n/, 1)[0] ?? '';
+  if (secret === '') {
+    throw new CourierError('NDI_E_USAGE', { detail: 'No password arrived on standard input.' });
+  }
+  return secret;
+}

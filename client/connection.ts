@@ -1,0 +1,117 @@
+/**
+ * The way to a Temporal server: one that was configured, else our own, started when it is not running.
+ *
+ *   createLink   connects once, when first needed; every caller shares the connection
+ *
+ * `workers/` is loaded only here and only when needed: `--help` must not load a server.
+ */
+import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
+import { CourierError } from '../errors/index.ts';
+import type { Env } from './options.ts';
+
+export interface TemporalTarget {
+  readonly address: string;
+  readonly namespace: string;
+}
+
+export interface Link {
+  readonly client: Client;
+  readonly address: string;
+  readonly namespace: string;
+  /** Of the Web UI, null where we do not know of one. */
+  readonly uiUrl: string | null;
+  readonly embedded: boolean;
+}
+
+export interface LinkOptions {
+  readonly env: Env;
+  /** Use exactly this server. */
+  readonly temporal?: TemporalTarget;
+  readonly log: (line: string) => void;
+}
+
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** Connects when first asked. `start: false` throws NDI_E_NOT_RUNNING where nothing runs instead of starting it. */
+export function createLink(options: LinkOptions): {
+  get(start: boolean): Promise<Link>;
+  close(): Promise<void>;
+} {
+  let current: Promise<Link> | undefined;
+  return {
+    get: (start) => {
+      current ??= open(options, start).catch((error: unknown) => {
+        // The next call may find it running.
+        current = undefined;
+        throw error;
+      });
+      return current;
+    },
+    close: async () => {
+      const link = await current?.catch(() => undefined);
+      current = undefined;
+      await link?.client.connection.close();
+    },
+  };
+}
+
+async function open(options: LinkOptions, start: boolean): Promise<Link> {
+  const { env, temporal } = options;
+  if (temporal !== undefined) {
+    return connect(env, { address: temporal.address }, { ...temporal, uiUrl: null, embedded: false });
+  }
+  const { resolveTemporal } = await import('../workers/connection.ts');
+  const choice = resolveTemporal(env);
+  if (choice.kind === 'external') {
+    const { address, namespace, connectionOptions } = choice;
+    return connect(env, connectionOptions as ConnectionOptions, {
+      address,
+      namespace,
+      uiUrl: null,
+      embedded: false,
+    });
+  }
+  const state = await embeddedService(options, start);
+  return connect(env, { address: state.address }, { ...state, embedded: true });
+}
+
+/** Where our own service is; starts it when asked to, and says so. */
+async function embeddedService(
+  { env, log }: LinkOptions,
+  start: boolean,
+): Promise<{ readonly address: string; readonly namespace: string; readonly uiUrl: string | null }> {
+  const { status, up } = await import('../workers/service.ts');
+  const found = status({ env });
+  if (!found.running && !start) throw new CourierError('NDI_E_NOT_RUNNING');
+  const state = found.running ? found : await up({ env, log });
+  const { temporalAddress, namespace, uiUrl } = state;
+  if (temporalAddress === null || namespace === null) throw new CourierError('NDI_E_NOT_RUNNING');
+  if (!found.running) {
+    log(`Look at it: ${uiUrl ?? temporalAddress}. Stop it with: ndi-courier down`);
+  }
+  return { address: temporalAddress, namespace, uiUrl };
+}
+
+async function connect(
+  env: Env,
+  connectionOptions: ConnectionOptions,
+  link: Omit<Link, 'client'>,
+): Promise<Link> {
+  const { dataConverterFromEnv } = await import('../workers/codec.ts');
+  const dataConverter = await dataConverterFromEnv(env);
+  let connection: Connection;
+  try {
+    connection = await Connection.connect({ ...connectionOptions, connectTimeout: CONNECT_TIMEOUT_MS });
+  } catch (cause) {
+    throw new CourierError('NDI_E_NOT_RUNNING', {
+      detail: `No Temporal server answers at ${link.address}.`,
+      cause,
+    });
+  }
+  const client = new Client({
+    connection,
+    namespace: link.namespace,
+    ...(dataConverter === undefined ? {} : { dataConverter }),
+  });
+  return { ...link, client };
+}

@@ -1,0 +1,223 @@
+/**
+ * The typed library: start, watch and steer runs from a program. The command line is built on it and can do no more.
+ *
+ *   createCourier   the door to everything
+ *   start.ts, run-handle.ts   starting a run, and holding one
+ *   preflight.ts              what is refused before anything is started
+ *
+ * Opening it costs nothing: the server is found, or started, when the first call needs it.
+ */
+import { resolve } from 'node:path';
+import type { CloudClient } from '../ndi/cloud/types.ts';
+import {
+  COURIER_QUEUE,
+  DEFAULT_TUNING,
+  type DownloadInput,
+  downloadWorkflowId,
+  type Tuning,
+  type UploadInput,
+  uploadWorkflowId,
+} from '../workflows/contracts.ts';
+import { type AccountChoice, type Accounts, createAccounts } from './accounts.ts';
+import { createLink, type Link, type TemporalTarget } from './connection.ts';
+import { creationName, identityOf } from './datasets.ts';
+import { downloadOptions, type Env, readConfig, resolveOptions, uploadOptions } from './options.ts';
+import { checkCloudId, preflightDownload, preflightUpload, uploadTarget } from './preflight.ts';
+import type { RunHandle } from './run-handle.ts';
+import { createRuns, type Runs } from './runs.ts';
+import { createService, type Service } from './service.ts';
+import { startRun } from './start.ts';
+
+export interface CourierOptions {
+  /** Instead of `process.env`: COURIER_HOME, NDI_CLOUD_*, TEMPORAL_*. */
+  readonly env?: Env;
+  /** Use exactly this Temporal server, and embed nothing. */
+  readonly temporal?: TemporalTarget;
+  /** Start the embedded service when a run is to be started and nothing is running. Default true. */
+  readonly autoStart?: boolean;
+  /** Told in whole sentences what happens besides. Default: silence. */
+  readonly log?: (line: string) => void;
+}
+
+/** Options as in the tables of `docs/cli.md`. */
+export interface UploadOptions extends AccountChoice {
+  /** The dataset folder. */
+  readonly dir: string;
+  readonly new?: string;
+  readonly to?: string;
+  readonly asNew?: boolean;
+  readonly strategy?: 'zip' | 'serial';
+  readonly metadata?: string;
+  readonly window?: number;
+  readonly tuning?: Partial<Tuning>;
+}
+
+export interface DownloadOptions extends Pick<AccountChoice, 'profile'> {
+  /** The cloud's id of the dataset. */
+  readonly id: string;
+  /** The dataset folder to be made. Default: `./<id>`. */
+  readonly dir?: string;
+  readonly mode?: 'local' | 'hybrid';
+  readonly window?: number;
+  readonly tuning?: Partial<Tuning>;
+}
+
+export interface Courier {
+  /** Checks, then starts an upload; attaches to the one that is already going on for this dataset. */
+  upload(options: UploadOptions): Promise<RunHandle>;
+  /** Checks, then starts a download; attaches to the one that is already going on into this folder. */
+  download(options: DownloadOptions): Promise<RunHandle>;
+  /** A run by its workflow id, or by a part of it that only one run has. */
+  attach(run: string, runId?: string): Promise<RunHandle>;
+  readonly runs: Runs;
+  readonly accounts: Accounts;
+  readonly service: Service;
+  /** The raw NDI Cloud API as this account. Close it. */
+  cloud(choice?: AccountChoice): Promise<CloudClient>;
+  /** Where a person can look at a run, null when the server has no page that we know of. */
+  linkTo(workflowId: string): Promise<string | null>;
+  /** Lets go of connections. Runs go on. */
+  close(): Promise<void>;
+}
+
+/** Opens the library. Nothing is connected or started until a call needs it. */
+export function createCourier(options: CourierOptions = {}): Courier {
+  const env = options.env ?? process.env;
+  const log = options.log ?? (() => {});
+  const link = createLink({
+    env,
+    log,
+    ...(options.temporal === undefined ? {} : { temporal: options.temporal }),
+  });
+  const service = createService(env, log, () => link.get(false));
+  const accounts = createAccounts(env, service.homeDir);
+  const runs = createRuns((start) => link.get(start));
+  const context: Context = {
+    env,
+    log,
+    accounts,
+    service,
+    link: () => link.get(options.autoStart ?? true),
+  };
+  return {
+    upload: (asked) => upload(context, asked),
+    download: (asked) => download(context, asked),
+    attach: runs.attach,
+    runs,
+    accounts,
+    service,
+    cloud: async (choice = {}) => (await accounts.open(choice)).client,
+    linkTo: async (workflowId) => webLink(await link.get(false), workflowId),
+    close: () => link.close(),
+  };
+}
+
+interface Context {
+  readonly env: Env;
+  readonly log: (line: string) => void;
+  readonly accounts: Accounts;
+  readonly service: Service;
+  link(): Promise<Link>;
+}
+
+async function sources(context: Context, section: string) {
+  const config = readConfig(await context.service.configFile());
+  return { env: context.env, ...(config[section] === undefined ? {} : { config: config[section] }) };
+}
+
+const tuned = (window: number, tuning: Record<string, number> | undefined): Tuning => ({
+  ...DEFAULT_TUNING,
+  ...tuning,
+  window,
+});
+
+async function upload(context: Context, asked: UploadOptions): Promise<RunHandle> {
+  const { dir, ...given } = asked;
+  const settings = resolveOptions(uploadOptions, given, await sources(context, 'upload'));
+  const target = uploadTarget(settings);
+  const datasetDir = resolve(dir);
+  const metadataPath = settings.metadata === undefined ? null : resolve(settings.metadata);
+  const identity = identityOf(datasetDir);
+  const account = await context.accounts.open(settings);
+  try {
+    const { organizationId } = await preflightUpload({
+      target,
+      identity,
+      settings,
+      cloud: account.client,
+      creationName: () => creationName(datasetDir, settings.new ?? null, metadataPath),
+      log: context.log,
+    });
+    const site = await context.service.siteId();
+    const input: UploadInput = {
+      site,
+      cloud: { ...account.ref, organizationId },
+      datasetDir,
+      datasetId: identity.datasetId,
+      target,
+      strategy: settings.strategy,
+      metadataPath,
+      tuning: tuned(settings.window, settings.tuning),
+    };
+    return await startRun(await context.link(), {
+      workflow: 'uploadDataset',
+      workflowId: uploadWorkflowId(identity.datasetId, site),
+      taskQueue: COURIER_QUEUE,
+      input,
+      operation: 'upload',
+      summary: `Upload ${identity.reference} from ${site}`,
+      details: `From \`${datasetDir}\` to ${account.ref.baseUrl}.`,
+      datasetId: identity.datasetId,
+      reference: identity.reference,
+      directory: datasetDir,
+    });
+  } finally {
+    await account.client.close();
+  }
+}
+
+async function download(context: Context, asked: DownloadOptions): Promise<RunHandle> {
+  const { id, dir, ...given } = asked;
+  const cloudDatasetId = checkCloudId(id);
+  const settings = resolveOptions(downloadOptions, given, await sources(context, 'download'));
+  const targetDir = resolve(dir ?? cloudDatasetId);
+  const account = await context.accounts.open(settings);
+  try {
+    const { name } = await preflightDownload({
+      cloudDatasetId,
+      targetDir,
+      cloud: account.client,
+      remotesOf: (folder) => identityOf(folder).remotes.map((remote) => remote.cloudDatasetId),
+      log: context.log,
+    });
+    const site = await context.service.siteId();
+    const input: DownloadInput = {
+      site,
+      cloud: account.ref,
+      cloudDatasetId,
+      targetDir,
+      mode: settings.mode,
+      tuning: tuned(settings.window, settings.tuning),
+    };
+    return await startRun(await context.link(), {
+      workflow: 'downloadDataset',
+      workflowId: downloadWorkflowId(cloudDatasetId, site, targetDir),
+      taskQueue: COURIER_QUEUE,
+      input,
+      operation: 'download',
+      summary: `Download ${name ?? cloudDatasetId} to ${site}`,
+      details: `From ${account.ref.baseUrl} to \`${targetDir}\`.`,
+      datasetId: cloudDatasetId,
+      reference: name ?? cloudDatasetId,
+      directory: targetDir,
+    });
+  } finally {
+    await account.client.close();
+  }
+}
+
+/** The run's page in Temporal's Web UI. */
+function webLink(link: Link, workflowId: string): string | null {
+  if (link.uiUrl === null) return null;
+  return `${link.uiUrl}/namespaces/${encodeURIComponent(link.namespace)}/workflows/${encodeURIComponent(workflowId)}`;
+}

@@ -1,0 +1,31 @@
+/**
+ * `import { createCourier } from 'ndi-courier'`: start, attach, watch and steer transfers between NDI datasets and
+ * NDI Cloud. Everything that this module exports keeps its meaning within a major version; nothing else does.
+ */
+export { CourierError, ERRORS, type ErrorClass, type ErrorCode, isCourierError } from '../errors/index.ts';
+export type { CloudClient } from '../ndi/cloud/types.ts';
+export {
+  type Counts,
+  DEFAULT_TUNING,
+  type FailureInfo,
+  type Phase,
+  type ProblemLine,
+  type RunProgress,
+  type RunResult,
+  type Tuning,
+  type Waiting,
+} from '../workflows/contracts.ts';
+export type { AccountChoice, Accounts, LoggedIn, NewLogin, Profile, WhoAmI } from './accounts.ts';
+export type { TemporalTarget } from './connection.ts';
+export {
+  type Courier,
+  type CourierOptions,
+  createCourier,
+  type DownloadOptions,
+  type UploadOptions,
+} from './courier.ts';
+export type { ExecutionStatus, Progress, UnitInFlight } from './progress.ts';
+export type { RunHandle, WatchOptions } from './run-handle.ts';
+export type { RunSummary } from './run-records.ts';
+export type { RunDetails, RunQuery, Runs } from './runs.ts';
+export type { Service, ServiceState } from './service.ts';

@@ -1,0 +1,204 @@
+/**
+ * Every option of starting a run, declared once: what it means, its unit and its default. From here come the flags of
+ * the command line, the lines of the configuration file, the environment variables, the tables in `docs/cli.md`, and the
+ * checked input of the typed library.
+ *
+ *   uploadOptions, downloadOptions   what a run is started with
+ *   followOptions                    how a command waits for a run
+ *   resolveOptions                   given by the caller → environment → configuration file → default
+ */
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { CourierError } from '../errors/index.ts';
+
+export type Env = Readonly<Record<string, string | undefined>>;
+
+/** What is said about an option besides its type. */
+export interface OptionMeta {
+  readonly help: string;
+  /** How the flag is written: `-o, --output <FILE>`. Without it the key makes it: `asNew` → `--as-new`. */
+  readonly flags?: string;
+  /** The name of the value in help: `--window <N>`. */
+  readonly value?: string;
+  /** A flag that can also be switched off: `--wait` and `--no-wait`. */
+  readonly negatable?: boolean;
+  /** Read when the option is not given; `undefined` from `read` means "says nothing". */
+  readonly env?: { readonly name: string; readonly read?: (value: string) => unknown };
+  /** Where the default is not a value: "the only one of the account". */
+  readonly defaultText?: string;
+  /** Not an option of the command line: the library alone takes it. */
+  readonly libraryOnly?: boolean;
+}
+
+export const optionRegistry = z.registry<OptionMeta>();
+
+/** Declares one option. */
+export function option<Schema extends z.ZodType>(schema: Schema, meta: OptionMeta): Schema {
+  optionRegistry.add(schema, meta);
+  return schema;
+}
+
+const id24 = z.string().regex(/^[0-9a-f]{24}$/i, 'must be a cloud id of 24 hexadecimal digits');
+const nonEmpty = z.string().trim().min(1, 'must not be empty');
+
+/** Whom to be at NDI Cloud. Common to everything that asks the cloud. */
+export const accountShape = {
+  profile: option(nonEmpty.optional(), {
+    help: 'Cloud account to use, by the name it has in `ndi-courier profile list`.',
+    value: 'NAME',
+    env: { name: 'NDI_COURIER_PROFILE' },
+    defaultText: 'NDI_CLOUD_* variables, else the default profile',
+  }),
+};
+
+const organizationOption = option(id24.optional(), {
+  help: 'Organisation that owns a newly created cloud dataset.',
+  value: 'ID',
+  env: { name: 'NDI_CLOUD_ORGANIZATION_ID' },
+  defaultText: 'the only one of the account',
+});
+
+const windowOption = option(z.coerce.number().int().min(1).max(64).default(4), {
+  help: 'Units (batches of documents or files) in flight at once, 1 to 64; can be changed while the run goes on.',
+  value: 'N',
+});
+
+const tuningOption = option(
+  z
+    .record(z.string(), z.number())
+    .optional()
+    .describe('Overrides of the tuning in `workflows/contracts.ts`, for tests and measurements.'),
+  { help: 'Overrides of single tuning numbers.', libraryOnly: true },
+);
+
+export const uploadOptions = z
+  .object({
+    new: option(nonEmpty.optional(), {
+      help: 'Create the cloud dataset under this name when the dataset is not linked to one yet.',
+      value: 'NAME',
+      defaultText: 'the name in the metadata',
+    }),
+    to: option(id24.optional(), {
+      help: 'Upload into this cloud dataset, whatever the dataset is linked to.',
+      value: 'ID',
+      defaultText: 'the linked one',
+    }),
+    asNew: option(z.boolean().default(false), {
+      help: 'Forget the link and create another cloud dataset.',
+    }),
+    strategy: option(z.enum(['zip', 'serial']).default('zip'), {
+      help: 'Send documents in ZIP archives, or one request each.',
+      env: {
+        name: 'NDI_CLOUD_UPLOAD_NO_ZIP',
+        // MATLAB knows only `true`, Python also 1 and yes (NDI Cloud contract §1.3).
+        read: (value) => (/^(true|1|yes)$/i.test(value.trim()) ? 'serial' : undefined),
+      },
+    }),
+    metadata: option(nonEmpty.optional(), {
+      help: 'JSON file with the metadata for creation.',
+      value: 'FILE',
+      defaultText: 'the metadata-editor document of the dataset',
+    }),
+    ...accountShape,
+    organization: organizationOption,
+    window: windowOption,
+    tuning: tuningOption,
+  })
+  .strict();
+
+export const downloadOptions = z
+  .object({
+    mode: option(z.enum(['local', 'hybrid']).default('local'), {
+      help: 'local brings the binaries; hybrid leaves them in the cloud, to be fetched when they are opened.',
+    }),
+    ...accountShape,
+    window: windowOption,
+    tuning: tuningOption,
+  })
+  .strict();
+
+/** How a command shows a run that it started or attached to. */
+export const followOptions = z
+  .object({
+    wait: option(z.boolean().default(true), {
+      help: 'Stay until the run ends, or return as soon as it has started. A run goes on either way.',
+      negatable: true,
+    }),
+    json: option(z.boolean().default(false), {
+      help: 'One JSON object on the last line of stdout; progress as JSON lines before it.',
+    }),
+  })
+  .strict();
+
+export type UploadSettings = z.output<typeof uploadOptions>;
+export type DownloadSettings = z.output<typeof downloadOptions>;
+
+export interface OptionSources {
+  readonly env?: Env;
+  /** The section of the configuration file for this operation. */
+  readonly config?: Readonly<Record<string, unknown>>;
+}
+
+/** `asNew` → `--as-new`. */
+export const flagOf = (key: string): string =>
+  `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+/**
+ * Fills in what the caller left out (environment, then configuration file, then defaults) and checks everything.
+ * @throws CourierError NDI_E_USAGE naming every option that is wrong, as a person would type it.
+ */
+export function resolveOptions<Schema extends z.ZodObject>(
+  schema: Schema,
+  given: Readonly<Record<string, unknown>>,
+  sources: OptionSources = {},
+): z.output<Schema> {
+  const values: Record<string, unknown> = {};
+  for (const [key, field] of Object.entries(schema.shape)) {
+    const value = given[key] ?? fromEnv(field as z.ZodType, sources.env) ?? sources.config?.[key];
+    if (value !== undefined) values[key] = value;
+  }
+  const unknown = Object.keys(given).filter((key) => !(key in schema.shape) && given[key] !== undefined);
+  const parsed = schema.safeParse(values);
+  const problems = [
+    ...unknown.map((key) => `There is no option \`${key}\`.`),
+    ...(parsed.error?.issues ?? []).map(
+      (issue) => `${flagOf(String(issue.path[0] ?? ''))}: ${issue.message}.`,
+    ),
+  ];
+  if (!parsed.success || problems.length > 0) {
+    throw new CourierError('NDI_E_USAGE', { detail: problems.join(' ') });
+  }
+  return parsed.data;
+}
+
+function fromEnv(field: z.ZodType, env: Env | undefined): unknown {
+  const source = optionRegistry.get(field)?.env;
+  const text = source === undefined ? undefined : env?.[source.name];
+  if (source === undefined || text === undefined || text === '') return undefined;
+  return source.read === undefined ? text : source.read(text);
+}
+
+const configFile = z.record(z.string(), z.record(z.string(), z.unknown()));
+
+/**
+ * `config.json` in the state folder: `{"upload":{"window":8},"download":{…}}`, keys as in the option tables.
+ * A missing file says nothing.
+ * @throws CourierError NDI_E_USAGE when it is not such a file.
+ */
+export function readConfig(path: string): Readonly<Record<string, Readonly<Record<string, unknown>>>> {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
+    throw new CourierError('NDI_E_USAGE', { detail: `${path} cannot be read.`, cause: error });
+  }
+  try {
+    return configFile.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new CourierError('NDI_E_USAGE', {
+      detail: `${path} should hold {"upload":{…},"download":{…}}, each with options of that command.`,
+      cause,
+    });
+  }
+}

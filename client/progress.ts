@@ -1,0 +1,220 @@
+/**
+ * What a person sees of a run, merged from what the workflow knows (its `progress` query), what the server knows (pending
+ * activities with heartbeats and last failures), and time.
+ *
+ *   Progress        the merged view
+ *   mergeProgress   the merge, pure
+ *   createRate      bytes per second and time left from successive views, pure but for the time given
+ *
+ * Bytes of units in flight come from heartbeats, so a single large file moves the bar; retries of a step are known to
+ * the server before the workflow hears of them.
+ */
+import type {
+  Counts,
+  FailureInfo,
+  HeartbeatInfo,
+  Phase,
+  RunProgress,
+  Waiting,
+} from '../workflows/contracts.ts';
+
+export type ExecutionStatus = 'running' | 'done' | 'failed' | 'cancelled' | 'terminated' | 'timed-out';
+
+/** One step that the run waits for right now. */
+export interface UnitInFlight {
+  /** Number of the unit in the plan; null for steps that are no unit. */
+  readonly unit: number | null;
+  readonly what: string;
+  readonly bytes: number;
+  readonly ofBytes: number;
+  /** From 1. */
+  readonly attempt: number;
+  /** `queued`: no worker took it yet; `backing-off`: it failed and is tried again at `nextTryAt`. */
+  readonly state: 'queued' | 'working' | 'backing-off';
+  readonly nextTryAt: string | null;
+  readonly lastFailure: FailureInfo | null;
+}
+
+export interface Progress extends RunProgress {
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly status: ExecutionStatus;
+  /** Done units plus what heartbeats say of those in flight; never more than the total. */
+  readonly bytes: { readonly total: number; readonly transferred: number };
+  readonly bytesPerSecond: number | null;
+  readonly etaMs: number | null;
+  readonly inFlight: readonly UnitInFlight[];
+  /** The most telling failure of a step that is being tried again. */
+  readonly lastFailure: FailureInfo | null;
+  /** `workflow`: a worker answered; `records`: none did, and this is what the server has on record. */
+  readonly source: 'workflow' | 'records';
+}
+
+/** A pending activity, already decoded. */
+export interface PendingStep {
+  readonly activityType: string;
+  readonly state: 'scheduled' | 'started' | 'other';
+  readonly attempt: number;
+  readonly heartbeat: HeartbeatInfo | null;
+  readonly lastFailure: FailureInfo | null;
+  readonly nextTryAt: string | null;
+}
+
+/** What the server has on record of a run. */
+export interface RunRecord {
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly type: string;
+  readonly status: ExecutionStatus;
+  readonly startedAt: string;
+  readonly site: string | null;
+  readonly profile: string | null;
+  readonly datasetId: string | null;
+  readonly phase: Phase | null;
+  readonly waitingFor: string | null;
+  readonly pending: readonly PendingStep[];
+}
+
+const NONE: Counts = { total: 0, transferred: 0, skipped: 0, failed: 0 };
+
+/** The view when no worker answers: the last answer if there was one, else the search attributes. */
+function recorded(record: RunRecord, last: RunProgress | undefined): RunProgress {
+  if (last !== undefined) return last;
+  return {
+    operation: record.type === 'downloadDataset' ? 'download' : 'upload',
+    phase: record.phase ?? 'opening',
+    waitingFor: waitingOnRecord(record),
+    paused: record.waitingFor === 'paused',
+    site: record.site ?? '',
+    profile: record.profile,
+    datasetId: record.datasetId,
+    documents: NONE,
+    files: NONE,
+    bytes: { total: 0, transferred: 0 },
+    units: { total: 0, done: 0, inFlight: record.pending.length },
+    retries: 0,
+    window: 0,
+    startedAt: record.startedAt,
+    problemCount: 0,
+  };
+}
+
+const WAITING_SENTENCES: Readonly<
+  Record<Waiting['kind'], { code: string; sentence: string; nextStep: string }>
+> = {
+  login: {
+    code: 'NDI_E_LOGIN_EXPIRED',
+    sentence: 'The run waits for a login.',
+    nextStep: 'Run `ndi-courier login`; waiting runs go on by themselves.',
+  },
+  person: {
+    code: 'PERSON',
+    sentence: 'The run waits for a person.',
+    nextStep: 'Run `ndi-courier up`; then `ndi-courier runs show` tells the reason.',
+  },
+  site: {
+    code: 'SITE_SILENT',
+    sentence: 'The computer that holds the dataset does not take up work.',
+    nextStep: 'Switch it on and run `ndi-courier up` there; the run goes on by itself.',
+  },
+  dataset: {
+    code: 'NDI_E_DATASET_IN_USE',
+    sentence: 'The run waits for another run on the same dataset.',
+    nextStep: 'Nothing to do: this run goes on when the other one ends.',
+  },
+  paused: {
+    code: 'PAUSED',
+    sentence: 'The run is paused.',
+    nextStep: 'Resume it when you like.',
+  },
+};
+
+function waitingOnRecord(record: RunRecord): Waiting | null {
+  if (record.waitingFor === null || !(record.waitingFor in WAITING_SENTENCES)) return null;
+  const kind = record.waitingFor as Waiting['kind'];
+  return { kind, ...WAITING_SENTENCES[kind], since: record.startedAt };
+}
+
+function inFlight(step: PendingStep): UnitInFlight {
+  return {
+    unit: step.heartbeat?.unit ?? null,
+    what: step.heartbeat?.what ?? step.activityType,
+    bytes: step.state === 'started' ? (step.heartbeat?.bytes ?? 0) : 0,
+    ofBytes: step.heartbeat?.ofBytes ?? 0,
+    attempt: step.attempt,
+    state: step.state === 'started' ? 'working' : step.lastFailure === null ? 'queued' : 'backing-off',
+    nextTryAt: step.nextTryAt,
+    lastFailure: step.lastFailure,
+  };
+}
+
+const ENDED: Readonly<Partial<Record<ExecutionStatus, Phase>>> = {
+  done: 'done',
+  failed: 'failed',
+  'timed-out': 'failed',
+  cancelled: 'cancelled',
+  terminated: 'cancelled',
+};
+
+/**
+ * Merges the workflow's answer (if a worker gave one) with the server's record. `last` is the newest answer seen
+ * before, shown while no worker answers.
+ */
+export function mergeProgress(
+  record: RunRecord,
+  answer: RunProgress | undefined,
+  last: RunProgress | undefined,
+): Progress {
+  const base = answer ?? recorded(record, last);
+  const flights = record.pending.map(inFlight);
+  const flying = flights.reduce((sum, flight) => sum + Math.max(0, flight.bytes), 0);
+  const { total, transferred } = base.bytes;
+  return {
+    ...base,
+    phase: ENDED[record.status] ?? base.phase,
+    waitingFor: record.status === 'running' ? base.waitingFor : null,
+    workflowId: record.workflowId,
+    runId: record.runId,
+    status: record.status,
+    bytes: { total, transferred: Math.max(transferred, Math.min(transferred + flying, total)) },
+    bytesPerSecond: null,
+    etaMs: null,
+    retries: base.retries + flights.reduce((sum, flight) => sum + Math.max(0, flight.attempt - 1), 0),
+    inFlight: flights,
+    lastFailure: worstFailure(flights),
+    source: answer === undefined ? 'records' : 'workflow',
+  };
+}
+
+/** The failure of the step that has been tried most often. */
+function worstFailure(flights: readonly UnitInFlight[]): FailureInfo | null {
+  let worst: UnitInFlight | undefined;
+  for (const flight of flights) {
+    if (flight.lastFailure !== null && flight.attempt > (worst?.attempt ?? 0)) worst = flight;
+  }
+  return worst?.lastFailure ?? null;
+}
+
+/** Over this long a stretch the rate is averaged: long enough to be calm, short enough to show a stall. */
+const RATE_WINDOW_MS = 15_000;
+const RATE_MINIMUM_MS = 1_000;
+
+/**
+ * Adds rate and time left. Feed it every view in order; it keeps the samples of the last 15 seconds.
+ * Bytes that go back (a unit started over) give a rate of zero, not a negative one.
+ */
+export function createRate(): (progress: Progress, nowMs: number) => Progress {
+  const samples: { atMs: number; bytes: number }[] = [];
+  return (progress, nowMs) => {
+    const bytes = progress.bytes.transferred;
+    samples.push({ atMs: nowMs, bytes });
+    while (samples.length > 2 && nowMs - samples[1]!.atMs >= RATE_WINDOW_MS) samples.shift();
+    const first = samples[0]!;
+    const elapsedMs = nowMs - first.atMs;
+    if (progress.status !== 'running' || elapsedMs < RATE_MINIMUM_MS) return progress;
+    const bytesPerSecond = Math.max(0, ((bytes - first.bytes) * 1_000) / elapsedMs);
+    const left = progress.bytes.total - bytes;
+    const moving = bytesPerSecond > 0 && left > 0 && progress.waitingFor === null;
+    return { ...progress, bytesPerSecond, etaMs: moving ? (left * 1_000) / bytesPerSecond : null };
+  };
+}

@@ -1,0 +1,205 @@
+/**
+ * A run in the hand of a person or program: watch it, steer it, wait for it. Letting go of a handle changes nothing;
+ * the run goes on.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type Client,
+  isGrpcServiceError,
+  QueryNotRegisteredError,
+  QueryRejectedError,
+  WorkflowFailedError,
+  type WorkflowHandle,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+} from '@temporalio/client';
+import { CancelledFailure, TerminatedFailure } from '@temporalio/common';
+import { CourierError, ERRORS, type ErrorCode } from '../errors/index.ts';
+import {
+  pauseSignal,
+  progressQuery,
+  type RunProgress,
+  type RunResult,
+  resumeSignal,
+  setWindowUpdate,
+} from '../workflows/contracts.ts';
+import { createRate, mergeProgress, type Progress } from './progress.ts';
+import { failureInfoOf, readRecord } from './run-records.ts';
+
+export interface WatchOptions {
+  /** Between two looks. Default 1,000; not under 100. */
+  readonly intervalMs?: number;
+  /** Ends the watching, never the run. */
+  readonly signal?: AbortSignal;
+}
+
+export interface RunHandle {
+  readonly workflowId: string;
+  readonly runId: string;
+  /** One look. Answers also when no worker is there to ask. */
+  progress(): Promise<Progress>;
+  /** A look every second until the run has ended; the last one says how. May be left early. */
+  watch(options?: WatchOptions): AsyncIterable<Progress>;
+  /** Waits for the end. Throws `CourierError`: what the run failed of, or NDI_E_CANCELLED. */
+  result(): Promise<RunResult>;
+  /** No new units from now on; those in flight end. */
+  pause(): Promise<void>;
+  /** Ends a pause; a run that waits for a person or a login tries again now. */
+  resume(): Promise<void>;
+  /** Stops it after what is in flight; starting it again goes on where it stopped. */
+  cancel(): Promise<void>;
+  /** Units in flight from now on, 1 to 64. Returns what it was before. */
+  setWindow(units: number): Promise<number>;
+}
+
+/** A query needs a live worker; this long is given to one before the server's record has to do. */
+const QUERY_TIMEOUT_MS = 3_000;
+const MIN_INTERVAL_MS = 100;
+/** A server that restarts is back within this; a watcher stays. */
+const OUTAGE_MS = 120_000;
+
+export interface RunHandleDeps {
+  readonly client: Client;
+  readonly workflowId: string;
+  /** What callers show; the handle itself follows the run through continue-as-new. */
+  readonly runId: string;
+  readonly handle: WorkflowHandle;
+}
+
+export function createRunHandle(deps: RunHandleDeps): RunHandle {
+  const { client, workflowId, runId, handle } = deps;
+  let lastAnswer: RunProgress | undefined;
+
+  const progress = async (): Promise<Progress> => {
+    const [record, answer] = await Promise.all([readRecord(client, workflowId, runId), ask(client, handle)]);
+    lastAnswer = answer ?? lastAnswer;
+    return { ...mergeProgress(record, answer, lastAnswer), runId };
+  };
+
+  return {
+    workflowId,
+    runId,
+    progress: () => known(workflowId, progress),
+    watch: (options = {}) => watch(() => known(workflowId, progress), handle, options),
+    result: () => known(workflowId, () => resultOf(handle)),
+    pause: () => known(workflowId, () => handle.signal(pauseSignal)),
+    resume: () => known(workflowId, () => handle.signal(resumeSignal)),
+    cancel: () => known(workflowId, async () => void (await handle.cancel())),
+    setWindow: (units) => known(workflowId, () => setWindow(handle, units)),
+  };
+}
+
+/** The workflow's own answer, or nothing when no worker gives one in time. */
+async function ask(client: Client, handle: WorkflowHandle): Promise<RunProgress | undefined> {
+  try {
+    return await client.connection.withDeadline(Date.now() + QUERY_TIMEOUT_MS, () =>
+      handle.query(progressQuery),
+    );
+  } catch (error) {
+    if (
+      isGrpcServiceError(error) ||
+      error instanceof QueryNotRegisteredError ||
+      error instanceof QueryRejectedError
+    ) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+async function* watch(
+  look: () => Promise<Progress>,
+  handle: WorkflowHandle,
+  options: WatchOptions,
+): AsyncGenerator<Progress> {
+  const intervalMs = Math.max(MIN_INTERVAL_MS, options.intervalMs ?? 1_000);
+  const { signal } = options;
+  const rate = createRate();
+  // The server pushes the end, so that nobody waits a whole interval for it.
+  const ended = handle.result().then(
+    () => {},
+    () => {},
+  );
+  let failingSinceMs: number | undefined;
+  while (!signal?.aborted) {
+    let view: Progress | undefined;
+    try {
+      view = rate(await look(), performance.now());
+      failingSinceMs = undefined;
+    } catch (error) {
+      if (!isGrpcServiceError(error)) throw error;
+      failingSinceMs ??= performance.now();
+      if (performance.now() - failingSinceMs > OUTAGE_MS) {
+        throw new CourierError('NDI_E_NOT_RUNNING', {
+          detail: 'The Temporal server stopped answering; the run goes on when it is back.',
+          cause: error,
+        });
+      }
+    }
+    if (view !== undefined) {
+      yield view;
+      if (view.status !== 'running') return;
+    }
+    await Promise.race([pause(intervalMs, signal), failingSinceMs === undefined ? ended : never]);
+  }
+}
+
+const never = new Promise<void>(() => {});
+
+async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await sleep(ms, undefined, signal === undefined ? {} : { signal });
+  } catch {
+    // Aborted: the loop sees it.
+  }
+}
+
+async function resultOf(handle: WorkflowHandle): Promise<RunResult> {
+  try {
+    return (await handle.result()) as RunResult;
+  } catch (error) {
+    if (error instanceof WorkflowFailedError) throw asCourierError(error);
+    throw error;
+  }
+}
+
+/** How a run ended, in the words of the one who knew. */
+export function asCourierError(error: WorkflowFailedError): CourierError {
+  const { cause } = error;
+  if (cause instanceof CancelledFailure) return new CourierError('NDI_E_CANCELLED', { cause: error });
+  if (cause instanceof TerminatedFailure) {
+    return new CourierError('NDI_E_CANCELLED', {
+      detail: 'It was terminated from outside, without tidying up.',
+      cause: error,
+    });
+  }
+  const info = failureInfoOf(cause);
+  if (info === undefined || !Object.hasOwn(ERRORS, info.code)) {
+    return new CourierError('NDI_E_INTERNAL', { detail: cause?.message ?? error.message, cause: error });
+  }
+  const code = info.code as ErrorCode;
+  const { sentence } = ERRORS[code];
+  const detail = info.sentence.startsWith(sentence)
+    ? info.sentence.slice(sentence.length).trim()
+    : info.sentence;
+  return new CourierError(code, { ...(detail === '' ? {} : { detail }), cause: error });
+}
+
+async function setWindow(handle: WorkflowHandle, units: number): Promise<number> {
+  try {
+    return await handle.executeUpdate(setWindowUpdate, { args: [units] });
+  } catch (error) {
+    if (!(error instanceof WorkflowUpdateFailedError)) throw error;
+    throw new CourierError('NDI_E_USAGE', { detail: error.cause?.message ?? error.message, cause: error });
+  }
+}
+
+/** Not-found becomes our word for it. */
+async function known<T>(workflowId: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+    throw new CourierError('NDI_E_RUN_UNKNOWN', { detail: workflowId, cause: error });
+  }
+}

@@ -1,0 +1,81 @@
+/** The background service as the library offers it. `workers/` is loaded when it is asked for, never before. */
+import { join } from 'node:path';
+import { COURIER_QUEUE, siteQueue } from '../workflows/contracts.ts';
+import type { Link } from './connection.ts';
+import type { Env } from './options.ts';
+
+/** Null where there is nothing: no server, no page. */
+export interface ServiceState {
+  readonly running: boolean;
+  readonly temporalAddress: string | null;
+  readonly namespace: string | null;
+  readonly uiUrl: string | null;
+  readonly workerPids: readonly number[];
+  readonly supervisorPid: number | null;
+  readonly version: string | null;
+  readonly startedAt: string | null;
+  readonly home: string;
+  readonly logsDir: string;
+}
+
+export interface Service {
+  /** Starts it in the background when it is not running. Errors: NDI_E_NO_TEMPORAL, NDI_E_SERVICE. */
+  up(options?: { readonly workers?: number; readonly signal?: AbortSignal }): Promise<ServiceState>;
+  /** Stops it; false when nothing ran. Runs go on when it is back. */
+  down(): Promise<boolean>;
+  status(): Promise<ServiceState>;
+  /** How many workers poll the queue of workflows and that of a site. */
+  pollers(site: string): Promise<{ readonly control: number; readonly site: number }>;
+  /** The stable name of this host's disk; made when first asked for. */
+  siteId(): Promise<string>;
+  /** The folder of all our state. */
+  homeDir(): Promise<string>;
+  /** `config.json` in it. */
+  configFile(): Promise<string>;
+}
+
+/** `open` gives the connection to the server, without starting one. */
+export function createService(env: Env, log: (line: string) => void, open: () => Promise<Link>): Service {
+  const homeDir = async (): Promise<string> => {
+    const { homeFromEnv } = await import('../workers/home.ts');
+    return homeFromEnv(env).dir;
+  };
+  return {
+    up: async (options = {}) => {
+      const { up } = await import('../workers/service.ts');
+      return up({ env, log, ...options });
+    },
+    down: async () => {
+      const { down } = await import('../workers/service.ts');
+      return down({ env, log });
+    },
+    status: async () => {
+      const { status } = await import('../workers/service.ts');
+      return status({ env });
+    },
+    pollers: async (site) => {
+      const link = await open();
+      const [control, ofSite] = await Promise.all([
+        countPollers(link, COURIER_QUEUE, 1),
+        countPollers(link, siteQueue(site), 2),
+      ]);
+      return { control, site: ofSite };
+    },
+    siteId: async () => {
+      const { homeFromEnv, siteIdOf } = await import('../workers/home.ts');
+      return siteIdOf(homeFromEnv(env));
+    },
+    homeDir,
+    configFile: async () => join(await homeDir(), 'config.json'),
+  };
+}
+
+/** `type` 1: workflow tasks, 2: activities (temporal.api.enums.v1.TaskQueueType). */
+async function countPollers({ client, namespace }: Link, queue: string, type: 1 | 2): Promise<number> {
+  const { pollers } = await client.workflowService.describeTaskQueue({
+    namespace,
+    taskQueue: { name: queue },
+    taskQueueType: type,
+  });
+  return pollers?.length ?? 0;
+}

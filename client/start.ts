@@ -1,0 +1,69 @@
+/** Starting a run: the id is the lock, so a run that is already going on is attached to, and an ended one starts anew. */
+import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/client';
+import { defineSearchAttributeKey, type SearchAttributePair, SearchAttributeType } from '@temporalio/common';
+import type { DownloadInput, Operation, SEARCH_ATTRIBUTES, UploadInput } from '../workflows/contracts.ts';
+import type { Link } from './connection.ts';
+import { createRunHandle, type RunHandle } from './run-handle.ts';
+
+export interface StartRun {
+  readonly workflow: 'uploadDataset' | 'downloadDataset';
+  readonly workflowId: string;
+  readonly taskQueue: string;
+  readonly input: UploadInput | DownloadInput;
+  readonly operation: Operation;
+  /** One line, for lists; at most 400 bytes. */
+  readonly summary: string;
+  readonly details: string;
+  readonly datasetId: string;
+  /** What people call it. Kept where the codec reaches, like the folder: ids and attributes are never encrypted. */
+  readonly reference: string;
+  readonly directory: string;
+}
+
+/** Temporal cuts nothing: a longer summary is an error (400 bytes). */
+const MAX_SUMMARY_BYTES = 390;
+
+export async function startRun(link: Link, run: StartRun): Promise<RunHandle> {
+  const { client } = link;
+  const handle = await client.workflow.start(run.workflow, {
+    args: [run.input],
+    taskQueue: run.taskQueue,
+    workflowId: run.workflowId,
+    workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+    workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+    staticSummary: cut(run.summary, MAX_SUMMARY_BYTES),
+    staticDetails: run.details,
+    typedSearchAttributes: searchAttributes(run),
+    memo: { reference: run.reference, directory: run.directory },
+  });
+  return createRunHandle({
+    client,
+    handle,
+    workflowId: run.workflowId,
+    runId: handle.firstExecutionRunId,
+  });
+}
+
+function searchAttributes(run: StartRun): SearchAttributePair[] {
+  const { profile } = run.input.cloud;
+  return [
+    keyword('NdiOperation', run.operation),
+    keyword('NdiDataset', run.datasetId),
+    keyword('NdiSite', run.input.site),
+    keyword('NdiPhase', 'opening'),
+    keyword('NdiWaitingFor', 'nothing'),
+    // A profile named like a mail address is personal, and attributes are never encrypted.
+    ...(profile === null || profile.includes('@') ? [] : [keyword('NdiProfile', profile)]),
+  ];
+}
+
+const keyword = (name: keyof typeof SEARCH_ATTRIBUTES, value: string): SearchAttributePair => ({
+  key: defineSearchAttributeKey(name, SearchAttributeType.KEYWORD),
+  value,
+});
+
+function cut(text: string, maxBytes: number): string {
+  let kept = text.replace(/\s+/g, ' ');
+  while (Buffer.byteLength(kept) > maxBytes) kept = kept.slice(0, -1);
+  return kept;
+}

@@ -1,0 +1,166 @@
+/**
+ * A run drawn as text. Pure: the same progress gives the same lines.
+ *
+ *   liveLines    the block that is redrawn in place while a terminal watches
+ *   plainLine    one line for logs and pipes
+ *   resultLines  what is printed at the end
+ */
+import type { Phase, RunResult } from '../../workflows/contracts.ts';
+import type { Progress, UnitInFlight } from '../progress.ts';
+import {
+  bar,
+  formatBytes,
+  formatCounts,
+  formatDuration,
+  formatRate,
+  fraction,
+  plural,
+  printable,
+  shorten,
+} from './format.ts';
+
+const PHASES: Readonly<Record<Phase, string>> = {
+  opening: 'Opening the dataset',
+  linking: 'Finding or creating the cloud dataset',
+  planning: 'Comparing both sides',
+  files: 'Moving files',
+  documents: 'Moving documents',
+  verifying: 'Checking against the cloud’s own listing',
+  building: 'Building the dataset folder',
+  finishing: 'Finishing',
+  done: 'Done',
+  failed: 'Failed',
+  cancelled: 'Cancelled',
+};
+
+export const phaseText = (phase: Phase): string => PHASES[phase];
+
+export interface Canvas {
+  readonly columns: number;
+  readonly nowMs: number;
+  /** Most lines of units in flight that are drawn. */
+  readonly maxUnits?: number;
+}
+
+const BAR_WIDTH = 28;
+const MAX_UNITS = 6;
+
+/** The block of a live view, each line within `columns`. */
+export function liveLines(progress: Progress, canvas: Canvas): string[] {
+  const { bytes } = progress;
+  const share = fraction(bytes);
+  const lines = [`${phaseText(progress.phase)}  ${clock(progress, canvas.nowMs)}`];
+  if (bytes.total > 0) {
+    lines.push(
+      `${bar(share, BAR_WIDTH)} ${percent(share)}  ${formatBytes(bytes.transferred)} of ${formatBytes(bytes.total)}${speed(progress)}`,
+    );
+  }
+  lines.push(`documents  ${formatCounts(progress.documents)}`, `files      ${formatCounts(progress.files)}`);
+  const worries = worryLine(progress);
+  if (worries !== undefined) lines.push(worries);
+  lines.push(...waitingLines(progress, canvas.nowMs));
+  lines.push(...unitLines(progress, canvas));
+  return lines.map((line) => shorten(line, Math.max(20, canvas.columns - 1)));
+}
+
+const percent = (share: number): string => `${String(Math.floor(share * 100)).padStart(3)} %`;
+
+function clock(progress: Progress, nowMs: number): string {
+  const startedMs = Date.parse(progress.startedAt);
+  return Number.isNaN(startedMs) ? '' : `(${formatDuration(nowMs - startedMs)})`;
+}
+
+function speed({ bytesPerSecond, etaMs }: Progress): string {
+  if (bytesPerSecond === null) return '';
+  const eta = etaMs === null ? '' : `, ${formatDuration(etaMs)} left`;
+  return `  ${formatRate(bytesPerSecond)}${eta}`;
+}
+
+function worryLine({ retries, problemCount, lastFailure }: Progress): string | undefined {
+  const parts = [];
+  if (retries > 0) parts.push(`${retries} ${retries === 1 ? 'retry' : 'retries'}`);
+  if (problemCount > 0) parts.push(plural(problemCount, 'problem'));
+  if (lastFailure !== null) parts.push(`last: ${lastFailure.code}`);
+  return parts.length === 0 ? undefined : parts.join(' · ');
+}
+
+/** What the run waits for and what helps: the two things a person looks for when nothing moves. */
+function waitingLines(progress: Progress, nowMs: number): string[] {
+  const lines: string[] = [];
+  const waiting = progress.waitingFor;
+  if (waiting !== null) {
+    const since = Date.parse(waiting.since);
+    const time = Number.isNaN(since) ? '' : ` (for ${formatDuration(nowMs - since)})`;
+    lines.push(`Waiting: ${printable(waiting.sentence)}${time}`, `  → ${waiting.nextStep}`);
+  } else if (progress.lastFailure !== null) {
+    lines.push(`Trying again: ${printable(progress.lastFailure.sentence)}`);
+  }
+  if (progress.source === 'records' && progress.status === 'running') {
+    lines.push('No worker answers right now; this is what the server has on record.');
+  }
+  return lines;
+}
+
+function unitLines(progress: Progress, canvas: Canvas): string[] {
+  const limit = canvas.maxUnits ?? MAX_UNITS;
+  const flights = progress.inFlight;
+  const lines = flights.slice(0, limit).map((flight) => `  ${unitLine(flight, canvas.nowMs)}`);
+  if (flights.length > limit) lines.push(`  and ${flights.length - limit} more in flight`);
+  return lines;
+}
+
+function unitLine(flight: UnitInFlight, nowMs: number): string {
+  const name = flight.unit === null ? '' : `unit ${flight.unit}: `;
+  const size = flight.ofBytes > 0 ? `  ${formatBytes(flight.bytes)} of ${formatBytes(flight.ofBytes)}` : '';
+  const attempt = flight.attempt > 1 ? `  try ${flight.attempt}` : '';
+  return `${name}${printable(flight.what)}${size}${attempt}${stateText(flight, nowMs)}`;
+}
+
+function stateText(flight: UnitInFlight, nowMs: number): string {
+  if (flight.state === 'queued') return '  waiting for a worker';
+  if (flight.state !== 'backing-off') return '';
+  const next = flight.nextTryAt === null ? Number.NaN : Date.parse(flight.nextTryAt) - nowMs;
+  return Number.isNaN(next) || next <= 0 ? '  about to be tried again' : `  again in ${formatDuration(next)}`;
+}
+
+/** Everything of importance on one line, for logs. */
+export function plainLine(progress: Progress): string {
+  const { bytes } = progress;
+  const parts = [phaseText(progress.phase)];
+  if (bytes.total > 0) {
+    parts.push(
+      `${percent(fraction(bytes)).trim()}, ${formatBytes(bytes.transferred)} of ${formatBytes(bytes.total)}${speed(progress)}`,
+    );
+  }
+  parts.push(`documents ${formatCounts(progress.documents)}`, `files ${formatCounts(progress.files)}`);
+  const worries = worryLine(progress);
+  if (worries !== undefined) parts.push(worries);
+  if (progress.waitingFor !== null) {
+    parts.push(`waiting: ${printable(progress.waitingFor.sentence)} ${progress.waitingFor.nextStep}`);
+  }
+  return parts.join(' · ');
+}
+
+/** Problems a person sees at the end; the report has them all. */
+const SHOWN_PROBLEMS = 10;
+
+export function resultLines(result: RunResult, what: 'upload' | 'download'): string[] {
+  const moved = result.bytes > 0 ? `${formatBytes(result.bytes)} moved` : 'nothing had to be moved';
+  const lines = [
+    result.status === 'done'
+      ? `The ${what} is done: ${moved}.`
+      : `The ${what} is done, but ${plural(result.problemCount, 'item')} could not be taken along; ${moved}.`,
+    `documents  ${formatCounts(result.documents)}`,
+    `files      ${formatCounts(result.files)}`,
+    `cloud id   ${result.datasetId}`,
+    `folder     ${result.directory}`,
+    `report     ${result.reportPath}`,
+  ];
+  if (result.duplicatesRemoved > 0) lines.push(`duplicates removed  ${result.duplicatesRemoved}`);
+  for (const problem of result.problems.slice(0, SHOWN_PROBLEMS)) {
+    lines.push(`  ${problem.kind} ${printable(problem.id)}: ${printable(problem.detail)} (${problem.code})`);
+  }
+  const more = result.problemCount - Math.min(SHOWN_PROBLEMS, result.problems.length);
+  if (result.problems.length > 0 && more > 0) lines.push(`  and ${more} more in the report`);
+  return lines;
+}

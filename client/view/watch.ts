@@ -1,0 +1,65 @@
+/**
+ * Draws a run on stderr while it goes on: redrawn in place on a terminal, else one line when something changed, at most
+ * every five seconds. stdout stays free for results.
+ */
+import { createLogUpdate } from 'log-update';
+import type { Progress } from '../progress.ts';
+import { liveLines, plainLine } from './progress-lines.ts';
+
+export interface View {
+  show(progress: Progress): void;
+  /** Leaves the last picture standing (`keep`) or takes it away. */
+  stop(keep: boolean): void;
+}
+
+export interface Screen {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+const PLAIN_EVERY_MS = 5_000;
+
+/** A view for this stream. `now` is for tests. */
+export function createView(stream: NodeJS.WriteStream | Screen, now: () => number = Date.now): View {
+  return stream.isTTY === true ? liveView(stream as NodeJS.WriteStream, now) : plainView(stream, now);
+}
+
+function liveView(stream: NodeJS.WriteStream, now: () => number): View {
+  const draw = createLogUpdate(stream);
+  return {
+    show: (progress) => {
+      draw(liveLines(progress, { columns: stream.columns ?? 80, nowMs: now() }).join('\n'));
+    },
+    stop: (keep) => {
+      if (keep) draw.done();
+      else draw.clear();
+    },
+  };
+}
+
+function plainView(stream: Screen, now: () => number): View {
+  let shown = '';
+  let shownAtMs = Number.NEGATIVE_INFINITY;
+  let waitingCode: string | undefined;
+  let last: string | undefined;
+  const print = (line: string): void => {
+    shown = line;
+    shownAtMs = now();
+    stream.write(`${line}\n`);
+  };
+  return {
+    show: (progress) => {
+      last = plainLine(progress);
+      // Why it stands still is said at once.
+      const code = progress.waitingFor?.code;
+      const urgent = code !== waitingCode;
+      waitingCode = code;
+      if (last === shown || (!urgent && now() - shownAtMs < PLAIN_EVERY_MS)) return;
+      print(last);
+    },
+    stop: (keep) => {
+      if (keep && last !== undefined && last !== shown) print(last);
+    },
+  };
+}
