@@ -111,7 +111,7 @@ const MAX_MEMBERS = 10_000_000;
 
 /**
  * The uids of a file-series manifest (format §4 "File series"), undefined for an absent slot; undefined altogether when
- * it is not a manifest. How an absent slot is filled is not documented: blanks, NULs and zeros count as absent.
+ * it is not a manifest. Uids are padded with NUL; an absent slot is all NUL.
  */
 export function readManifest(path: string): (string | undefined)[] | undefined {
   const file = openSync(path, 'r');
@@ -125,8 +125,8 @@ export function readManifest(path: string): (string | undefined)[] | undefined {
     const slots = Buffer.alloc(count * width);
     if (readSync(file, slots, 0, slots.length, MANIFEST_HEADER_BYTES) < slots.length) return undefined;
     return Array.from({ length: count }, (_, index) => {
-      const uid = slots.toString('utf8', index * width, (index + 1) * width).replace(/[\0 ]+$/, '');
-      return /^[0_]*$/.test(uid) || !isSafeName(uid) ? undefined : uid;
+      const uid = slots.toString('utf8', index * width, (index + 1) * width).replace(/\0+$/, '');
+      return isSafeName(uid) ? uid : undefined;
     });
   } finally {
     closeSync(file);

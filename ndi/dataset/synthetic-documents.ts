@@ -273,7 +273,12 @@ const CONTENT: Partial<Record<ClassName, (index: number, latest: Latest) => Cont
   distance_metadata: (_index, latest) => ({
     dependsOn: on(latest, 'element_id', 'element'),
     values: {
-      distance_metadata: { ontologyNode: 'EMPTY:0000117', dimensions: 'NCIT:C44477', units: 'NCIT:C48367' },
+      distance_metadata: {
+        ontologyNode_A: 'EMPTY:0000117',
+        integerIDs_A: [1, 2, 3],
+        ontologyNode_B: 'EMPTY:0000118',
+        units: 'NCIT:C48367',
+      },
     },
   }),
   treatment: (_index, latest) => ({

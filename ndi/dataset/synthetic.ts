@@ -3,7 +3,7 @@
  * chains of dependencies, ingested member sessions, NaN and Infinity, unwrapped one-element arrays, Unicode, binaries.
  * The same options make the same documents and bytes. Memory does not grow with the number of documents or the size of a file.
  */
-import { closeSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTick } from 'node:timers/promises';
@@ -12,7 +12,7 @@ import { describeDocument } from '../document/describe.ts';
 import type { NdiDocument, NdiId } from '../document/types.ts';
 import { datenum } from '../ids.ts';
 import { finishDataset } from './finish.ts';
-import { databasePath, documentFilePath, filesDir, uidPath } from './layout.ts';
+import { databasePath, documentFilePath, filesDir, objectTypePath, uidPath } from './layout.ts';
 import { matlabText, pythonText } from './styles.ts';
 import { type PlannedFile, syntheticDocuments } from './synthetic-documents.ts';
 import { createDataset, linkFileNames, openWriteSession } from './write.ts';
@@ -97,6 +97,7 @@ function likePython(dir: string): void {
     database.exec(`UPDATE ${table} SET timestamp = (timestamp - ${datenum(0)}) * 86400.0`);
   }
   database.close();
+  rmSync(objectTypePath(dir), { force: true });
 }
 
 /** One pseudo-random mebibyte; every binary is made of it. */

@@ -34,9 +34,9 @@ const openminds = { openminds_type: '', matlab_type: '', openminds_id: '', field
 
 export const CLASSES = {
   base: { superclasses: [], groups: {} },
-  session: { bareSchema: true, groups: { session: { reference: '' } } },
+  session: { bareSchema: true, dependsOn: [], groups: { session: { reference: '' } } },
   session_in_a_dataset: {
-    bareSchema: true,
+    dependsOn: [],
     groups: { session_in_a_dataset: { session_id: '', session_reference: '', is_linked: 0, ...CREATOR } },
   },
   dataset_session_info: { bareSchema: true, groups: { dataset_session_info: { dataset_session_info: [] } } },
@@ -142,7 +142,19 @@ export const CLASSES = {
   distance_metadata: {
     folder: 'element/',
     dependsOn: ['element_id'],
-    groups: { distance_metadata: { ontologyNode: '', dimensions: '', units: '' } },
+    groups: {
+      distance_metadata: {
+        ontologyNode_A: '',
+        integerIDs_A: [],
+        ontologyNumericValues_A: [],
+        ontologyStringValues_A: '',
+        ontologyNode_B: '',
+        integerIDs_B: [],
+        ontologyNumericValues_B: [],
+        ontologyStringValues_B: '',
+        units: '',
+      },
+    },
   },
   treatment: {
     dependsOn: ['subject_id', 'manipulation_id', 'protocol_id'],
@@ -228,7 +240,9 @@ export function newDocument(className: ClassName, options: NewDocument): NdiDocu
       class_version: 1,
       superclasses: (entry.superclasses ?? ['base']).map((name) => ({ definition: definitionOf(name) })),
     },
-    ...(dependsOn.length > 0 ? { depends_on: dependsOn.map(({ name, value }) => ({ name, value })) } : {}),
+    ...(entry.dependsOn !== undefined || dependsOn.length > 0
+      ? { depends_on: dependsOn.map(({ name, value }) => ({ name, value })) }
+      : {}),
     base: {
       id: options.id ?? newNdiId(createdAt),
       session_id: options.sessionId,

@@ -1,0 +1,118 @@
+/**
+ * `.ndi/sync/index.json`, in which both NDI clients keep the document ids of the last sync (NDI Cloud contract §6.5). Each client
+ * writes fields that the other cannot read, so we write both spellings.
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { z } from 'zod';
+import type { NdiId } from '../document/types.ts';
+import { syncIndexPath } from './layout.ts';
+import { withDatabaseErrors } from './sqlite.ts';
+
+export interface SyncIndex {
+  readonly localIds: readonly NdiId[];
+  readonly remoteIds: readonly NdiId[];
+  readonly syncedAt: Date;
+}
+
+/** MATLAB writes one id as a bare string and none as `[]`; Python may write null. */
+const ids = z
+  .union([z.array(z.string()), z.string(), z.null()])
+  .transform((value) => (value === null || value === '' ? [] : typeof value === 'string' ? [value] : value));
+const stamp = z.string().transform((text) => new Date(text));
+
+const matlabIndex = z.object({
+  localDocumentIdsLastSync: ids,
+  remoteDocumentIdsLastSync: ids,
+  lastSyncTimestamp: stamp,
+});
+const pythonIndex = z.object({
+  local_doc_ids_last_sync: ids,
+  remote_doc_ids_last_sync: ids,
+  last_sync_timestamp: stamp,
+});
+
+/** The index of either client, the newer part of a file that has both. Undefined when there is none that can be read. */
+export function readSyncIndex(dir: string): SyncIndex | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(syncIndexPath(dir), 'utf8'));
+  } catch {
+    // Absent, or emptied by a client that was killed while writing: there is no last sync to speak of.
+    return undefined;
+  }
+  const matlab = matlabIndex.safeParse(value).data;
+  const python = pythonIndex.safeParse(value).data;
+  const found: SyncIndex[] = [];
+  if (matlab !== undefined) {
+    found.push({
+      localIds: matlab.localDocumentIdsLastSync,
+      remoteIds: matlab.remoteDocumentIdsLastSync,
+      syncedAt: matlab.lastSyncTimestamp,
+    });
+  }
+  if (python !== undefined) {
+    found.push({
+      localIds: python.local_doc_ids_last_sync,
+      remoteIds: python.remote_doc_ids_last_sync,
+      syncedAt: python.last_sync_timestamp,
+    });
+  }
+  return found.sort((a, b) => timeOf(b) - timeOf(a))[0];
+}
+
+const timeOf = (index: SyncIndex): number => index.syncedAt.getTime() || 0;
+
+/** Replaces the index in one step. @throws NDI_E_DISK_FULL, NDI_E_READ_ONLY */
+export function writeSyncIndex(dir: string, index: SyncIndex): void {
+  const path = syncIndexPath(dir);
+  const text = JSON.stringify(
+    {
+      localDocumentIdsLastSync: index.localIds,
+      remoteDocumentIdsLastSync: index.remoteIds,
+      lastSyncTimestamp: localIso(index.syncedAt),
+      local_doc_ids_last_sync: index.localIds,
+      remote_doc_ids_last_sync: index.remoteIds,
+      last_sync_timestamp: index.syncedAt.toISOString(),
+    },
+    undefined,
+    2,
+  );
+  withDatabaseErrors(path, () => {
+    mkdirSync(dirname(path), { recursive: true });
+    const temporary = `${path}.${randomBytes(6).toString('hex')}.partial`;
+    try {
+      const file = openSync(temporary, 'wx');
+      try {
+        writeSync(file, text);
+        fsyncSync(file);
+      } finally {
+        closeSync(file);
+      }
+      renameSync(temporary, path);
+    } finally {
+      rmSync(temporary, { force: true });
+    }
+  });
+}
+
+/** MATLAB's `yyyy-MM-dd'T'HH:mm:ssZZZZ`-like stamp in the local zone, e.g. `2026-03-01T10:00:00+01:00`. */
+export function localIso(date: Date): string {
+  const offsetMinutes = -date.getTimezoneOffset();
+  const clock = new Date(date.getTime() + offsetMinutes * 60_000)
+    .toISOString()
+    .slice(0, 'yyyy-MM-ddTHH:mm:ss'.length);
+  const two = (value: number): string => String(Math.trunc(value)).padStart(2, '0');
+  const size = Math.abs(offsetMinutes);
+  return `${clock}${offsetMinutes < 0 ? '-' : '+'}${two(size / 60)}:${two(size % 60)}`;
+}
