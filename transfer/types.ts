@@ -1,4 +1,5 @@
 /** Words of moving bytes. This room knows neither NDI nor Temporal. */
+import type { Dispatcher } from 'undici';
 
 /** Called with the bytes moved since the last call; cheap enough to be called per chunk. */
 export type OnBytes = (bytes: number) => void;
@@ -9,6 +10,23 @@ export interface TransferOptions {
   /** No byte for this long ends the try with NDI_E_STALLED. Default 60_000. */
   readonly stallTimeoutMs?: number;
   readonly throttle?: Throttle;
+  /** Default: one keep-alive pool for the process. */
+  readonly dispatcher?: Dispatcher;
+  /** Which digests are wanted. Default `both`; MD5 is the dearer one and is what an ETag is compared with. */
+  readonly hash?: HashChoice;
+  /**
+   * Answers that mean "not yet" to this caller: NDI_E_NOT_READY instead of NDI_E_URL_EXPIRED (403) or NDI_E_NOT_FOUND
+   * (404). An archive that the cloud still makes answers either (NDI Cloud contract §10 no. 13). Default none.
+   */
+  readonly notReadyStatuses?: readonly number[];
+}
+
+/** A digest that was not asked for is the empty string in a result. */
+export type HashChoice = 'md5' | 'sha256' | 'both' | 'none';
+
+export interface Digests {
+  readonly md5Hex: string;
+  readonly sha256Hex: string;
 }
 
 /** Shares a bandwidth between all transfers of a process; adjustable while they run. */

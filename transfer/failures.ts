@@ -1,0 +1,82 @@
+/**
+ * What went wrong, said in the words of the house. A presigned URL is a key to the bytes: of a URL nothing but its host ever
+ * goes into an error, and errors of the HTTP library, whose text may quote it, go no further than here.
+ */
+import { CourierError, type CourierErrorOptions, isCourierError } from '../errors/index.ts';
+
+/** The part of a URL that may be shown. */
+export function hostOf(url: string): string {
+  try {
+    return new URL(url).host;
+  } catch {
+    return 'an invalid address';
+  }
+}
+
+/** An error of the file system about `path`; other errors pass through as they are. */
+export function fileFailure(error: unknown, path: string): unknown {
+  if (isCourierError(error)) return error;
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  const detail = `${path} (${code}).`;
+  switch (code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new CourierError('NDI_E_DISK_FULL', { detail });
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return new CourierError('NDI_E_READ_ONLY', { detail });
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return new CourierError('NDI_E_FILE_MISSING', { detail });
+    case 'EISDIR':
+    case 'EIO':
+    case 'EMFILE':
+    case 'ENFILE':
+      return new CourierError('NDI_E_INTERNAL', { detail, cause: error });
+    default:
+      return error;
+  }
+}
+
+/** What an object store says with a status that is not a success. `body` is the beginning of its XML. */
+export function refusal(
+  answer: { readonly status: number; readonly headers: Headers; readonly body: string },
+  host: string,
+  notReadyStatuses: readonly number[] = [],
+): CourierError {
+  const { status, headers, body } = answer;
+  const code = /<Code>([\w.]{1,64})<\/Code>/.exec(body)?.[1];
+  const requestId = headers['x-amz-request-id'];
+  const options: CourierErrorOptions = {
+    detail: `${host} answered ${status}${code === undefined ? '' : ` ${code}`}.`,
+    ...(typeof requestId === 'string' && { requestId }),
+    ...retryAfter(headers['retry-after']),
+  };
+  if (code === 'InvalidObjectState') return new CourierError('NDI_E_ARCHIVED', options);
+  if (notReadyStatuses.includes(status)) return new CourierError('NDI_E_NOT_READY', options);
+  // S3 tells an expired temporary key with 400.
+  if (status === 403 || code === 'ExpiredToken') return new CourierError('NDI_E_URL_EXPIRED', options);
+  if (code === 'EntityTooLarge') return new CourierError('NDI_E_FILE_TOO_LARGE', options);
+  if (status === 404) return new CourierError('NDI_E_NOT_FOUND', options);
+  if (status === 408 || code === 'RequestTimeout') return new CourierError('NDI_E_NETWORK', options);
+  if (status === 429 || code === 'SlowDown') return new CourierError('NDI_E_RATE_LIMITED', options);
+  if (status >= 500) return new CourierError('NDI_E_CLOUD_UNAVAILABLE', options);
+  if (status >= 400) return new CourierError('NDI_E_BAD_REQUEST', options);
+  return new CourierError('NDI_E_BAD_ANSWER', options);
+}
+
+export type Headers = Readonly<Record<string, string | string[] | undefined>>;
+
+function retryAfter(value: string | string[] | undefined): { retryAfterMs?: number } {
+  if (typeof value !== 'string') return {};
+  const ms = /^\d+$/.test(value.trim()) ? Number(value) * 1000 : Date.parse(value) - Date.now();
+  return Number.isFinite(ms) ? { retryAfterMs: Math.max(0, ms) } : {};
+}
+
+/** An error of the connection, with the library's code and nothing of its text. */
+export function networkFailure(error: unknown, host: string): CourierError {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  const name = typeof code === 'string' && /^[A-Z_0-9]{1,40}$/.test(code) ? ` (${code})` : '';
+  return new CourierError('NDI_E_NETWORK', { detail: `Host ${host}${name}.` });
+}

@@ -1,0 +1,403 @@
+/**
+ * Fetching an object from a presigned URL into a file.
+ *
+ *   <target>.<tag>.partial   the bytes so far; `tag` stands for ETag and size, so a try for another object never touches them
+ *   the caller's journal     which parts of it are safely on disk, across crashes
+ *   <target>                 appears by rename, whole and verified, or not at all
+ *
+ * The first request asks for the first stretch and learns size and ETag from the answer (HEAD is refused on a URL signed for GET, and
+ * a probe would be a round trip more). A small object is done with it; a large one goes on in several ranges at once. Two tries
+ * that overlap, because one was given up but still runs, write the same bytes to the same places.
+ */
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { CourierError } from '../errors/index.ts';
+import type { ObjectTag } from './etag.ts';
+import { fileFailure } from './failures.ts';
+import { getRange, type RangeAnswer } from './get-range.ts';
+import { type Follower, followFile, hashBytes, hashFile, INLINE_HASH_BYTES } from './hash.ts';
+import { createParts, type Parts, type Span } from './parts.ts';
+import { ensureSpace } from './probe.ts';
+import { createTries, createUrls, type UrlSource, type Urls } from './tries.ts';
+import type { Digests, GetResult, PartJournal, TransferOptions } from './types.ts';
+
+export type { UrlSource } from './tries.ts';
+
+const MiB = 1024 * 1024;
+
+export interface GetOptions extends TransferOptions {
+  /** Another size is NDI_E_INTEGRITY. Leave it out where the size is a hint only. */
+  readonly expectedSizeBytes?: number;
+  readonly expectedMd5Hex?: string;
+  /** Requests at once for a large object. Default 4. */
+  readonly ranges?: number;
+  /** From this size on an object counts as large; also the longest stretch asked for at once. Default 64 MiB. */
+  readonly rangeThresholdBytes?: number;
+  /** What a crash can cost, times twice `ranges`. Default 16 MiB. */
+  readonly partSizeBytes?: number;
+  readonly journal?: PartJournal;
+  /** First pause before a broken connection is taken up again; doubles each time. Default 200. */
+  readonly retryDelayMs?: number;
+}
+
+/** Every default filled in. */
+interface Job {
+  readonly urls: Urls;
+  readonly target: string;
+  readonly options: GetOptions;
+  readonly ranges: number;
+  readonly rangeThresholdBytes: number;
+  readonly partSizeBytes: number;
+  readonly retryDelayMs: number;
+}
+
+/** The object as the server described it. */
+interface ObjectSeen extends ObjectTag {
+  readonly sizeBytes: number;
+}
+
+/** What `getRange` calls moved, thrown through the lines of a download. */
+const MOVED = Symbol('the object moved');
+/** An object that changes under every try. */
+const MAX_RESTARTS = 3;
+
+/**
+ * Promises: when it resolves, `target` holds the object, its length is what the server said, its MD5 the ETag where that is one, and it
+ * is on disk. Raises what `exchange` does, and NDI_E_INTEGRITY (the bytes are thrown away), NDI_E_FILE_CHANGED (the object changes
+ * all the time), NDI_E_DISK_FULL, NDI_E_READ_ONLY. What arrived before an error is kept for the next try with the same journal.
+ */
+export async function getToFile(
+  source: UrlSource,
+  target: string,
+  options: GetOptions = {},
+): Promise<GetResult> {
+  const job: Job = {
+    urls: createUrls(source),
+    target,
+    options,
+    ranges: Math.max(1, options.ranges ?? 4),
+    rangeThresholdBytes: options.rangeThresholdBytes ?? 64 * MiB,
+    partSizeBytes: options.partSizeBytes ?? 16 * MiB,
+    retryDelayMs: options.retryDelayMs ?? 200,
+  };
+  for (let restarts = 0; restarts < MAX_RESTARTS; restarts += 1) {
+    try {
+      return (await resume(job)) ?? (await start(job));
+    } catch (error) {
+      if (error !== MOVED) throw fileFailure(error, target);
+      options.journal?.clear();
+    }
+  }
+  throw new CourierError('NDI_E_FILE_CHANGED', { detail: `${target} changes on the server.` });
+}
+
+/** Goes on with what an earlier try left; undefined when there is nothing to go on with. */
+async function resume(job: Job): Promise<GetResult | undefined> {
+  const left = job.options.journal?.load();
+  if (left === undefined || left.done.length === 0) return undefined;
+  if ((await statOf(partialPath(job.target, left)))?.size !== left.sizeBytes) return undefined;
+  const seen: ObjectSeen = { sizeBytes: left.sizeBytes, etag: left.etag, md5Hex: undefined };
+  return await intoPartial(job, seen, left.partSizeBytes, left.done, undefined);
+}
+
+async function start(job: Job): Promise<GetResult> {
+  const { options, target } = job;
+  const answer = await firstAnswer(job);
+  try {
+    const seen: ObjectSeen = { sizeBytes: answer.totalBytes, etag: answer.etag, md5Hex: answer.md5Hex };
+    const { expectedSizeBytes } = options;
+    if (expectedSizeBytes !== undefined && expectedSizeBytes !== seen.sizeBytes) {
+      throw damaged(target, `The server has ${seen.sizeBytes} bytes, ${expectedSizeBytes} were expected`);
+    }
+    const there = await alreadyThere(job, seen);
+    if (there !== undefined) return there;
+    if (seen.sizeBytes > MiB) await ensureSpace(dirname(target), seen.sizeBytes);
+    const partSizeBytes = job.partSizeBytes;
+    if (seen.sizeBytes > partSizeBytes) {
+      options.journal?.begin({ sizeBytes: seen.sizeBytes, etag: seen.etag, partSizeBytes });
+    }
+    return await intoPartial(job, seen, partSizeBytes, [], answer);
+  } finally {
+    answer.close();
+  }
+}
+
+async function firstAnswer(job: Job): Promise<RangeAnswer> {
+  const tries = createTries(job.urls, job.retryDelayMs, job.options.signal);
+  for (;;) {
+    const url = await job.urls.get();
+    try {
+      const answer = await getRange(url, { start: 0, end: job.rangeThresholdBytes }, job.options);
+      if (answer === 'moved') throw MOVED;
+      return answer;
+    } catch (error) {
+      await tries.again(error, url);
+    }
+  }
+}
+
+/** After a crash between rename and report the file is there. It is believed when its MD5 proves it, else fetched again. */
+async function alreadyThere(job: Job, seen: ObjectSeen): Promise<GetResult | undefined> {
+  const md5Hex = seen.md5Hex ?? job.options.expectedMd5Hex?.toLowerCase();
+  if (md5Hex === undefined || (await statOf(job.target))?.size !== seen.sizeBytes) return undefined;
+  const found = await hashFile(job.target, 'both', job.options.signal);
+  if (found.md5Hex !== md5Hex) return undefined;
+  job.options.journal?.clear();
+  return { ...found, etag: seen.etag, resumedBytes: seen.sizeBytes };
+}
+
+/** Opens the partial file, fetches what is missing, verifies, puts the file in its place. */
+async function intoPartial(
+  job: Job,
+  seen: ObjectSeen,
+  partSizeBytes: number,
+  done: readonly number[],
+  first: RangeAnswer | undefined,
+): Promise<GetResult> {
+  const { options, target } = job;
+  const { sizeBytes } = seen;
+  const partial = partialPath(target, seen);
+  // Neither truncated nor made anew when it exists: another try for the same object may be writing it.
+  const file = await open(partial, constants.O_RDWR | constants.O_CREAT, 0o644);
+  const small = sizeBytes <= INLINE_HASH_BYTES;
+  const follower = followFile(file.fd, small ? 'none' : (options.hash ?? 'both'), partial);
+  try {
+    if (!small) await file.truncate(sizeBytes);
+    const parts = createParts(
+      { sizeBytes, partSizeBytes, done },
+      file,
+      sizeBytes > partSizeBytes ? options.journal : undefined,
+    );
+    follower.advance(parts.frontier());
+    const tag = await fetchAll(job, { file, follower, parts, seen }, first);
+    if (small) await file.truncate(sizeBytes);
+    const digests = small ? await hashSmall(file, sizeBytes, options) : await follower.finish(sizeBytes);
+    verify(job, digests, tag);
+    await file.sync();
+    await putInPlace(file, partial, target);
+    options.journal?.clear();
+    return { sizeBytes, ...digests, etag: tag.etag, resumedBytes: parts.resumedBytes };
+  } catch (error) {
+    if (error === MOVED || (error as CourierError)?.code === 'NDI_E_INTEGRITY') {
+      await unlink(partial).catch(() => {});
+      options.journal?.clear();
+    }
+    throw error;
+  } finally {
+    await follower.abandon();
+    await file.close();
+  }
+}
+
+async function hashSmall(file: FileHandle, sizeBytes: number, options: GetOptions): Promise<Digests> {
+  const bytes = Buffer.allocUnsafe(sizeBytes);
+  await file.read(bytes, 0, sizeBytes, 0);
+  return hashBytes(bytes, options.hash ?? 'both');
+}
+
+function verify(job: Job, { md5Hex }: Digests, tag: ObjectTag): void {
+  const wanted = [tag.md5Hex, job.options.expectedMd5Hex?.toLowerCase()];
+  if (md5Hex !== '' && wanted.some((one) => one !== undefined && one !== md5Hex)) {
+    throw damaged(job.target, 'Its MD5 is not the expected one');
+  }
+}
+
+const damaged = (target: string, what: string): CourierError =>
+  new CourierError('NDI_E_INTEGRITY', { detail: `${target}: ${what}.` });
+
+/** A try that overlapped may have been first; then the same bytes are in place already. */
+async function putInPlace(file: FileHandle, partial: string, target: string): Promise<void> {
+  const mine = await file.stat();
+  const isMine = async (path: string): Promise<boolean> => {
+    const found = await statOf(path);
+    return found?.ino === mine.ino && found.dev === mine.dev;
+  };
+  if (await isMine(partial)) {
+    try {
+      await rename(partial, target);
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+  if (!(await isMine(target))) throw damaged(target, 'Another program took its partial file away');
+}
+
+const statOf = (path: string) => stat(path).catch(() => undefined);
+
+function partialPath(
+  target: string,
+  object: { readonly etag: string | undefined; readonly sizeBytes: number },
+): string {
+  const identity = JSON.stringify([object.etag ?? null, object.sizeBytes]);
+  return `${target}.${createHash('sha256').update(identity).digest('hex').slice(0, 8)}.partial`;
+}
+
+interface Fetching {
+  readonly file: FileHandle;
+  readonly follower: Follower;
+  readonly parts: Parts;
+  readonly seen: ObjectSeen;
+}
+
+/** Fetches every part that is missing, several stretches at once. Returns what the server called the object. */
+async function fetchAll(job: Job, fetching: Fetching, first: RangeAnswer | undefined): Promise<ObjectTag> {
+  const { parts, seen } = fetching;
+  const large = parts.sizeBytes >= job.rangeThresholdBytes && first?.ranged !== false;
+  const lines = large ? job.ranges : 1;
+  const stop = new AbortController();
+  const { signal } = job.options;
+  const abort = (): void => stop.abort(signal?.reason);
+  signal?.addEventListener('abort', abort, { once: true });
+  stop.signal.addEventListener('abort', () => first?.close(), { once: true });
+  const mine: Job = { ...job, options: { ...job.options, signal: stop.signal } };
+  let tag: ObjectTag | undefined = first;
+  let failure: { readonly error: unknown } | undefined;
+
+  const line = async (answer: RangeAnswer | undefined): Promise<void> => {
+    let span = answer === undefined ? undefined : parts.take(answer.lengthBytes);
+    let held = answer;
+    for (span ??= parts.take(job.rangeThresholdBytes); span !== undefined; ) {
+      tag = (await fetchSpan(mine, fetching, span, held)) ?? tag;
+      held = undefined;
+      // Not to run ahead of the disk: what is not noted is lost in a crash.
+      await parts.settled(lines);
+      span = parts.take(job.rangeThresholdBytes);
+    }
+  };
+  const guarded = async (answer?: RangeAnswer): Promise<void> => {
+    try {
+      await line(answer);
+    } catch (error) {
+      failure ??= { error };
+      stop.abort(error);
+    }
+  };
+  try {
+    await Promise.all([guarded(first), ...Array.from({ length: lines - 1 }, () => guarded())]);
+  } finally {
+    signal?.removeEventListener('abort', abort);
+    // After a failure, too: what has arrived is noted for the next try.
+    await parts.settled(0);
+  }
+  signal?.throwIfAborted();
+  if (failure !== undefined) throw failure.error;
+  return tag ?? (await askTag(mine, seen));
+}
+
+/** Everything was on disk: nothing told yet whether the object is still the same, and what its MD5 is. */
+async function askTag(job: Job, seen: ObjectSeen): Promise<ObjectTag> {
+  const tries = createTries(job.urls, job.retryDelayMs, job.options.signal);
+  for (;;) {
+    const url = await job.urls.get();
+    try {
+      const answer = await getRange(url, { start: 0, end: 1, ifMatch: seen.etag }, job.options);
+      if (answer === 'moved') throw MOVED;
+      answer.close();
+      if (answer.totalBytes !== seen.sizeBytes || answer.etag !== seen.etag) throw MOVED;
+      return answer;
+    } catch (error) {
+      await tries.again(error, url);
+    }
+  }
+}
+
+/** Fetches one stretch, taking it up again where the connection broke. `held` is an answer that has begun to bring it. */
+async function fetchSpan(
+  job: Job,
+  fetching: Fetching,
+  span: Span,
+  held: RangeAnswer | undefined,
+): Promise<ObjectTag | undefined> {
+  const { seen } = fetching;
+  const tries = createTries(job.urls, job.retryDelayMs, job.options.signal);
+  let tag: ObjectTag | undefined;
+  let at = span.start;
+  while (at < span.end) {
+    const url = await job.urls.get();
+    try {
+      const asked = { start: at, end: span.end, ifMatch: seen.etag };
+      const answer = held ?? (await getRange(url, asked, job.options));
+      held = undefined;
+      if (answer === 'moved') throw MOVED;
+      try {
+        if (answer.totalBytes !== seen.sizeBytes || answer.etag !== seen.etag) throw MOVED;
+        tag = answer;
+        const promisedEnd = Math.min(span.end, answer.start + answer.lengthBytes);
+        await receive(answer, { start: at, end: promisedEnd }, fetching, (end) => {
+          at = end;
+          tries.progressed();
+        });
+        if (at < promisedEnd) throw new CourierError('NDI_E_NETWORK', { detail: 'The body ended early.' });
+      } finally {
+        answer.close();
+      }
+    } catch (error) {
+      await tries.again(error, url);
+    }
+  }
+  return tag;
+}
+
+/** Written to disk at once. */
+const WRITE_BYTES = MiB;
+
+/**
+ * Writes the part of an answer's body that falls into `span`, with one write in flight while the next is gathered. Also when the
+ * body breaks, all that came is written, and told to `onWritten`, before the error goes on.
+ */
+async function receive(
+  answer: RangeAnswer,
+  span: Span,
+  { file, follower, parts }: Fetching,
+  onWritten: (end: number) => void,
+): Promise<void> {
+  let chunks: Buffer[] = [];
+  let gathered = 0;
+  let writeAt = span.start;
+  let writing: Promise<void> = Promise.resolve();
+  const write = async (pieces: Buffer[], start: number, bytes: number): Promise<void> => {
+    await writeFully(file, pieces, start, bytes);
+    parts.written(start, start + bytes);
+    follower.advance(parts.frontier());
+    onWritten(start + bytes);
+  };
+  const flush = async (): Promise<void> => {
+    await writing;
+    if (gathered === 0) return;
+    writing = write(chunks, writeAt, gathered);
+    // Awaited by the next flush; until then it must not count as unhandled.
+    writing.catch(() => {});
+    writeAt += gathered;
+    chunks = [];
+    gathered = 0;
+  };
+  try {
+    let at = answer.start;
+    for await (const chunk of answer.body) {
+      const wanted = chunk.subarray(Math.max(0, span.start - at), Math.max(0, span.end - at));
+      at += chunk.length;
+      if (wanted.length > 0) {
+        chunks.push(wanted);
+        gathered += wanted.length;
+      }
+      if (gathered >= WRITE_BYTES) await flush();
+      if (at >= span.end) break;
+    }
+  } finally {
+    await flush();
+    await writing;
+  }
+}
+
+async function writeFully(file: FileHandle, pieces: Buffer[], start: number, bytes: number): Promise<void> {
+  const { bytesWritten } = await file.writev(pieces, start);
+  if (bytesWritten === bytes) return;
+  // A short write: the disk is about to be full, or a signal came between.
+  const rest = Buffer.concat(pieces).subarray(bytesWritten);
+  for (let at = 0; at < rest.length; ) {
+    at += (await file.write(rest, at, rest.length - at, start + bytesWritten + at)).bytesWritten;
+  }
+}
