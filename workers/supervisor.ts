@@ -24,7 +24,7 @@ import { type ProcessRecord, recordOf, stopProcess } from './processes.ts';
 import { startTemporalServer, stopOrphanedServer } from './server.ts';
 import { readServiceFile, type ServiceFile, writeServiceFile } from './service-file.ts';
 import type { WorkerArguments, WorkerRole } from './types.ts';
-import { startWorkerProcess, WORKER_GRACE_MS } from './worker-process.ts';
+import { startWorkerProcess, WORKER_GRACE_MS, WORKER_SELF_GRACE_MS } from './worker-process.ts';
 
 export interface SupervisorOptions {
   readonly homeDir: string;

@@ -11,6 +11,8 @@ import type { ChildMessage, WorkerArguments } from './types.ts';
 
 /** What a worker may take for its shutdown before it is killed; activities are told at once. */
 export const WORKER_GRACE_MS = 10_000;
+/** What the worker is told: it should be done a little before it would be killed. */
+export const WORKER_SELF_GRACE_MS = 8_000;
 const READY_TIMEOUT_MS = 60_000;
 
 export interface StartWorkerProcessOptions {
