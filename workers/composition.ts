@@ -1,7 +1,7 @@
 /** What the steps of this host work with: cloud clients, ledgers, the throttle, and who is running elsewhere. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { isGrpcServiceError, WorkflowClient, WorkflowNotFoundError } from '@temporalio/client';
+import { isGrpcServiceError, type WorkflowClient, WorkflowNotFoundError } from '@temporalio/client';
 import type { StepDeps } from '../activities/deps.ts';
 import { ledgerPath } from '../ledger/locate.ts';
 import { openLedger } from '../ledger/open.ts';

@@ -13,6 +13,8 @@ export interface RunWorkerOptions {
   readonly namespace: string;
   readonly roles: readonly WorkerRole[];
   readonly siteId: string;
+  /** Where workflows are taken from; default `courier`. Tests that share a server have one each. */
+  readonly controlQueue?: string;
   readonly home: Home;
   readonly env: Env;
   readonly log: Log;

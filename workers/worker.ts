@@ -34,7 +34,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
       workers.push(
         await Worker.create({
           ...common,
-          taskQueue: COURIER_QUEUE,
+          taskQueue: options.controlQueue ?? COURIER_QUEUE,
           workflowBundle: await workflowBundle(dataConverter),
           maxCachedWorkflows: MAX_CACHED_WORKFLOWS,
         }),

@@ -29,15 +29,18 @@ export async function downloadDataset(input: DownloadInput): Promise<RunResult> 
     run.phase('documents');
     await transfer(input, run, begun, 'documents');
     if (input.mode === 'local') {
-      const plan = await run.step((ms) => steps(ms).planDownloadFiles(input, begun));
-      adopt(run, plan);
       run.phase('files');
-      await transfer(input, run, begun, 'files');
+      // Fetched manifests of file series name more files: plan until there are no more.
+      for (let known = -1; known !== run.progress().files.total; ) {
+        known = run.progress().files.total;
+        adopt(run, await run.step((ms) => steps(ms).planDownloadFiles(input, begun)));
+        await transfer(input, run, begun, 'files');
+      }
     }
     run.phase('building');
     const result = await run.step((ms) => steps(ms).finishDownload(input, begun));
     run.phase('done');
-    return result;
+    return { ...result, retries: run.progress().retries };
   });
 }
 
@@ -49,7 +52,7 @@ async function openAndPlan(input: DownloadInput, run: Run, lease: Lease): Promis
   if ('result' in answer) {
     run.change({ documents: answer.result.documents, files: answer.result.files });
     run.phase('done');
-    return answer.result;
+    return { ...answer.result, retries: run.progress().retries };
   }
   lease.hold(answer.opened.ledgerPath);
   const ref: RunRef = {

@@ -37,6 +37,8 @@ import {
 import { describeProgress } from './details.ts';
 import type { RunRef, UnitOutcome } from './steps.ts';
 
+/** Times that a step is done again at once because the world moved under it. */
+const MAX_MOVES = 5;
 /** A run that waits for a login or a person looks again by itself this often, in case nobody signals. */
 const LOOK_AGAIN = '1 hour';
 const MAX_WINDOW = 64;
@@ -138,7 +140,7 @@ export function startRun(operation: Operation, input: RunInput): Run {
   };
 
   const step: Run['step'] = async (call) => {
-    for (let silences = 0; ; ) {
+    for (let silences = 0, moves = 0; ; ) {
       await condition(() => !progress.paused);
       const seenWakeUps = state.wakeUps;
       try {
@@ -150,6 +152,8 @@ export function startRun(operation: Operation, input: RunInput): Run {
         const failure = failureInfo(error);
         if (failure?.class === 'needs-login' || failure?.class === 'needs-person') {
           await park(failure, seenWakeUps);
+        } else if (failure?.class === 'moved' && moves < MAX_MOVES) {
+          moves += 1;
         } else if (isSilentSite(error)) {
           silences += 1;
           wait(waiting('site', SITE_SILENT));

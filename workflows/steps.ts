@@ -45,6 +45,9 @@ export interface Settlement {
   readonly newUnits: number;
 }
 
+/** What a site knows of the end; retries are counted by the run. */
+export type SiteResult = Omit<RunResult, 'retries'>;
+
 export interface Opened {
   readonly ledgerPath: string;
 }
@@ -63,7 +66,7 @@ export interface UploadSteps {
   sendUnit(input: UploadInput, ref: RunRef, unit: number): Promise<UnitOutcome>;
   settleDocuments(input: UploadInput, ref: RunRef): Promise<Settlement>;
   verifyUpload(input: UploadInput, ref: RunRef): Promise<Settlement>;
-  finishUpload(input: UploadInput, ref: RunRef): Promise<RunResult>;
+  finishUpload(input: UploadInput, ref: RunRef): Promise<SiteResult>;
 }
 
 export interface DownloadSteps {
@@ -71,13 +74,13 @@ export interface DownloadSteps {
   openDownload(
     input: DownloadInput,
     run: { runKey: string; workflowId: string },
-  ): Promise<{ readonly opened: Opened & Linked } | { readonly result: RunResult }>;
+  ): Promise<{ readonly opened: Opened & Linked } | { readonly result: SiteResult }>;
   planDownload(input: DownloadInput, ref: RunRef): Promise<PlanSummary>;
   nextDownloadUnits(ref: RunRef, what: 'files' | 'documents'): Promise<UnitBatch>;
   fetchUnit(input: DownloadInput, ref: RunRef, unit: number): Promise<UnitOutcome>;
   /** Which binaries the documents name. Only in local mode. */
   planDownloadFiles(input: DownloadInput, ref: RunRef): Promise<PlanSummary>;
-  finishDownload(input: DownloadInput, ref: RunRef): Promise<RunResult>;
+  finishDownload(input: DownloadInput, ref: RunRef): Promise<SiteResult>;
 }
 
 export interface CommonSteps {

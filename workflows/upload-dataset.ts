@@ -43,7 +43,7 @@ export async function uploadDataset(input: UploadInput): Promise<RunResult> {
     run.phase('finishing');
     const result = await run.step((ms) => steps(ms).finishUpload(input, ref));
     run.phase('done');
-    return result;
+    return { ...result, retries: run.progress().retries };
   });
 }
 

@@ -1,0 +1,178 @@
+/**
+ * Documents out of the cloud: a zip that is made while one waits (contract §2.5 E10), and a direct fetch (E8) for
+ * what the zip lacks. Each goes into the building database as soon as it is here.
+ */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CourierError, isCourierError } from '../../errors/index.ts';
+import type { PlanItem } from '../../ledger/types.ts';
+import type { CloudClient } from '../../ndi/cloud/types.ts';
+import { uidPath } from '../../ndi/dataset/layout.ts';
+import type { DatasetWriter } from '../../ndi/dataset/types.ts';
+import { openForWriting } from '../../ndi/dataset/write.ts';
+import { canonicalHash } from '../../ndi/document/canonical.ts';
+import { parseDocument } from '../../ndi/document/codec.ts';
+import { toLocal, toNdic } from '../../ndi/document/dehydrate.ts';
+import { describeDocument } from '../../ndi/document/describe.ts';
+import { splitJsonArrayStream } from '../../ndi/document/split.ts';
+import type { NdiDocument } from '../../ndi/document/types.ts';
+import { getToFile } from '../../transfer/get.ts';
+import { openJsonEntries } from '../../transfer/unzip.ts';
+import { backoffMs, sleep } from '../sleep.ts';
+import { failItem } from '../units.ts';
+import type { FetchContext } from './fetch.ts';
+import { buildDirOf } from './places.ts';
+
+/** Documents per transaction of the building database: a fraction of a second of this thread. */
+const WRITE_BATCH = 250;
+/** Ids per direct fetch: the API takes 500, and its answer must stay under the gateway's 6 MB (contract §4.4). */
+const FETCH_BATCH = 200;
+/** Tries that ask for a zip; after them the documents are fetched directly. */
+const ZIP_TRIES = 3;
+
+export async function fetchDocuments(context: FetchContext): Promise<void> {
+  const { deps, input, step } = context;
+  const wanted = new Map(context.items.map((item) => [item.id, item]));
+  const writer = openForWriting(buildDirOf(input), { finalDir: input.targetDir });
+  try {
+    const keep = createKeeper(context, writer, wanted);
+    if (step.attempt <= ZIP_TRIES) await fromZip(context, keep);
+    await fromDirectFetch(context, deps.cloud(context.ref.cloud), wanted, keep);
+    keep.flush();
+  } finally {
+    writer.close();
+  }
+  for (const item of wanted.values()) {
+    const detail = `Document ${item.id} is listed, but the cloud gives it neither in a zip nor directly.`;
+    failItem(context, item, new CourierError('NDI_E_NOT_FOUND', { detail }));
+  }
+}
+
+interface Keeper {
+  /** Takes the text of one document from the cloud; one that is not wanted, or wanted no more, is passed over. */
+  add(text: string): void;
+  flush(): void;
+}
+
+function createKeeper(context: FetchContext, writer: DatasetWriter, wanted: Map<string, PlanItem>): Keeper {
+  const { deps, ref, step, unit } = context;
+  const ledger = deps.ledgers.open(ref.ledgerPath);
+  const place = placement(context);
+  let batch: { document: NdiDocument; id: string; sizeBytes: number }[] = [];
+  let bytes = 0;
+  const flush = (): void => {
+    if (batch.length === 0) return;
+    writer.addDocuments(batch.map(({ document }) => document));
+    for (const { document, id, sizeBytes } of batch) {
+      const sha256Hex = canonicalHash(document);
+      ledger.markItems(ref.runKey, 'document', [id], { state: 'done', sizeBytes, sha256Hex });
+    }
+    step.beat({ unit: unit.unit, what: 'writing documents', bytes, ofBytes: 0 });
+    batch = [];
+  };
+  return {
+    add: (text) => {
+      const known = understood(text);
+      if (known === undefined) return;
+      const item = wanted.get(known.id);
+      if (item === undefined) return;
+      wanted.delete(known.id);
+      const sizeBytes = Buffer.byteLength(text);
+      bytes += sizeBytes;
+      batch.push({ document: place(known.document), id: known.id, sizeBytes });
+      if (batch.length >= WRITE_BATCH) flush();
+    },
+    flush,
+  };
+}
+
+/** A document that cannot be read stays wanted: it is reported when nothing gives it in a readable form. */
+function understood(text: string): { id: string; document: NdiDocument } | undefined {
+  try {
+    const document = parseDocument(text);
+    return { id: describeDocument(document).id, document };
+  } catch (error) {
+    if (isCourierError(error)) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Where the document's binaries will lie. What the cloud's list does not have stays behind `ndic://`, so that a reader
+ * asks for it rather than looks for a file that never came.
+ */
+function placement({ deps, input, ref }: FetchContext): (document: NdiDocument) => NdiDocument {
+  if (input.mode === 'hybrid') return (document) => toNdic(document, ref.cloudDatasetId);
+  const ledger = deps.ledgers.open(ref.ledgerPath);
+  const listsFiles = !ledger.listing(ref.runKey, 'file', 'cloud').next().done;
+  const comes = (uid: string): boolean => {
+    const row = ledger.listed(ref.runKey, 'file', 'cloud', uid);
+    return listsFiles ? row !== undefined && row.uploaded !== false : true;
+  };
+  return (document) =>
+    toLocal(toNdic(document, ref.cloudDatasetId), (uid) =>
+      comes(uid) ? uidPath(input.targetDir, uid) : undefined,
+    );
+}
+
+/** Asks for the zip, waits for it, reads it. A zip that never comes or is damaged leaves the rest to the direct fetch. */
+async function fromZip(context: FetchContext, keep: Keeper): Promise<void> {
+  const { deps, ref, step, unit, items } = context;
+  const cloud = deps.cloud(ref.cloud);
+  const cloudIds = items.map((item) => item.cloudId).filter((id) => id !== null);
+  const zipPath = join(deps.scratchDir, `${ref.runKey}-${unit.unit}-${process.pid}.documents.zip`);
+  try {
+    const url = await cloud.documents.bulkDownloadUrl(ref.cloudDatasetId, cloudIds, step.signal);
+    if (!(await getWhenReady(context, url, zipPath))) return;
+    for await (const entry of openJsonEntries(zipPath, { signal: step.signal })) {
+      // An entry is an array of documents, or one (contract §4.5).
+      for await (const text of splitJsonArrayStream(entry.stream)) keep.add(text);
+    }
+  } catch (error) {
+    if (!isCourierError(error) || !LEAVES_THE_REST.has(error.code)) throw error;
+  } finally {
+    await rm(zipPath, { force: true });
+  }
+}
+
+const LEAVES_THE_REST = new Set([
+  'NDI_E_ZIP_UNSAFE',
+  'NDI_E_ZIP_CORRUPT',
+  'NDI_E_BAD_JSON',
+  'NDI_E_INTEGRITY',
+]);
+
+/** False when the zip was not there after the quiet time. 403 and 404 both mean "not yet" (contract §10 #13). */
+async function getWhenReady(context: FetchContext, url: string, path: string): Promise<boolean> {
+  const { step, unit, ref, deps } = context;
+  const { importQuietMs, pollMinMs, pollMaxMs } = ref.tuning;
+  const giveUpAt = Date.now() + importQuietMs;
+  for (let n = 0; ; n += 1) {
+    try {
+      await getToFile(url, path, { signal: step.signal, throttle: deps.throttle, ranges: 1 });
+      return true;
+    } catch (error) {
+      if (!isCourierError(error) || !NOT_YET.has(error.code)) throw error;
+      if (Date.now() > giveUpAt) return false;
+    }
+    step.beat({ unit: unit.unit, what: 'waiting for a zip of documents', bytes: 0, ofBytes: 0 });
+    await sleep(backoffMs(n, pollMinMs, pollMaxMs), step.signal);
+  }
+}
+
+const NOT_YET = new Set(['NDI_E_URL_EXPIRED', 'NDI_E_NOT_FOUND', 'NDI_E_NOT_READY']);
+
+/** What is still wanted, asked for by id. */
+async function fromDirectFetch(
+  { ref, step }: FetchContext,
+  cloud: CloudClient,
+  wanted: ReadonlyMap<string, PlanItem>,
+  keep: Keeper,
+): Promise<void> {
+  const ids = [...wanted.values()].map((item) => item.cloudId).filter((id) => id !== null);
+  for (let i = 0; i < ids.length; i += FETCH_BATCH) {
+    const batch = ids.slice(i, i + FETCH_BATCH);
+    const rows = await cloud.documents.bulkFetch(ref.cloudDatasetId, batch, step.signal);
+    for (const row of rows) keep.add(row.text);
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * The end of a download: what makes a folder of documents and binaries a dataset, the check that it opens, and the
+ * rename that makes it appear. Done again after a crash, it goes on where it was.
+ */
+import { existsSync } from 'node:fs';
+import { CourierError } from '../../errors/index.ts';
+import type { Ledger } from '../../ledger/types.ts';
+import { completeBookkeeping } from '../../ndi/dataset/bookkeeping.ts';
+import { finishDataset } from '../../ndi/dataset/finish.ts';
+import { openDataset } from '../../ndi/dataset/read.ts';
+import { writeSyncIndex } from '../../ndi/dataset/sync-index.ts';
+import { linkFileNames } from '../../ndi/dataset/write.ts';
+import { parseDocument } from '../../ndi/document/codec.ts';
+import { describeDocument } from '../../ndi/document/describe.ts';
+import type { DownloadInput } from '../../workflows/contracts.ts';
+import type { RunRef, SiteResult } from '../../workflows/steps.ts';
+import type { StepContext, StepDeps } from '../deps.ts';
+import { buildResult, writeReport } from '../report.ts';
+import { buildDirOf, moveIntoPlace, pathInTarget } from './places.ts';
+
+export async function finishDownload(
+  deps: StepDeps,
+  context: StepContext,
+  input: DownloadInput,
+  ref: RunRef,
+): Promise<SiteResult> {
+  const buildDir = buildDirOf(input);
+  // Gone when an earlier try has moved it: what is left is to say so.
+  if (existsSync(buildDir)) {
+    const ledger = deps.ledgers.open(ref.ledgerPath);
+    completeBookkeeping(buildDir, { cloudDatasetId: ref.cloudDatasetId, organizationId: ref.organizationId });
+    finishDataset(buildDir);
+    await openCheck(deps, context, buildDir, ledger, ref.runKey);
+    ledger.advanceBase(ref.runKey);
+    const ids = { localIds: localIds(deps, buildDir), remoteIds: remoteIds(ledger) };
+    writeSyncIndex(buildDir, { ...ids, syncedAt: new Date() });
+    deps.ledgers.close(ref.ledgerPath);
+    await moveIntoPlace(input);
+  }
+  const moved: RunRef = { ...ref, ledgerPath: pathInTarget(input, ref.ledgerPath) };
+  if (!existsSync(moved.ledgerPath)) {
+    throw new CourierError('NDI_E_TARGET_OCCUPIED', { detail: `${input.targetDir} was replaced.` });
+  }
+  const ledger = deps.ledgers.open(moved.ledgerPath);
+  const result = buildResult(ledger, moved, input.targetDir);
+  await writeReport(ledger, result, moved, 'download');
+  ledger.audit(ref.runKey, 'download finished', { status: result.status, problems: result.problemCount });
+  ledger.releaseLease(ref.workflowId);
+  return result;
+}
+
+/**
+ * Reads the directory back as any reader would: every document of the plan, every binary at its size. Gives each binary
+ * its second name on the way. Errors: NDI_E_OPEN_CHECK, and the target stays untouched.
+ */
+async function openCheck(
+  deps: StepDeps,
+  context: StepContext,
+  buildDir: string,
+  ledger: Ledger,
+  runKey: string,
+): Promise<void> {
+  const reader = openDataset(buildDir, { scratchDir: deps.scratchDir });
+  try {
+    let documents = 0;
+    for (const stored of reader.documents()) {
+      const facts = describeDocument(parseDocument(stored.text));
+      for (const { name, file } of reader.files(facts)) {
+        if (file.kind !== 'local') continue;
+        const item = ledger.item(runKey, 'file', file.uid);
+        if (item !== undefined && item.sizeBytes !== file.sizeBytes) {
+          throw new CourierError('NDI_E_OPEN_CHECK', {
+            detail: `File ${file.uid} has ${file.sizeBytes} bytes instead of ${item.sizeBytes}.`,
+          });
+        }
+        linkFileNames(buildDir, facts.id, name, file.uid);
+      }
+      if (ledger.item(runKey, 'document', facts.id)?.state === 'done') documents += 1;
+      if (documents % 500 === 0) await pause(context, documents);
+    }
+    const { done } = ledger.planTotals(runKey).documents;
+    if (documents !== done) {
+      throw new CourierError('NDI_E_OPEN_CHECK', { detail: `It has ${documents} of ${done} documents.` });
+    }
+  } finally {
+    reader.close();
+  }
+}
+
+async function pause(context: StepContext, documents: number): Promise<void> {
+  context.beat({ unit: null, what: `checking: ${documents} documents`, bytes: 0, ofBytes: 0 });
+  await new Promise((resolve) => setImmediate(resolve));
+  context.signal.throwIfAborted();
+}
+
+function localIds(deps: StepDeps, dir: string): string[] {
+  const reader = openDataset(dir, { scratchDir: deps.scratchDir });
+  try {
+    return [...reader.documentIds()];
+  } finally {
+    reader.close();
+  }
+}
+
+const remoteIds = (ledger: Ledger): string[] => [...ledger.baseItems('document')].map((item) => item.id);

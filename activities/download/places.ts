@@ -1,0 +1,48 @@
+/**
+ * Where a download lies while it is built: aside, in the target's own folder so that a rename puts it into place, under
+ * a name that says what it will be. Its ledger lies in it and moves with it.
+ */
+import { mkdir, readdir, rename, rmdir } from 'node:fs/promises';
+import { basename, dirname, join, relative } from 'node:path';
+import { CourierError } from '../../errors/index.ts';
+import type { DownloadInput } from '../../workflows/contracts.ts';
+
+export const buildDirOf = (input: DownloadInput): string =>
+  join(
+    dirname(input.targetDir),
+    `.${basename(input.targetDir)}.${input.cloudDatasetId}.${input.mode}.ndi-courier`,
+  );
+
+/** The same path once the building directory has become the target. A ledger elsewhere stays where it is. */
+export function pathInTarget(input: DownloadInput, path: string): string {
+  const inside = relative(buildDirOf(input), path);
+  return inside.startsWith('..') ? path : join(input.targetDir, inside);
+}
+
+export type TargetState = 'absent' | 'empty' | 'occupied';
+
+export async function targetState(targetDir: string): Promise<TargetState> {
+  try {
+    return (await readdir(targetDir)).length === 0 ? 'empty' : 'occupied';
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT') return 'absent';
+    if (code === 'ENOTDIR') return 'occupied';
+    throw error;
+  }
+}
+
+export async function makeBuildDir(input: DownloadInput): Promise<string> {
+  const dir = buildDirOf(input);
+  await mkdir(dir, { recursive: true });
+  return dir;
+}
+
+/** The last step: the whole directory appears at once. Errors: NDI_E_TARGET_OCCUPIED when something came in between. */
+export async function moveIntoPlace(input: DownloadInput): Promise<void> {
+  const state = await targetState(input.targetDir);
+  if (state === 'occupied') throw new CourierError('NDI_E_TARGET_OCCUPIED', { detail: input.targetDir });
+  // Not every system renames over an empty directory.
+  if (state === 'empty') await rmdir(input.targetDir);
+  await rename(buildDirOf(input), input.targetDir);
+}

@@ -1,0 +1,212 @@
+/**
+ * What a download has to fetch. First the documents that the cloud lists; then, when they are here, the binaries that
+ * they name; then whatever a fetched file-series manifest names.
+ */
+import { CourierError } from '../../errors/index.ts';
+import type { Ledger, NewPlanItem, NewPlanUnit } from '../../ledger/types.ts';
+import { openDataset } from '../../ndi/dataset/read.ts';
+import type { DatasetReader, ResolvedFile } from '../../ndi/dataset/types.ts';
+import { parseDocument } from '../../ndi/document/codec.ts';
+import { describeDocument } from '../../ndi/document/describe.ts';
+import { isSafeName } from '../../ndi/ids.ts';
+import type { DownloadInput } from '../../workflows/contracts.ts';
+import type { PlanSummary, RunRef } from '../../workflows/steps.ts';
+import type { StepContext, StepDeps } from '../deps.ts';
+import { listDocuments, listFiles } from '../listing.ts';
+import { planSummary } from '../summary.ts';
+import { buildDirOf } from './places.ts';
+
+/** Files of one step: enough to be worth it, few enough to be looked over again after a crash. */
+const FILES_PER_UNIT = 256;
+const FILE_BYTES_PER_UNIT = 1_000_000_000;
+const ITEM_BATCH = 1_000;
+
+export async function planDownload(
+  deps: StepDeps,
+  context: StepContext,
+  _input: DownloadInput,
+  ref: RunRef,
+): Promise<PlanSummary> {
+  const ledger = deps.ledgers.open(ref.ledgerPath);
+  const { runKey, tuning } = ref;
+  if (ledger.planState(runKey) === 'sealed') return planSummary(ledger, runKey);
+  ledger.beginPlan(runKey, { operation: 'download', cloudDatasetId: ref.cloudDatasetId });
+  const listing = {
+    ledger,
+    runKey,
+    cloud: deps.cloud(ref.cloud),
+    datasetId: ref.cloudDatasetId,
+    name: 'cloud',
+    pollMinMs: tuning.pollMinMs,
+    pollMaxMs: tuning.pollMaxMs,
+    quietMs: tuning.importQuietMs,
+  };
+  await listDocuments(context, listing);
+  await listFiles(context, listing);
+
+  let batch: NewPlanItem[] = [];
+  let planned = 0;
+  let last = '';
+  const flush = (): void => {
+    ledger.addItems(runKey, batch);
+    batch = [];
+  };
+  for (const row of ledger.listing(runKey, 'document', 'cloud')) {
+    // The cloud may list a document twice; its smallest id is the one the clients keep (contract §5.5).
+    if (row.id === last) continue;
+    last = row.id;
+    const unit = Math.floor(planned / tuning.documentsPerUnit);
+    const item = documentItem(row.id, row.cloudId, unit);
+    if (item.unit !== null) planned += 1;
+    batch.push(item);
+    if (batch.length >= ITEM_BATCH) flush();
+  }
+  flush();
+  ledger.addUnits(runKey, documentUnits(planned, tuning.documentsPerUnit));
+  ledger.sealPlan(runKey);
+  return planSummary(ledger, runKey);
+}
+
+function documentItem(id: string, cloudId: string | null, unit: number): NewPlanItem {
+  // Rows without an NDI id cannot be kept in a dataset: it is the name of everything there.
+  const error = id.startsWith('cloud:') || !isSafeName(id);
+  return error
+    ? {
+        kind: 'document',
+        id,
+        unit: null,
+        state: 'failed',
+        sizeBytes: 0,
+        cloudId,
+        errorCode: 'NDI_E_BAD_ID',
+        errorDetail: `The cloud’s document ${cloudId} has no usable NDI id.`,
+      }
+    : { kind: 'document', id, unit, state: 'pending', sizeBytes: 0, cloudId };
+}
+
+function documentUnits(documents: number, perUnit: number): NewPlanUnit[] {
+  return Array.from({ length: Math.ceil(documents / perUnit) }, (_, unit) => ({
+    unit,
+    kind: 'documents',
+    wave: 0,
+    itemCount: Math.min(perUnit, documents - unit * perUnit),
+    sizeBytes: 0,
+  }));
+}
+
+/** Adds the binaries that are named and not planned yet. Called until it finds no more. */
+export async function planDownloadFiles(
+  deps: StepDeps,
+  context: StepContext,
+  input: DownloadInput,
+  ref: RunRef,
+): Promise<PlanSummary> {
+  const ledger = deps.ledgers.open(ref.ledgerPath);
+  const reader = openDataset(buildDirOf(input), { scratchDir: deps.scratchDir, allowAmbiguousId: true });
+  try {
+    const { items, units } = await newFiles(context, reader, ledger, ref.runKey);
+    if (items.length > 0) {
+      ledger.reopenPlan(ref.runKey);
+      // Units first: a unit without items is harmless, an item without a unit would be forgotten.
+      ledger.addUnits(ref.runKey, units);
+      ledger.addItems(ref.runKey, items);
+      ledger.sealPlan(ref.runKey);
+    }
+  } finally {
+    reader.close();
+  }
+  return planSummary(ledger, ref.runKey);
+}
+
+async function newFiles(
+  context: StepContext,
+  reader: DatasetReader,
+  ledger: Ledger,
+  runKey: string,
+): Promise<{ items: NewPlanItem[]; units: NewPlanUnit[] }> {
+  const items: NewPlanItem[] = [];
+  const seen = new Set<string>();
+  // A published dataset may list no files although it has them (contract §2.4 D3): then each is simply tried.
+  const listsFiles = !ledger.listing(runKey, 'file', 'cloud').next().done;
+  const pack = packer(nextUnit(ledger, runKey));
+  let count = 0;
+  for (const stored of reader.documents()) {
+    count += 1;
+    if (count % 500 === 0) {
+      context.beat({ unit: null, what: `reading documents: ${count}`, bytes: 0, ofBytes: 0 });
+      await new Promise((resolve) => setImmediate(resolve));
+      context.signal.throwIfAborted();
+    }
+    const facts = describeDocument(parseDocument(stored.text));
+    for (const { name, file } of reader.files(facts)) {
+      if (file.kind === 'local' || file.uid === '' || seen.has(file.uid)) continue;
+      seen.add(file.uid);
+      if (ledger.item(runKey, 'file', file.uid) !== undefined) continue;
+      items.push(fileItem(ledger, runKey, { documentId: facts.id, name, file, listsFiles }, pack.add));
+    }
+  }
+  return { items, units: pack.units() };
+}
+
+interface NamedFile {
+  readonly documentId: string;
+  readonly name: string;
+  readonly file: ResolvedFile;
+  readonly listsFiles: boolean;
+}
+
+function fileItem(
+  ledger: Ledger,
+  runKey: string,
+  { documentId, name, file, listsFiles }: NamedFile,
+  unitFor: (sizeBytes: number) => number,
+): NewPlanItem {
+  const item = { kind: 'file', id: file.uid, documentId, name } as const;
+  const lacking = (error: CourierError): NewPlanItem => ({
+    ...item,
+    unit: null,
+    state: 'failed',
+    sizeBytes: 0,
+    errorCode: error.code,
+    errorDetail: error.detail ?? error.message,
+  });
+  const where = `File ${name} (${file.uid}) of document ${documentId}`;
+  if (!isSafeName(file.uid)) return lacking(new CourierError('NDI_E_BAD_ID', { detail: where }));
+  const listed = ledger.listed(runKey, 'file', 'cloud', file.uid);
+  if (listsFiles && (listed === undefined || listed.uploaded === false)) {
+    return lacking(new CourierError('NDI_E_NOT_FOUND', { detail: `${where} was never uploaded.` }));
+  }
+  const sizeBytes = listed?.sizeBytes ?? 0;
+  return { ...item, unit: unitFor(sizeBytes), state: 'pending', sizeBytes };
+}
+
+function nextUnit(ledger: Ledger, runKey: string): number {
+  let next = 0;
+  const kinds = ['documents', 'files'] as const;
+  for (let page = ledger.units(runKey, { kinds, limit: 1_000 }); page.length > 0; ) {
+    next = (page.at(-1)?.unit ?? 0) + 1;
+    page = ledger.units(runKey, { kinds, after: next - 1, limit: 1_000 });
+  }
+  return next;
+}
+
+function packer(firstUnit: number): { add(sizeBytes: number): number; units(): NewPlanUnit[] } {
+  const units: { unit: number; kind: 'files'; wave: 0; itemCount: number; sizeBytes: number }[] = [];
+  return {
+    add: (sizeBytes) => {
+      let unit = units.at(-1);
+      const full =
+        unit === undefined ||
+        unit.itemCount >= FILES_PER_UNIT ||
+        (unit.itemCount > 0 && unit.sizeBytes + sizeBytes > FILE_BYTES_PER_UNIT);
+      if (unit === undefined || full) {
+        unit = { unit: firstUnit + units.length, kind: 'files', wave: 0, itemCount: 0, sizeBytes: 0 };
+        units.push(unit);
+      }
+      unit.itemCount += 1;
+      unit.sizeBytes += sizeBytes;
+      return unit.unit;
+    },
+    units: () => units,
+  };
+}

@@ -1,0 +1,8 @@
+import { setTimeout } from 'node:timers/promises';
+
+/** Waits so many milliseconds, or rejects as soon as the signal aborts. */
+export const sleep = (ms: number, signal: AbortSignal): Promise<void> =>
+  setTimeout(ms, undefined, { signal });
+
+/** The wait before the n-th look (from 0): doubles from `minMs` up to `maxMs`. */
+export const backoffMs = (n: number, minMs: number, maxMs: number): number => Math.min(minMs * 2 ** n, maxMs);

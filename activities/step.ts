@@ -1,0 +1,96 @@
+/**
+ * The one place where steps meet Temporal: heartbeats, cancellation, and the class of an error.
+ * Everything else in this room is plain functions of (deps, context, input).
+ */
+import { ApplicationFailure, activityInfo, Context, heartbeat, log } from '@temporalio/activity';
+import { CourierError, type ErrorCode, isCourierError } from '../errors/index.ts';
+import type { FailureInfo, HeartbeatInfo } from '../workflows/contracts.ts';
+import type { StepContext } from './deps.ts';
+
+/** Well under the heartbeat timeout; the server sees at most one a second (the worker throttles). */
+const BEAT_EVERY_MS = 2_000;
+
+/**
+ * Makes an activity of a step. The timer beats for steps that think without moving bytes; a transfer that stalls ends
+ * by its own stall timeout, so the timer cannot hide one.
+ */
+export function asActivity<Args extends unknown[], Result>(
+  step: (context: StepContext, ...args: Args) => Promise<Result>,
+): (...args: Args) => Promise<Result> {
+  return async (...args) => {
+    let latest: HeartbeatInfo = { unit: null, what: 'working', bytes: 0, ofBytes: 0 };
+    const signal = Context.current().cancellationSignal;
+    const timer = setInterval(() => heartbeat(latest), BEAT_EVERY_MS);
+    const context: StepContext = {
+      signal,
+      attempt: activityInfo().attempt,
+      beat: (info) => {
+        latest = info;
+        heartbeat(info);
+      },
+    };
+    try {
+      return await step(context, ...args);
+    } catch (error) {
+      // An aborted stream rejects with AbortError; Temporal wants the cancellation itself.
+      signal.throwIfAborted();
+      throw asFailure(error, context.attempt);
+    } finally {
+      clearInterval(timer);
+    }
+  };
+}
+
+/** Tries that a bug of ours gets: it may be a passing state of the machine, and must not spin for days. */
+const UNEXPECTED_TRIES = 5;
+
+/** A `CourierError` keeps its code, class and sentence; anything else is named after what the machine said. */
+export function asFailure(error: unknown, attempt: number): ApplicationFailure {
+  const known = isCourierError(error) ? error : unexpected(error);
+  const info: FailureInfo = {
+    code: known.code,
+    class: known.class,
+    sentence: known.message,
+    nextStep: known.nextStep,
+  };
+  const tryAgain =
+    known.class === 'retryable' || (known.code === 'NDI_E_INTERNAL' && attempt < UNEXPECTED_TRIES);
+  return ApplicationFailure.create({
+    message: known.message,
+    type: known.code,
+    nonRetryable: !tryAgain,
+    details: [info],
+    ...(known.retryAfterMs === undefined ? {} : { nextRetryDelay: known.retryAfterMs }),
+  });
+}
+
+function unexpected(error: unknown): CourierError {
+  const name = error instanceof Error ? error.name : typeof error;
+  const message = withoutQueries(error instanceof Error ? error.message : String(error));
+  const code = errnoCode(error);
+  if (code !== undefined) return new CourierError(code, { detail: message, cause: error });
+  log.error('A step failed in a way that was not foreseen', {
+    error: withoutQueries((error instanceof Error && error.stack) || message),
+  });
+  return new CourierError('NDI_E_INTERNAL', { detail: `${name}: ${message}`, cause: error });
+}
+
+/** What the disk says, in our words. */
+function errnoCode(error: unknown): ErrorCode | undefined {
+  switch ((error as NodeJS.ErrnoException | null)?.code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return 'NDI_E_DISK_FULL';
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return 'NDI_E_READ_ONLY';
+    default:
+      return undefined;
+  }
+}
+
+/** A URL in a foreign error may be presigned: its query is a secret while it lives. */
+function withoutQueries(text: string): string {
+  return text.replace(/(https?:\/\/[^\s?"']+)\?[^\s"']+/g, '$1?…');
+}

@@ -1,0 +1,197 @@
+/**
+ * Binaries into the cloud: many small ones in a zip whose extraction is a job (contract §2.7 F2, §2.8), one by one
+ * through an address of their own (F1). A file is the same file under the same uid, so sending it twice is waste,
+ * never harm.
+ */
+import { rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CourierError, isCourierError } from '../../errors/index.ts';
+import type { PlanItem } from '../../ledger/types.ts';
+import type { CloudClient } from '../../ndi/cloud/types.ts';
+import { putFile } from '../../transfer/put.ts';
+import { zipFiles } from '../../transfer/zip.ts';
+import { backoffMs, sleep } from '../sleep.ts';
+import { failItem } from '../units.ts';
+import type { UnitContext } from './send.ts';
+
+/** Files of a serial unit that are on their way at once. */
+const SERIAL_AT_ONCE = 4;
+/** Tries with one address: asking for another one leaves a job behind that MATLAB's sync waits for (contract §2.8). */
+const TRIES_PER_ADDRESS = 3;
+
+export async function sendFileZip(context: UnitContext): Promise<void> {
+  const { deps, ref, unit } = context;
+  const ledger = deps.ledgers.open(ref.ledgerPath);
+  const cloud = deps.cloud(ref.cloud);
+  if (unit.jobId !== null && (await earlierJobWorks(context, cloud, unit.jobId))) {
+    ledger.markUnit(ref.runKey, unit.unit, { state: 'sent' });
+    return awaitExtraction(context, cloud, unit.jobId);
+  }
+  const zipPath = join(deps.scratchDir, `${safeName(ref.runKey)}-${unit.unit}-${process.pid}.zip`);
+  try {
+    const entries = await readableEntries(context);
+    if (entries.length === 0) return;
+    const { sizeBytes } = await zipFiles(zipPath, entries, { signal: context.step.signal });
+    const address = await cloud.files.bulkUploadUrl(
+      ref.organizationId,
+      ref.cloudDatasetId,
+      context.step.signal,
+    );
+    ledger.markUnit(ref.runKey, unit.unit, { state: 'sending', jobId: address.jobId ?? null });
+    await put(context, address.url, zipPath, sizeBytes);
+    ledger.markUnit(ref.runKey, unit.unit, { state: 'sent' });
+    markSent(
+      context,
+      entries.map((entry) => entry.name),
+    );
+    if (address.jobId !== undefined) await awaitExtraction(context, cloud, address.jobId);
+  } finally {
+    await rm(zipPath, { force: true });
+  }
+}
+
+const safeName = (text: string): string => text.replace(/[^A-Za-z0-9-]/g, '_');
+
+/** The unit's files that can be read and have the planned size; the others become problems of their own. */
+async function readableEntries(
+  context: UnitContext,
+): Promise<Array<{ name: string; path: string; sizeBytes: number }>> {
+  const entries = [];
+  for (const item of context.items) {
+    const path = await readablePath(context, item);
+    if (path !== undefined) entries.push({ name: item.id, path, sizeBytes: item.sizeBytes });
+  }
+  return entries;
+}
+
+async function readablePath(context: UnitContext, item: PlanItem): Promise<string | undefined> {
+  try {
+    return await checkedPath(item);
+  } catch (error) {
+    if (!isCourierError(error)) throw error;
+    failItem(context, item, error);
+    return undefined;
+  }
+}
+
+async function checkedPath(item: PlanItem): Promise<string> {
+  const path = item.path ?? '';
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) throw new CourierError('NDI_E_FILE_MISSING', { detail: `${path} is gone.` });
+  if (found.size !== item.sizeBytes) {
+    throw new CourierError('NDI_E_FILE_CHANGED', {
+      detail: `${path} had ${item.sizeBytes} bytes when the run looked, and has ${found.size} now.`,
+    });
+  }
+  return path;
+}
+
+function markSent({ deps, ref }: UnitContext, ids: readonly string[], md5Hex?: string): void {
+  const change = { state: 'sent', ...(md5Hex === undefined ? {} : { md5Hex }) } as const;
+  deps.ledgers.open(ref.ledgerPath).markItems(ref.runKey, 'file', ids, change);
+}
+
+/** A job of an earlier try that has the zip, or had it. `queued` after an unacknowledged PUT means that nothing came. */
+async function earlierJobWorks(context: UnitContext, cloud: CloudClient, jobId: string): Promise<boolean> {
+  const job = await cloud.bulkUploads.get(jobId, context.step.signal).catch((error: unknown) => {
+    if (isCourierError(error, 'NDI_E_NOT_FOUND')) return undefined;
+    throw error;
+  });
+  if (job?.state === 'complete' || job?.state === 'extracting') {
+    markSent(
+      context,
+      context.items.map((item) => item.id),
+    );
+    return true;
+  }
+  return job?.state === 'queued' && context.unit.state === 'sent';
+}
+
+/**
+ * Waits for the job's own word. One that shows no movement for the quiet time is left to the verification, which
+ * asks the file list and sends again what is not there.
+ */
+async function awaitExtraction(context: UnitContext, cloud: CloudClient, jobId: string): Promise<void> {
+  const { importQuietMs, pollMinMs, pollMaxMs } = context.ref.tuning;
+  let lastChange = Date.now();
+  let seen = '';
+  for (let n = 0; Date.now() - lastChange < importQuietMs; n += 1) {
+    const job = await cloud.bulkUploads.get(jobId, context.step.signal);
+    if (job.state === 'complete') return;
+    if (job.state === 'failed') {
+      context.deps.ledgers.open(context.ref.ledgerPath).markUnit(context.ref.runKey, context.unit.unit, {
+        state: 'pending',
+        jobId: null,
+      });
+      throw new CourierError('NDI_E_BAD_ANSWER', {
+        detail: `Unpacking a zip of files failed: ${job.error ?? 'no reason given'}.`,
+      });
+    }
+    const now = `${job.state} ${job.filesExtracted}`;
+    if (now !== seen) {
+      seen = now;
+      lastChange = Date.now();
+    }
+    context.step.beat({
+      unit: context.unit.unit,
+      what: `unpacking: ${now}`,
+      bytes: context.unit.sizeBytes,
+      ofBytes: context.unit.sizeBytes,
+    });
+    await sleep(backoffMs(n, pollMinMs, pollMaxMs), context.step.signal);
+  }
+}
+
+export async function sendFilesSerially(context: UnitContext): Promise<void> {
+  const { deps, ref, step } = context;
+  const cloud = deps.cloud(ref.cloud);
+  const queue = [...context.items];
+  const lane = async (): Promise<void> => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
+      step.signal.throwIfAborted();
+      const path = await readablePath(context, item);
+      if (path === undefined) continue;
+      const url = await cloud.files.uploadUrl(ref.organizationId, ref.cloudDatasetId, item.id, step.signal);
+      try {
+        const { md5Hex } = await put(context, url, path, item.sizeBytes);
+        markSent(context, [item.id], md5Hex);
+      } catch (error) {
+        if (!isCourierError(error, 'NDI_E_FILE_CHANGED')) throw error;
+        failItem(context, item, error);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(SERIAL_AT_ONCE, queue.length) }, lane));
+}
+
+/** One file to one address, with a few tries; the error of the last one. Never lets the address out. */
+async function put(
+  context: UnitContext,
+  url: string,
+  path: string,
+  sizeBytes: number,
+): Promise<{ md5Hex: string | undefined }> {
+  const { step, unit, deps } = context;
+  for (let attempt = 1; ; attempt += 1) {
+    let bytes = 0;
+    try {
+      return await putFile(
+        url,
+        { path, sizeBytes },
+        {
+          signal: step.signal,
+          throttle: deps.throttle,
+          onBytes: (more) => {
+            bytes += more;
+            step.beat({ unit: unit.unit, what: 'sending', bytes, ofBytes: sizeBytes });
+          },
+        },
+      );
+    } catch (error) {
+      const again =
+        isCourierError(error) && error.class === 'retryable' && error.code !== 'NDI_E_URL_EXPIRED';
+      if (!again || attempt >= TRIES_PER_ADDRESS) throw error;
+      await sleep(error.retryAfterMs ?? backoffMs(attempt, 200, 5_000), step.signal);
+    }
+  }
+}

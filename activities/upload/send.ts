@@ -1,0 +1,72 @@
+/**
+ * Sending one unit. A unit goes pending → sending (written before the first byte) → sent (the store took the bytes) →
+ * done. A unit found in `sending` has an unknown fate: files are looked up by their job, documents are left to
+ * `settleDocuments`, which asks the cloud's list before anything is repeated.
+ */
+import { assertNever } from '../../errors/index.ts';
+import type { PlanItem, PlanUnit } from '../../ledger/types.ts';
+import type { UploadInput } from '../../workflows/contracts.ts';
+import type { RunRef, UnitBatch, UnitOutcome } from '../../workflows/steps.ts';
+import type { StepContext, StepDeps } from '../deps.ts';
+import { nextUnits, unitOutcome } from '../units.ts';
+import { sendDocumentsSerially, sendDocumentsZipped } from './send-documents.ts';
+import { sendFilesSerially, sendFileZip } from './send-files.ts';
+
+/** What one unit needs of the world. */
+export interface UnitContext {
+  readonly deps: StepDeps;
+  readonly step: StepContext;
+  readonly input: UploadInput;
+  readonly ref: RunRef;
+  readonly unit: PlanUnit;
+  /** The unit's items that are not settled yet. */
+  readonly items: readonly PlanItem[];
+}
+
+export async function nextUploadUnits(
+  deps: StepDeps,
+  _context: StepContext,
+  ref: RunRef,
+  what: 'files' | 'documents',
+): Promise<UnitBatch> {
+  const ledger = deps.ledgers.open(ref.ledgerPath);
+  return nextUnits(ledger, ref.runKey, what === 'files' ? ['file', 'file-zip', 'files'] : ['documents']);
+}
+
+export async function sendUnit(
+  deps: StepDeps,
+  step: StepContext,
+  input: UploadInput,
+  ref: RunRef,
+  unitNumber: number,
+): Promise<UnitOutcome> {
+  const ledger = deps.ledgers.open(ref.ledgerPath);
+  const unit = ledger.unit(ref.runKey, unitNumber);
+  const all = ledger.unitItems(ref.runKey, unitNumber);
+  const items = all.filter((item) => item.state === 'pending' || item.state === 'sending');
+  if (unit.state !== 'done' && (items.length > 0 || unit.state === 'sent')) {
+    await send({ deps, step, input, ref, unit, items });
+  }
+  ledger.markUnit(ref.runKey, unitNumber, { state: 'done' });
+  return unitOutcome(ledger.unitItems(ref.runKey, unitNumber), unit.kind, step.attempt);
+}
+
+function send(context: UnitContext): Promise<void> {
+  switch (context.unit.kind) {
+    case 'file-zip':
+      return sendFileZip(context);
+    case 'file':
+    case 'files':
+      return sendFilesSerially(context);
+    case 'documents':
+      return isSerial(context) ? sendDocumentsSerially(context) : sendDocumentsZipped(context);
+    default:
+      return assertNever(context.unit.kind);
+  }
+}
+
+/** Documents that an import lost twice are sent one by one, so that each gets an answer of its own. */
+function isSerial({ deps, input, ref }: UnitContext): boolean {
+  const ledger = deps.ledgers.open(ref.ledgerPath);
+  return input.strategy === 'serial' || ledger.fact(ref.runKey, 'documentsSerially') === 'yes';
+}

@@ -1,0 +1,60 @@
+/** A dataset goes up and comes down whole: the project's main job, on real parts. */
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compareDatasets } from '../ndi/dataset/compare.ts';
+import { makeDataset } from '../ndi/dataset/synthetic.ts';
+import { createRig, type Rig } from './support/rig.ts';
+
+describe('a dataset', () => {
+  let rig: Rig;
+  let source: string;
+  let cloudId: string;
+
+  beforeAll(async () => {
+    rig = await createRig();
+    source = join(rig.dir, 'source');
+    await makeDataset(source, { documents: 700, files: 120, fileBytes: 3_000, seed: 1 });
+  });
+  afterAll(() => rig?.close());
+
+  it('goes up: every document once, every file whole', async () => {
+    const result = await rig.upload(source);
+    expect(result.problems).toEqual([]);
+    expect(result.status).toBe('done');
+    expect(result.documents.transferred).toBe(result.documents.total);
+    expect(result.files.transferred).toBe(result.files.total);
+    expect(result.files.total).toBeGreaterThanOrEqual(120);
+    cloudId = result.datasetId;
+  });
+
+  it('goes up again: nothing is sent', async () => {
+    const result = await rig.upload(source);
+    expect(result.datasetId).toBe(cloudId);
+    expect(result.documents).toMatchObject({ transferred: 0, skipped: result.documents.total, failed: 0 });
+    expect(result.files).toMatchObject({ transferred: 0, skipped: result.files.total, failed: 0 });
+    expect(result.bytes).toBe(0);
+  });
+
+  it('comes down: the same documents and bytes', async () => {
+    const target = join(rig.dir, 'target');
+    const result = await rig.download(cloudId, target);
+    expect(result.problems).toEqual([]);
+    expect(await compareDatasets(source, target)).toMatchObject({ equal: true });
+    expect(existsSync(join(target, '.ndi', 'sync', 'index.json'))).toBe(true);
+  });
+
+  it('comes down again into the same folder: nothing is fetched', async () => {
+    const result = await rig.download(cloudId, join(rig.dir, 'target'));
+    expect(result.documents).toMatchObject({ transferred: 0, skipped: result.documents.total });
+    expect(result.bytes).toBe(0);
+  });
+
+  it('comes down in hybrid mode: documents here, binaries behind ndic://', async () => {
+    const target = join(rig.dir, 'hybrid');
+    mkdirSync(target);
+    const result = await rig.download(cloudId, target, { mode: 'hybrid' });
+    expect(result.problems).toEqual([]);
+    expect(result.files.total).toBe(0);
+  });
+});

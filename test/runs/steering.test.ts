@@ -1,0 +1,155 @@
+/** A person steers a run: pause, resume, cancel, window, login; and what a run does when nobody is there. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { WorkflowFailedError } from '@temporalio/client';
+import { CancelledFailure } from '@temporalio/workflow';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { compareDatasets } from '../../ndi/dataset/compare.ts';
+import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import {
+  loginSignal,
+  pauseSignal,
+  type RunResult,
+  resumeSignal,
+  setWindowUpdate,
+} from '../../workflows/contracts.ts';
+import { record } from '../support/record.ts';
+import { createRig, type Rig, TEST_TUNING } from '../support/rig.ts';
+
+describe('a run', () => {
+  let rig: Rig;
+  let made = 0;
+  let source: string;
+
+  beforeAll(async () => {
+    rig = await createRig();
+  });
+  afterAll(() => rig?.close());
+  beforeEach(async () => {
+    rig.sandbox.faults.clear();
+    made += 1;
+    source = join(rig.dir, `source-${made}`);
+    await makeDataset(source, { documents: 300, files: 60, fileBytes: 2_000, seed: made });
+  });
+
+  it('pauses, stays where it is, and goes on', async () => {
+    rig.sandbox.faults.set({ route: 'PUT object', kind: 'latency', params: { ms: 150 } });
+    const tuning = { ...TEST_TUNING, window: 1, zipFiles: 5 };
+    const handle = await rig.startUpload(rig.uploadInput(source, { tuning }));
+    await rig.until(handle, (progress) => progress.units.done >= 2);
+    await handle.signal(pauseSignal);
+    const paused = await rig.until(handle, (p) => p.waitingFor?.kind === 'paused' && p.units.inFlight === 0);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    expect((await rig.until(handle, () => true)).units.done).toBe(paused.units.done);
+    rig.sandbox.faults.clear();
+    await handle.signal(resumeSignal);
+    const result: RunResult = await handle.result();
+    expect(result.status).toBe('done');
+    await record(handle, 'upload-paused-and-resumed');
+  });
+
+  it('changes its window while it goes on, and refuses nonsense', async () => {
+    rig.sandbox.faults.set({ route: 'PUT object', kind: 'latency', params: { ms: 200 } });
+    const tuning = { ...TEST_TUNING, window: 1, zipFiles: 5 };
+    const handle = await rig.startUpload(rig.uploadInput(source, { tuning }));
+    await rig.until(handle, (progress) => progress.units.inFlight === 1);
+    expect(await handle.executeUpdate(setWindowUpdate, { args: [3] })).toBe(1);
+    const wide = await rig.until(handle, (progress) => progress.units.inFlight === 3);
+    expect(wide.window).toBe(3);
+    await expect(handle.executeUpdate(setWindowUpdate, { args: [0] })).rejects.toThrow();
+    rig.sandbox.faults.clear();
+    await handle.result();
+  });
+
+  it('is cancelled cleanly, and the next one sends only what is missing', async () => {
+    rig.sandbox.faults.set({ route: 'PUT object', kind: 'latency', params: { ms: 150 } });
+    const tuning = { ...TEST_TUNING, window: 1, zipFiles: 5 };
+    const handle = await rig.startUpload(rig.uploadInput(source, { tuning }));
+    const before = await rig.until(handle, (progress) => progress.units.done >= 3);
+    await handle.cancel();
+    const error = await handle.result().catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(WorkflowFailedError);
+    expect((error as WorkflowFailedError).cause).toBeInstanceOf(CancelledFailure);
+    rig.sandbox.faults.clear();
+    const again = await rig.upload(source, { tuning });
+    expect(again.status).toBe('done');
+    expect(again.files.skipped).toBeGreaterThanOrEqual(before.files.transferred);
+    const target = join(rig.dir, `target-${made}`);
+    await rig.download(again.datasetId, target);
+    expect(await compareDatasets(source, target)).toMatchObject({ equal: true });
+    await record(handle, 'upload-cancelled');
+  });
+
+  it('waits for a login that cannot be renewed, and goes on when there is one', async () => {
+    const user = rig.sandbox.users[0]!;
+    const setPassword = (password: string) =>
+      fetch(`${rig.sandbox.controlUrl}/users/password`, {
+        method: 'POST',
+        body: JSON.stringify({ email: user.email, password }),
+      });
+    rig.sandbox.faults.set({ route: 'PUT object', kind: 'latency', params: { ms: 150 } });
+    const tuning = { ...TEST_TUNING, window: 2, zipFiles: 5 };
+    const handle = await rig.startUpload(rig.uploadInput(source, { tuning }));
+    await rig.until(handle, (progress) => progress.units.done >= 2);
+    await setPassword('something else');
+    rig.sandbox.expireTokens();
+    const parked = await rig.until(handle, (progress) => progress.waitingFor?.kind === 'login');
+    expect(parked.waitingFor?.code).toMatch(/^NDI_E_(WRONG_PASSWORD|LOGIN_EXPIRED)$/);
+    expect(parked.waitingFor?.nextStep).toContain('ndi-courier login');
+    const described = await handle.describe();
+    expect(described.searchAttributes.NdiWaitingFor).toEqual(['login']);
+    await setPassword(user.password);
+    rig.sandbox.faults.clear();
+    await handle.signal(loginSignal, { profile: null });
+    const result: RunResult = await handle.result();
+    expect(result.status).toBe('done');
+    expect(result.problems).toEqual([]);
+    await record(handle, 'upload-waited-for-a-login');
+  });
+
+  it('continues as new with nothing lost', async () => {
+    const tuning = { ...TEST_TUNING, zipFiles: 5, documentsPerUnit: 40, unitsPerExecution: 4 };
+    const handle = await rig.startUpload(rig.uploadInput(source, { tuning }));
+    const firstRun = handle.workflowId;
+    const result: RunResult = await handle.result();
+    expect(result.status).toBe('done');
+    const latest = rig.client.workflow.getHandle(firstRun);
+    expect((await latest.describe()).runId).not.toBe(
+      (handle as { firstExecutionRunId?: string }).firstExecutionRunId,
+    );
+    const target = join(rig.dir, `target-${made}`);
+    const down = await rig.startDownload(rig.downloadInput(result.datasetId, target, { tuning }));
+    await down.result();
+    expect(await compareDatasets(source, target)).toMatchObject({ equal: true });
+    await record(latest, 'upload-continued-as-new');
+    await record(rig.client.workflow.getHandle(down.workflowId), 'download-continued-as-new');
+  });
+
+  it('of another kind waits while one has the dataset, and says for whom', async () => {
+    const cloudId = (await rig.upload(source)).datasetId;
+    rig.sandbox.faults.set({ route: 'GET object', kind: 'latency', params: { ms: 300 } });
+    const target = join(rig.dir, `target-${made}`);
+    const first = await rig.startDownload(rig.downloadInput(cloudId, target));
+    await rig.until(first, (progress) => progress.phase === 'files' || progress.phase === 'documents');
+    // The same building folder under another workflow id: what a second kind of run would do.
+    const second = await rig.client.workflow.start('downloadDataset', {
+      args: [rig.downloadInput(cloudId, target)],
+      taskQueue: rig.queue,
+      workflowId: `${first.workflowId}-other`,
+    });
+    for (;;) {
+      const { pendingActivities } = (await second.describe()).raw;
+      const failure = pendingActivities?.[0]?.lastFailure;
+      if (failure?.message?.includes(first.workflowId)) {
+        expect(failure.applicationFailureInfo?.type).toBe('NDI_E_DATASET_IN_USE');
+        break;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    rig.sandbox.faults.clear();
+    await first.result();
+    const result: RunResult = await second.result();
+    expect(result.documents.transferred).toBe(0);
+    expect(existsSync(target)).toBe(true);
+  });
+});

@@ -1,0 +1,53 @@
+/** What the cloud holds, asked for as a stranger to the run would: over HTTP, page by page. */
+import type { Rig } from './rig.ts';
+
+interface Row {
+  readonly id: string;
+  readonly ndiId: string;
+  readonly name: string;
+}
+
+export interface CloudState {
+  readonly count: number;
+  /** NDI ids that are there more than once. */
+  readonly doubled: string[];
+  datasetsNamed(name: string): Promise<number>;
+}
+
+export async function documentsInCloud(rig: Rig, datasetId: string): Promise<CloudState> {
+  const token = await login(rig);
+  const get = async (path: string): Promise<Record<string, Row[]>> => {
+    const answer = await fetch(`${rig.sandbox.apiUrl}${path}`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+    return (await answer.json()) as Record<string, Row[]>;
+  };
+  const seen = new Map<string, number>();
+  let count = 0;
+  for (let page = 1; ; page += 1) {
+    const { documents = [] } = await get(`/datasets/${datasetId}/documents?page=${page}&pageSize=1000`);
+    for (const row of documents) seen.set(row.ndiId, (seen.get(row.ndiId) ?? 0) + 1);
+    count += documents.length;
+    if (documents.length < 1000) break;
+  }
+  const organization = rig.sandbox.users[0]!.organizationId;
+  return {
+    count,
+    doubled: [...seen].filter(([, times]) => times > 1).map(([id]) => id),
+    // A name may carry a mark while it is being given: anything that begins with it counts.
+    datasetsNamed: async (name) => {
+      const { datasets = [] } = await get(`/organizations/${organization}/datasets?page=1&pageSize=1000`);
+      return datasets.filter((row) => row.name === name || row.name.startsWith(`${name} `)).length;
+    },
+  };
+}
+
+async function login(rig: Rig): Promise<string> {
+  const { email, password } = rig.sandbox.users[0]!;
+  const answer = await fetch(`${rig.sandbox.apiUrl}/auth/login`, {
+    method: 'POST',
+    body: JSON.stringify({ email, password }),
+  });
+  return ((await answer.json()) as { token: string }).token;
+}

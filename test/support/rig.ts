@@ -1,0 +1,182 @@
+/**
+ * A whole courier for a test: the run's shared Temporal server, a sandbox cloud of its own, a worker of its own in this
+ * process, and folders that go away. Nothing is mocked.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { inject } from 'vitest';
+import { openDataset } from '../../ndi/dataset/read.ts';
+import { type Sandbox, type SandboxOptions, startSandbox } from '../../sandbox/server.ts';
+import { ensureHome, homeAt } from '../../workers/home.ts';
+import { runWorker } from '../../workers/worker.ts';
+import {
+  DEFAULT_TUNING,
+  type DownloadInput,
+  downloadWorkflowId,
+  progressQuery,
+  type RunProgress,
+  type RunResult,
+  type Tuning,
+  type UploadInput,
+  uploadWorkflowId,
+} from '../../workflows/contracts.ts';
+
+/** Short waits: the sandbox answers in milliseconds what the cloud answers in seconds. */
+export const TEST_TUNING: Tuning = {
+  ...DEFAULT_TUNING,
+  documentsPerUnit: 200,
+  zipFiles: 50,
+  importQuietMs: 3_000,
+  pollMinMs: 20,
+  pollMaxMs: 250,
+  siteTimeoutMs: 30_000,
+};
+
+export interface Rig {
+  readonly dir: string;
+  readonly sandbox: Sandbox;
+  readonly client: Client;
+  readonly site: string;
+  readonly queue: string;
+  readonly homeDir: string;
+  readonly env: Record<string, string>;
+  uploadInput(datasetDir: string, more?: Partial<UploadInput>): UploadInput;
+  downloadInput(cloudDatasetId: string, targetDir: string, more?: Partial<DownloadInput>): DownloadInput;
+  startUpload(input: UploadInput): Promise<WorkflowHandle>;
+  startDownload(input: DownloadInput): Promise<WorkflowHandle>;
+  upload(datasetDir: string, more?: Partial<UploadInput>): Promise<RunResult>;
+  download(cloudDatasetId: string, targetDir: string, more?: Partial<DownloadInput>): Promise<RunResult>;
+  /** Waits until the progress is as asked. */
+  until(handle: WorkflowHandle, what: (progress: RunProgress) => boolean): Promise<RunProgress>;
+  close(): Promise<void>;
+}
+
+export interface RigOptions {
+  readonly sandbox?: Partial<SandboxOptions>;
+  readonly env?: Record<string, string>;
+  /** False: the test starts worker processes itself. */
+  readonly worker?: boolean;
+}
+
+let rigs = 0;
+
+export async function createRig(options: RigOptions = {}): Promise<Rig> {
+  rigs += 1;
+  const dir = mkdtempSync(join(tmpdir(), 'courier-rig-'));
+  const sandbox = await startSandbox({
+    stateDir: join(dir, 'cloud'),
+    importDelayMs: 30,
+    bulkDownloadDelayMs: 30,
+    ...options.sandbox,
+  });
+  const user = sandbox.users[0]!;
+  const env: Record<string, string> = {
+    NDI_CLOUD_URL: sandbox.apiUrl,
+    NDI_CLOUD_USERNAME: user.email,
+    NDI_CLOUD_PASSWORD: user.password,
+    COURIER_KEYRING: 'off',
+    ...options.env,
+  };
+  const homeDir = join(dir, 'home');
+  const site = `test-${process.pid}-${rigs}`;
+  const queue = `courier-${site}`;
+  const address = inject('temporalAddress');
+  const namespace = inject('temporalNamespace');
+  const stopWorker = options.worker === false ? async () => {} : await startWorker();
+  const connection = await Connection.connect({ address });
+  const client = new Client({ connection, namespace });
+
+  async function startWorker(): Promise<() => Promise<void>> {
+    const stopping = new AbortController();
+    const ready = Promise.withResolvers<void>();
+    const running = runWorker({
+      connectionOptions: { address },
+      namespace,
+      roles: ['control', 'site'],
+      siteId: site,
+      controlQueue: queue,
+      home: ensureHome(homeAt(homeDir)),
+      env,
+      log: () => {},
+      signal: stopping.signal,
+      graceMs: 2_000,
+      onReady: ready.resolve,
+    });
+    running.catch(ready.reject);
+    await ready.promise;
+    return async () => {
+      stopping.abort();
+      await running;
+    };
+  }
+
+  const cloud = { baseUrl: sandbox.apiUrl, profile: null, organizationId: null };
+  const uploadInput: Rig['uploadInput'] = (datasetDir, more) => ({
+    site,
+    cloud,
+    datasetDir,
+    datasetId: datasetIdOf(datasetDir),
+    target: { kind: 'linked-or-new', name: 'A test dataset' },
+    strategy: 'zip',
+    metadataPath: null,
+    tuning: TEST_TUNING,
+    ...more,
+  });
+  const downloadInput: Rig['downloadInput'] = (cloudDatasetId, targetDir, more) => ({
+    site,
+    cloud,
+    cloudDatasetId,
+    targetDir,
+    mode: 'local',
+    tuning: TEST_TUNING,
+    ...more,
+  });
+  const startUpload: Rig['startUpload'] = (input) =>
+    client.workflow.start('uploadDataset', {
+      args: [input],
+      taskQueue: queue,
+      workflowId: uploadWorkflowId(input.datasetId, site),
+    });
+  const startDownload: Rig['startDownload'] = (input) =>
+    client.workflow.start('downloadDataset', {
+      args: [input],
+      taskQueue: queue,
+      workflowId: downloadWorkflowId(input.cloudDatasetId, site, input.targetDir),
+    });
+  return {
+    dir,
+    sandbox,
+    client,
+    site,
+    queue,
+    homeDir,
+    env,
+    uploadInput,
+    downloadInput,
+    startUpload,
+    startDownload,
+    upload: async (datasetDir, more) => (await startUpload(uploadInput(datasetDir, more))).result(),
+    download: async (id, target, more) => (await startDownload(downloadInput(id, target, more))).result(),
+    until: async (handle, what) => {
+      for (;;) {
+        const progress = await handle.query(progressQuery);
+        if (what(progress)) return progress;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    },
+    close: async () => {
+      await stopWorker();
+      await connection.close();
+      await sandbox.close();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+export function datasetIdOf(dir: string): string {
+  const reader = openDataset(dir);
+  reader.close();
+  return reader.identity.datasetId;
+}
