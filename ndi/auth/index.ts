@@ -9,10 +9,15 @@
  */
 import { CourierError } from '../../errors/index.ts';
 import { requestToken } from '../cloud/auth.ts';
-import { type CloudClientOptions, createCloudClient, type Timeouts } from '../cloud/index.ts';
+import {
+  type CloudClientOptions,
+  createCloudClient,
+  type FullCloudClient,
+  type Timeouts,
+} from '../cloud/index.ts';
 import { chooseOrganization } from '../cloud/organizations.ts';
 import { createRequester } from '../cloud/request.ts';
-import type { CloudClient, CloudUser, Organization } from '../cloud/types.ts';
+import type { CloudUser, Organization } from '../cloud/types.ts';
 import { createUsers } from '../cloud/users.ts';
 import {
   baseUrlFromEnvironment,
@@ -53,7 +58,7 @@ export interface ConnectOptions {
 }
 
 export interface Connection {
-  readonly client: CloudClient;
+  readonly client: FullCloudClient;
   readonly tokens: TokenSource;
   readonly baseUrl: string;
 }

@@ -6,9 +6,11 @@
  * answers.ts      checks and normalises shapes; json-text.ts takes document bodies out of answers as text
  * ids.ts          refuses malformed ids before they are sent
  * users, organizations, datasets, documents, query, files, bulk-uploads: one file per resource
+ * auth, account   routes of logging in and of the account; nothing that a transfer needs
  * ../auth/        where the token comes from: environment, profiles, logging in
  */
 import type { TokenSource } from '../auth/token-source.ts';
+import { type AccountRoutes, createAccount, createDiscovery, type DiscoveryRoutes } from './account.ts';
 import { createBulkUploads } from './bulk-uploads.ts';
 import { createDatasets } from './datasets.ts';
 import { createDocuments } from './documents.ts';
@@ -33,8 +35,14 @@ export interface CloudClientOptions {
   readonly timeouts?: Timeouts;
 }
 
+/** The client with the routes that only people and scripts use. */
+export interface FullCloudClient extends CloudClient {
+  readonly account: AccountRoutes;
+  readonly discovery: DiscoveryRoutes;
+}
+
 /** A client for one cloud and one account. Opens connections when it needs them; `close` ends them. */
-export function createCloudClient(options: CloudClientOptions): CloudClient {
+export function createCloudClient(options: CloudClientOptions): FullCloudClient {
   const { organizationId: configured } = options;
   const requester = createRequester({
     baseUrl: options.baseUrl,
@@ -56,6 +64,8 @@ export function createCloudClient(options: CloudClientOptions): CloudClient {
     query: createQuery(requester),
     files: createFiles(requester),
     bulkUploads: createBulkUploads(requester),
+    account: createAccount(requester),
+    discovery: createDiscovery(requester),
     close: () => requester.close(),
   };
 }

@@ -131,7 +131,8 @@ export function createRequester(options: RequesterOptions): Requester {
       // Nothing was done for a refused token, so asking again is safe even for a POST.
       options.tokens?.invalidate(token);
       used = await tokenFor(call, options.tokens);
-      if (used !== undefined && used !== token) answered = await once(call, used);
+      // Asked even when the text is the same: two logins within a second can give equal tokens, and the new one is good.
+      if (used !== undefined) answered = await once(call, used);
       if (used !== undefined && asksForLogin(answered)) options.tokens?.invalidate(used);
     }
     const error = outcomeOf(askedOf(call, used), answered);
