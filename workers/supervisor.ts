@@ -220,7 +220,7 @@ async function startWorkers(
     homeDir: home.dir,
     roles: options.roles,
     embedded,
-    graceMs: WORKER_GRACE_MS,
+    graceMs: WORKER_SELF_GRACE_MS,
   };
   const workers = Array.from({ length: options.workers }, (_, slot) =>
     keepAlive({

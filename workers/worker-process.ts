@@ -65,7 +65,7 @@ export async function startWorkerProcess(options: StartWorkerProcessOptions): Pr
       ready.promise,
       exited.then((how) => {
         throw new CourierError('NDI_E_SERVICE', {
-          detail: `A worker ended with ${how} before it was ready:\n${lastLines(options.logFile, 5)}`,
+          detail: `A worker ended with ${how} before it was ready:\n${lastLines(options.logFile, 12)}`,
         });
       }),
     ]);
