@@ -1,8 +1,7 @@
 /** What the client needs to know of a dataset folder before a run is started. Reads only. */
-import { readFileSync } from 'node:fs';
-import { CourierError } from '../errors/index.ts';
 import { openDataset } from '../ndi/dataset/read.ts';
 import type { DatasetIdentity } from '../ndi/dataset/types.ts';
+import { metadataFromDataset, metadataFromFile } from '../ndi/metadata/metadata.ts';
 
 /** @throws CourierError NDI_E_NOT_A_DATASET, NDI_E_DATABASE_CORRUPT, NDI_E_DATABASE_BUSY, NDI_E_AMBIGUOUS_DATASET_ID */
 export function identityOf(dir: string): DatasetIdentity {
@@ -15,21 +14,25 @@ export function identityOf(dir: string): DatasetIdentity {
 }
 
 /**
- * The name a new cloud dataset would get: the given one, else the one in the metadata file. Null when there is none.
- * @throws CourierError NDI_E_BAD_METADATA
+ * The name a new cloud dataset would get: the given one, else that of the metadata file, else that of the dataset's
+ * metadata-editor document. Null when there is none.
+ * @throws CourierError NDI_E_BAD_METADATA with every problem in one message.
  */
-export function creationName(_dir: string, name: string | null, metadataPath: string | null): string | null {
-  if (metadataPath === null) return name;
-  let metadata: unknown;
-  try {
-    metadata = JSON.parse(readFileSync(metadataPath, 'utf8'));
-  } catch (cause) {
-    throw new CourierError('NDI_E_BAD_METADATA', {
-      detail: `${metadataPath} cannot be read as JSON.`,
-      cause,
-    });
+export async function creationName(
+  dir: string,
+  name: string | null,
+  metadataPath: string | null,
+): Promise<string | null> {
+  if (metadataPath !== null) {
+    const metadata = await metadataFromFile(metadataPath);
+    return name ?? metadata.name;
   }
-  const { name: given, DatasetFullName: full } = Object(metadata) as Record<string, unknown>;
-  const found = name ?? given ?? full;
-  return typeof found === 'string' && found !== '' ? found : null;
+  const reader = openDataset(dir);
+  try {
+    // Also with a name: the rest of the metadata goes along, and must be good.
+    const metadata = metadataFromDataset(reader);
+    return name ?? metadata?.name ?? null;
+  } finally {
+    reader.close();
+  }
 }
