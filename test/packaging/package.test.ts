@@ -1,0 +1,104 @@
+/** What is published works elsewhere: packed, installed into an empty folder, run. */
+import { type ExecFileException, execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { SEARCH_ATTRIBUTES } from '../../workflows/contracts.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+const dir = mkdtempSync(join(tmpdir(), 'courier-package-'));
+const project = join(dir, 'project');
+const env: Record<string, string | undefined> = {
+  ...process.env,
+  // As on a machine whose Node is the one that runs these tests.
+  PATH: [dirname(process.execPath), process.env.PATH].join(delimiter),
+  COURIER_HOME: join(dir, 'home'),
+  TEMPORAL_CLI: inject('temporalCliPath'),
+  TEMPORAL_CONFIG_FILE: join(dir, 'none.toml'),
+  npm_config_update_notifier: 'false',
+};
+for (const name of ['TEMPORAL_ADDRESS', 'TEMPORAL_NAMESPACE', 'TEMPORAL_PROFILE']) delete env[name];
+
+async function run(cwd: string, command: string, ...args: string[]): Promise<string> {
+  try {
+    return (await promisify(execFile)(command, args, { cwd, env, maxBuffer: 16 << 20 })).stdout;
+  } catch (error) {
+    const { message, stdout } = error as ExecFileException;
+    throw new Error(`${message}\n${stdout ?? ''}`);
+  }
+}
+const courier = (...args: string[]) => run(project, 'npx', '--no-install', 'ndi-courier', ...args);
+
+let packed: string[];
+
+describe('the published package', () => {
+  beforeAll(async () => {
+    await run(root, process.execPath, 'tools/build.ts');
+    await run(root, 'npm', 'pack', '--ignore-scripts', '--pack-destination', dir);
+    const tarball = readdirSync(dir).find((name) => name.endsWith('.tgz'))!;
+    packed = (await run(dir, 'tar', '-tzf', tarball)).trim().split('\n').sort();
+    mkdirSync(project);
+    writeFileSync(join(project, 'package.json'), '{"private":true,"type":"module"}');
+    const quiet = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel', 'error'];
+    await run(project, 'npm', 'install', ...quiet, join(dir, tarball));
+  }, 240_000);
+
+  afterAll(async () => {
+    await courier('down').catch(() => {});
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  it('holds what it needs and nothing of the tests', () => {
+    for (const path of [
+      'LICENSE',
+      'dist/client/cli/main.js',
+      'dist/client/index.d.ts',
+      'dist/workflows/bundle.js',
+      'dist/workflows/bundle-encrypted.js',
+      'tools/temporal-cli/go.mod',
+      'tools/temporal-cli/go.sum',
+      'tools/temporal-cli/tools.go',
+    ]) {
+      expect(packed).toContain(`package/${path}`);
+    }
+    expect(packed.filter((path) => /\.test\.|^package\/(test|node_modules)\//.test(path))).toEqual([]);
+  });
+
+  it('tells its version', async () => {
+    expect((await courier('--version')).trim()).toBe(version);
+  });
+
+  it('starts its service with the prebuilt workflows, tells of it in JSON, and stops it', async () => {
+    const started = JSON.parse(await courier('up', '--json')) as Record<string, unknown>;
+    expect(started).toMatchObject({
+      temporalAddress: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+      namespace: 'courier',
+      uiUrl: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
+      workerPids: [expect.any(Number)],
+    });
+    expect(JSON.parse(await courier('status', '--json'))).toMatchObject({
+      temporalAddress: started.temporalAddress,
+      workerPids: started.workerPids,
+    });
+    await courier('down');
+    expect(JSON.parse(await courier('status', '--json'))).toMatchObject({ workerPids: [] });
+  }, 90_000);
+
+  it('is a library too', async () => {
+    const script = `import * as courier from 'ndi-courier'; console.log(Object.keys(courier).length > 0);`;
+    expect(await run(project, process.execPath, '--input-type=module', '--eval', script)).toBe('true\n');
+  });
+});
+
+describe('the compose file', () => {
+  it('registers every search attribute that runs are found by', () => {
+    const text = readFileSync(join(root, 'docker-compose.yml'), 'utf8');
+    const listed = /for name in ([\w ]+); do/.exec(text)![1]!.split(' ');
+    expect(listed.sort()).toEqual(Object.keys(SEARCH_ATTRIBUTES).sort());
+    expect(new Set(Object.values(SEARCH_ATTRIBUTES))).toEqual(new Set(['Keyword']));
+  });
+});
