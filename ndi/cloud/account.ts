@@ -79,12 +79,13 @@ export function createDiscovery(requester: Requester): DiscoveryRoutes {
   const send = async (call: Omit<ApiCall, 'kind'>): Promise<unknown> =>
     readLoosely(await requester.send({ kind: 'read', ...call }));
   return {
-    bookmarks: (userId) =>
-      send({
+    async bookmarks(userId) {
+      return send({
         method: 'GET',
         path: ['datasets', 'user', segment('user id', userId), 'bookmarks'],
         what: 'bookmarks',
-      }),
+      });
+    },
     async setBookmark(datasetId, on) {
       const path = ['datasets', cloudId('dataset', datasetId), 'bookmark'];
       await send({ method: on ? 'POST' : 'DELETE', path, what: `bookmark of dataset ${datasetId}` });
@@ -98,7 +99,7 @@ export function createDiscovery(requester: Requester): DiscoveryRoutes {
     searchDocuments: (body) => search(['documents', 'search'], body),
   };
 
-  function search(path: readonly string[], body: object): Promise<unknown> {
+  async function search(path: readonly string[], body: object): Promise<unknown> {
     if (Array.isArray(body)) throw new CourierError('NDI_E_USAGE', { detail: 'A search is an object.' });
     return send({ method: 'POST', path, json: body, auth: 'optional', what: path.join(' ') });
   }

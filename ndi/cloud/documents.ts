@@ -33,11 +33,11 @@ function readers(
   const read = (path: readonly string[], what: string, signal?: AbortSignal): Promise<ApiAnswer> =>
     requester.send({ method: 'GET', path, kind: 'read', auth: 'optional', what, signal });
   return {
-    list: (datasetId, query, signal) => {
+    async list(datasetId, query, signal) {
       const id = cloudId('dataset', datasetId);
       return page(requester, ['datasets', id, 'documents'], query, `list documents of ${id}`, signal);
     },
-    deleted: (datasetId, query, signal) => {
+    async deleted(datasetId, query, signal) {
       const id = cloudId('dataset', datasetId);
       return page(
         requester,
