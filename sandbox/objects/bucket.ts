@@ -19,8 +19,8 @@ export interface ObjectInfo {
 }
 
 export interface ObjectWriter {
-  /** Appends; resolves when the bytes are with the operating system. */
-  write(chunk: Uint8Array): Promise<void>;
+  /** Appends; the chunk belongs to the writer from here on. A promise asks the caller to wait: enough is under way. */
+  write(chunk: Uint8Array): Promise<void> | undefined;
   bytes(): number;
   /** Makes the bytes the object. `readableMs` as in `ObjectInfo`. */
   commit(contentType: string, readableMs?: number): Promise<ObjectInfo>;
@@ -102,23 +102,30 @@ export function createBucket(deps: { store: Store; now: () => number }): Bucket 
     writer: async (key) => {
       const path = temporaryPath();
       const file = await open(path, 'wx');
-      const hash = createHash('md5');
-      let position = 0;
+      const output = createOutput(file);
       return {
-        write: async (chunk) => {
-          // The kernel copies while we hash: two halves of the same work at once.
-          const written = writeAll(file, chunk, position);
-          position += chunk.length;
-          hash.update(chunk);
-          await written;
-        },
-        bytes: () => position,
+        write: output.write,
+        bytes: output.bytes,
         commit: async (contentType, readableMs = 0) => {
+          let md5: string;
+          try {
+            md5 = await output.finish();
+          } catch (error) {
+            await file.close();
+            await rm(path, { force: true });
+            throw error;
+          }
           await file.close();
-          const md5 = hash.digest('hex');
-          return put(path, { key, size: position, md5, content_type: contentType, readable_ms: readableMs });
+          return put(path, {
+            key,
+            size: output.bytes(),
+            md5,
+            content_type: contentType,
+            readable_ms: readableMs,
+          });
         },
         abort: async () => {
+          await output.finish().catch(() => undefined);
           await file.close().catch(() => undefined);
           await rm(path, { force: true });
         },
@@ -143,9 +150,61 @@ export function createBucket(deps: { store: Store; now: () => number }): Bucket 
   };
 }
 
-async function writeAll(file: FileHandle, chunk: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < chunk.length; ) {
-    const { bytesWritten } = await file.write(chunk, done, chunk.length - done, position + done);
-    done += bytesWritten;
-  }
+/** So many bytes may wait for the disk before the sender has to. */
+const MAX_WAITING_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Appends to a file and hashes at the same time: while the thread pool writes one lot of chunks, this thread hashes the next.
+ * One gathered write per lot, for a call per 64 KiB chunk would cost more than the copy.
+ */
+function createOutput(file: FileHandle) {
+  const hash = createHash('md5');
+  let bytes = 0;
+  let written = 0;
+  let queue: Uint8Array[] = [];
+  let waitingBytes = 0;
+  let flushing: Promise<void> | undefined;
+  let failure: { cause: unknown } | undefined;
+  const flush = async (): Promise<void> => {
+    while (queue.length > 0) {
+      let lot = queue;
+      let left = waitingBytes;
+      queue = [];
+      waitingBytes = 0;
+      while (left > 0) {
+        const { bytesWritten } = await file.writev(lot, written);
+        written += bytesWritten;
+        left -= bytesWritten;
+        if (left > 0) lot = [Buffer.concat(lot).subarray(-left)];
+      }
+    }
+  };
+  const start = (): Promise<void> => {
+    // A full disk is remembered and comes out of `finish`; nobody may be waiting for this very write.
+    flushing ??= flush()
+      .catch((cause: unknown) => {
+        failure = { cause };
+      })
+      .finally(() => {
+        flushing = undefined;
+      });
+    return flushing;
+  };
+  return {
+    bytes: () => bytes,
+    write: (chunk: Uint8Array): Promise<void> | undefined => {
+      queue.push(chunk);
+      bytes += chunk.length;
+      waitingBytes += chunk.length;
+      const running = start();
+      hash.update(chunk);
+      return waitingBytes > MAX_WAITING_BYTES ? running : undefined;
+    },
+    /** Waits for the disk; answers the MD5 in hex. */
+    finish: async (): Promise<string> => {
+      while (failure === undefined && (flushing !== undefined || queue.length > 0)) await start();
+      if (failure !== undefined) throw failure.cause;
+      return hash.digest('hex');
+    },
+  };
 }

@@ -156,15 +156,16 @@ async function takeBody(exchange: Exchange, length: number): Promise<ObjectInfo 
   const corrupt = findHit(hits, 'corrupt-put');
   const flipAt = corrupt === undefined ? -1 : param(corrupt, 'atByte', Math.floor(length / 2));
   deps.counters.object(key, 'puts', 1);
+  const take = (chunk: Buffer): Promise<unknown> | undefined => {
+    deps.counters.object(key, 'bytesReceived', chunk.length);
+    const at = flipAt - writer.bytes();
+    if (at >= 0 && at < chunk.length) chunk[at] = chunk[at]! ^ 0xff;
+    const full = writer.write(chunk);
+    const held = intake?.pace(chunk.length);
+    return held === undefined ? full : Promise.all([full, held]);
+  };
   try {
-    for await (const part of request) {
-      const chunk = part as Buffer;
-      deps.counters.object(key, 'bytesReceived', chunk.length);
-      const at = flipAt - writer.bytes();
-      if (at >= 0 && at < chunk.length) chunk[at] = chunk[at]! ^ 0xff;
-      await writer.write(chunk);
-      await intake?.pace(chunk.length);
-    }
+    await drain(request, take);
   } catch {
     await writer.abort();
     return undefined;
@@ -184,6 +185,24 @@ async function takeBody(exchange: Exchange, length: number): Promise<ObjectInfo 
     return undefined;
   }
   return info;
+}
+
+/** Reads a body by its events: an async iterator would join the chunks by copying them. Rejects where the connection breaks. */
+function drain(
+  request: IncomingMessage,
+  take: (chunk: Buffer) => Promise<unknown> | undefined,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    request.on('data', (chunk: Buffer) => {
+      const wait = take(chunk);
+      if (wait === undefined) return;
+      request.pause();
+      wait.then(() => request.resume(), reject);
+    });
+    request.once('end', resolve);
+    request.once('error', reject);
+    request.once('close', () => reject(new Error('connection closed')));
+  });
 }
 
 async function get(exchange: Exchange): Promise<void> {
