@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ErrorCode } from '../../errors/index.ts';
 import { type Answered, type Asked, outcomeOf, type RouteKind } from './outcome.ts';
@@ -52,6 +53,10 @@ describe('outcomeOf', () => {
     ['login', 404, { message: 'User not found' }, 'NDI_E_WRONG_PASSWORD'],
     ['login', 404, '<pre>Cannot POST /auth/login</pre>', 'NDI_E_SETTING'],
     ['login', 404, page, 'NDI_E_SETTING'],
+    ['login', 403, { message: 'Forbidden' }, 'NDI_E_CLOUD_UNAVAILABLE'],
+    ['login', 403, page, 'NDI_E_CLOUD_UNAVAILABLE'],
+    ['login', 403, { message: 'Missing Authentication Token' }, 'NDI_E_SETTING'],
+    ['login', 403, { message: 'Wrong password' }, 'NDI_E_WRONG_PASSWORD'],
     ['login', 400, { code: 'NotAuthorizedException' }, 'NDI_E_WRONG_PASSWORD'],
     ['login', 400, { code: 'LimitExceededException' }, 'NDI_E_RATE_LIMITED'],
     ['login', 400, { code: 'InvalidParameterException' }, 'NDI_E_BAD_REQUEST'],
@@ -97,6 +102,32 @@ describe('outcomeOf', () => {
     );
     expect(error?.message).toContain('wrong: *** at https://h/p?***');
     expect(JSON.stringify(error)).not.toMatch(/s3cret|sig=abc/);
+  });
+
+  it('has an answer to any status and body, short, on one line and without the secret', () => {
+    const bodies = fc.oneof(
+      fc.string(),
+      fc.json(),
+      fc.jsonValue().map((value) => JSON.stringify({ message: value })),
+    );
+    const kinds = fc.constantFrom<RouteKind>('login', 'account', 'read', 'write', 'lifecycle');
+    fc.assert(
+      fc.property(
+        kinds,
+        fc.integer({ min: 100, max: 599 }),
+        bodies,
+        bodies,
+        (kind, status, before, after) => {
+          const error = outcomeOf(asked(kind), answered(status, `${before}s3cret${after}`));
+          expect(error === undefined).toBe(status >= 200 && status < 300);
+          if (error === undefined) return;
+          expect(error?.message).not.toContain('s3cret');
+          expect(error.detail?.length).toBeLessThan(500);
+          // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what must not be there.
+          expect(error.detail).not.toMatch(/[\u0000-\u001f]/);
+        },
+      ),
+    );
   });
 
   it('reads Retry-After in seconds, as a date by the clock of the server, and from a lock', () => {

@@ -94,19 +94,21 @@ function generalCodeOf(status: number): ErrorCode {
 
 /** Wrong credentials are 401 or 404, and sometimes Cognito's 400 (§2.1). A 404 page means that nothing lives there. */
 function loginCodeOf(status: number, said: Said): ErrorCode {
-  if (status === 404 && (said.isPage || isUnknownRoute(said))) return 'NDI_E_SETTING';
-  if (status === 403 && said.isPage) return 'NDI_E_CLOUD_UNAVAILABLE';
-  if (status === 401 || status === 403 || status === 404) return 'NDI_E_WRONG_PASSWORD';
+  if ((status === 404 && said.isPage) || isUnknownRoute(said)) return 'NDI_E_SETTING';
+  if (status === 401 || status === 404) return 'NDI_E_WRONG_PASSWORD';
+  // The API has no 403 for credentials; a gateway or firewall has, and a run must not park for those.
+  if (status === 403) return isAboutCredentials(said) ? 'NDI_E_WRONG_PASSWORD' : 'NDI_E_CLOUD_UNAVAILABLE';
   if (status === 400) {
     if (/LimitExceeded|TooManyRequests/i.test(said.code)) return 'NDI_E_RATE_LIMITED';
-    if (/NotAuthorized|UserNotFound|UserNotConfirmed|PasswordResetRequired/i.test(said.code))
-      return 'NDI_E_WRONG_PASSWORD';
-    return /password|credential|unauthori[sz]ed/i.test(said.message)
-      ? 'NDI_E_WRONG_PASSWORD'
-      : 'NDI_E_BAD_REQUEST';
+    return isAboutCredentials(said) ? 'NDI_E_WRONG_PASSWORD' : 'NDI_E_BAD_REQUEST';
   }
   return generalCodeOf(status);
 }
+
+const isAboutCredentials = (said: Said): boolean =>
+  /NotAuthorized|UserNotFound|UserNotConfirmed|PasswordResetRequired|password|credential|unauthori[sz]ed/i.test(
+    `${said.code} ${said.message}`,
+  );
 
 function forbiddenCodeOf(asked: Asked, said: Said): ErrorCode {
   // The API itself never answers a page: this is a firewall or a proxy on the way, and those change their mind.

@@ -192,6 +192,16 @@ describe('a broken connection', () => {
       'NDI_E_CANCELLED',
     );
   });
+
+  it('is NDI_E_CANCELLED while a login hangs, too', async () => {
+    const tokens: TokenSource = { ...tokensOf(), get: () => new Promise(() => undefined) };
+    const { server, requester } = await start(() => undefined, { tokens });
+    const controller = new AbortController();
+    const waiting = caught(requester.send({ ...get, signal: controller.signal }));
+    controller.abort();
+    expect((await waiting).code).toBe('NDI_E_CANCELLED');
+    expect(server.seen).toEqual([]);
+  });
 });
 
 describe('secrets', () => {

@@ -153,11 +153,27 @@ const askedOf = (call: ApiCall, token: string | undefined): Asked => ({
 async function tokenFor(call: ApiCall, tokens: TokenSource | undefined): Promise<string | undefined> {
   if (tokens === undefined || call.auth === 'none') return undefined;
   try {
-    return await tokens.get();
+    return await unlessAborted(tokens.get(), call);
   } catch (error) {
     if (call.auth === 'optional' && error instanceof CourierError && error.code === 'NDI_E_NO_CREDENTIALS')
       return undefined;
     throw error;
+  }
+}
+
+/** A login that others wait for as well goes on; only this caller stops waiting for it. */
+async function unlessAborted<Value>(work: Promise<Value>, call: ApiCall): Promise<Value> {
+  const { signal } = call;
+  if (signal === undefined) return work;
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    onAbort = () => reject(cancelled(call));
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    if (onAbort !== undefined) signal.removeEventListener('abort', onAbort);
   }
 }
 
@@ -194,6 +210,8 @@ function startDeadline(signal: AbortSignal | undefined, totalMs: number) {
     controller.abort();
   }, totalMs);
   const onAbort = (): void => controller.abort();
+  // It may have been aborted while a token was renewed, and says so only once.
+  if (signal?.aborted) onAbort();
   signal?.addEventListener('abort', onAbort, { once: true });
   return {
     signal: controller.signal,
