@@ -31,6 +31,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry(ACCOUNT, 'profile', 'Keep several cloud accounts apart.', () => import('./profile.ts')),
   entry(ACCOUNT, 'cloud', 'The raw NDI Cloud API.', () => import('./cloud.ts')),
   entry(HELP, 'doctor', 'Check this computer, the service and the login.', () => import('./doctor.ts')),
+  entry(HELP, 'demo', 'See it work: upload, kill, go on, download, compare.', () => import('./demo.ts')),
   entry(HELP, 'sandbox', 'Run a local NDI Cloud to try things on.', () => import('./sandbox.ts')),
 ];
 

@@ -156,6 +156,7 @@ export function resultLines(result: RunResult, what: 'upload' | 'download'): str
     `folder     ${result.directory}`,
     `report     ${result.reportPath}`,
   ];
+  if (result.retries > 0) lines.push(`retries    ${result.retries}`);
   if (result.duplicatesRemoved > 0) lines.push(`duplicates removed  ${result.duplicatesRemoved}`);
   for (const problem of result.problems.slice(0, SHOWN_PROBLEMS)) {
     lines.push(`  ${problem.kind} ${printable(problem.id)}: ${printable(problem.detail)} (${problem.code})`);

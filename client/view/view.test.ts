@@ -171,6 +171,7 @@ describe('a run as text', () => {
         documents: counts,
         files: { total: 15, transferred: 3, skipped: 0, failed: 12 },
         bytes: 5,
+        retries: 2,
         duplicatesRemoved: 0,
         problemCount: 12,
         problems: Array.from({ length: 12 }, (_, index) => ({
@@ -184,6 +185,7 @@ describe('a run as text', () => {
       'upload',
     );
     expect(lines[0]).toContain('12 items could not be taken along');
+    expect(lines).toContain('retries    2');
     expect(lines).toContain('  file uid0: gone (NDI_E_FILE_MISSING)');
     expect(lines.at(-1)).toBe('  and 2 more in the report');
   });
