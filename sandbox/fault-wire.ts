@@ -153,8 +153,8 @@ export function shapeAnswer({ request, response, hits }: Meddling): void {
       if (flipAt >= 0 && flipAt < piece.length) piece[flipAt] = piece[flipAt]! ^ 0xff;
       from += piece.length;
       sent += piece.length;
-      if (!real.write(piece) && !response.destroyed) await drained(response);
       if (Number.isFinite(plan.bytesPerSecond)) await sleep((piece.length / plan.bytesPerSecond) * 1000);
+      if (!real.write(piece) && !response.destroyed) await drained(response);
     }
   };
   const asBytes = (chunk: unknown): Uint8Array =>
