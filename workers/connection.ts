@@ -1,5 +1,5 @@
 /** Which Temporal server is used, and what a namespace needs before our runs work in it. */
-import { Connection, type ConnectionOptions } from '@temporalio/client';
+import { Connection, type ConnectionOptions, isGrpcServiceError } from '@temporalio/client';
 import { type ClientConnectConfig, loadClientConfigProfile, toClientOptions } from '@temporalio/envconfig';
 import protobuf from 'protobufjs';
 import { CourierError } from '../errors/index.ts';
@@ -97,6 +97,9 @@ export async function ensureRetention(connection: Connection, namespace: string)
   });
 }
 
+/** No such namespace, not allowed, no or wrong API key: waiting changes nothing. */
+const FINAL = new Set([5, 7, 16]);
+
 export interface WaitForTemporalOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
@@ -106,7 +109,7 @@ export interface WaitForTemporalOptions {
 
 /**
  * Waits until the server answers for this namespace over gRPC, and gives the connection that it answered on.
- * @throws CourierError NDI_E_SERVICE after `timeoutMs`.
+ * @throws CourierError NDI_E_SERVICE after `timeoutMs`, or at once when the server refuses for good.
  */
 export async function waitForTemporal(
   connectionOptions: ConnectionOptions,
@@ -127,11 +130,12 @@ export async function waitForTemporal(
     } catch (error) {
       last = error;
       await connection?.close().catch(() => {});
+      if (isGrpcServiceError(error) && FINAL.has(error.code)) break;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
   throw new CourierError('NDI_E_SERVICE', {
-    detail: `The Temporal server at ${connectionOptions.address} did not answer for namespace ${namespace}: ${firstLine(last)}`,
+    detail: `The Temporal server at ${connectionOptions.address} does not serve namespace ${namespace}: ${firstLine(last)}`,
     cause: last,
   });
 }

@@ -30,7 +30,7 @@ function tempDb(): string {
 
 async function start(dbFile: string, more: Partial<Parameters<typeof startTemporalServer>[0]> = {}) {
   const server = await startTemporalServer({ cliPath, dbFile, searchAttributes, ...more });
-  cleanups.push(() => server.stop(1_000));
+  cleanups.push(() => server.stop(0));
   return server;
 }
 

@@ -115,6 +115,19 @@ describe('the background service', () => {
     );
   });
 
+  it('runs in the foreground until it is told to stop', async () => {
+    const stopping = new AbortController();
+    const ready = Promise.withResolvers<ServiceStatus>();
+    const running = dev({ env, log, signal: stopping.signal, onReady: ready.resolve });
+    const state = await Promise.race([ready.promise, running.then(() => expect.fail('it ended'))]);
+    expect(state).toMatchObject({ running: true, supervisorPid: process.pid });
+    expect((await up({ env })).supervisorPid, '`up` finds it').toBe(process.pid);
+    stopping.abort();
+    await running;
+    for (const pid of [state.serverPid!, ...state.workerPids]) expect(gone(pid)).toBe(true);
+    expect(status({ env }).running).toBe(false);
+  });
+
   it('does not take a stranger with the same pid for its own, as after a reboot', async () => {
     const home = homeFromEnv(env);
     const first = await up({ env });

@@ -31,11 +31,7 @@ export async function buildTemporalCli(target: string, context: CliMakerContext)
     GOTOOLCHAIN: context.env.GOTOOLCHAIN ?? 'local',
     GOWORK: 'off',
   };
-  const goVersion = await goAnswer(['version'], cwd, env, signal).catch((error: NodeJS.ErrnoException) => {
-    throw new Error(
-      error.code === 'ENOENT' ? 'Go is not installed' : `go version: ${lastLine(error.message)}`,
-    );
-  });
+  const goVersion = await goAnswer(['version'], cwd, env, signal);
   log(
     `Building the Temporal CLI ${PINNED_CLI_VERSION} with ${goVersion.trim().split(' ')[2]}: ` +
       'about 2.5 minutes, once on this machine.',
@@ -66,8 +62,14 @@ type GoEnv = Record<string, string | undefined>;
 
 async function goAnswer(args: string[], cwd: string, env: GoEnv, signal?: AbortSignal): Promise<string> {
   const options = { cwd, env, maxBuffer: 16 << 20, ...(signal ? { signal } : {}) };
-  const { stdout } = await promisify(execFile)('go', args, options);
-  return stdout;
+  try {
+    return (await promisify(execFile)('go', args, options)).stdout;
+  } catch (error) {
+    const { code, stderr } = error as { code?: unknown; stderr?: string };
+    if (code === 'ENOENT') throw new Error('Go is not installed');
+    // The last line is the reason: what go.mod asks for, or what the module proxy answered.
+    throw new Error(`go ${args[0]}: ${stderr?.trim().split('\n').at(-1) || String(error)}`);
+  }
 }
 
 /** `go build -v` names each package on stderr as it compiles it; errors come there too. */
@@ -106,8 +108,4 @@ async function runGo(
     signal?.removeEventListener('abort', killGroup);
     process.removeListener('exit', killGroup);
   }
-}
-
-function lastLine(text: string): string {
-  return text.trim().split('\n').at(-1) ?? '';
 }

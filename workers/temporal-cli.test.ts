@@ -138,5 +138,12 @@ describe('building it with Go', () => {
   it('says in one line that Go is not there', async () => {
     const context = { env: { PATH: dir }, log: () => {}, signal: undefined };
     await expect(buildTemporalCli(join(dir, 'temporal'), context)).rejects.toThrow('Go is not installed');
+    const go = join(dir, 'go');
+    writeFileSync(
+      go,
+      '#!/bin/sh\n[ "$1" = version ] && echo go version go1.24 x && exit\necho go: too old >&2; exit 1\n',
+    );
+    chmodSync(go, 0o755);
+    await expect(buildTemporalCli(join(dir, 'temporal'), context)).rejects.toThrow(/^go list: go: too old$/);
   });
 });
