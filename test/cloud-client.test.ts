@@ -103,6 +103,8 @@ describe('users and organisations', () => {
     expect(error.message).toContain(`${user('lab').organizationId} (Sandbox Lab)`);
     const chosen = connect('both', { NDI_CLOUD_ORGANIZATION_ID: user('lab').organizationId });
     expect(await chosen.client.organizationId()).toBe(user('lab').organizationId);
+    const byName = connect('both', { NDI_CLOUD_ORGANIZATION_ID: 'Second Lab' });
+    expect(await byName.client.organizationId()).toBe(user('second').organizationId);
   });
 });
 
@@ -392,6 +394,17 @@ describe('faults', () => {
     expect((await client.datasets.get(LARGE)).id).toBe(LARGE);
     sandbox.faults.set({ route: GET, kind: 'expired-token' });
     expect((await caught(client.datasets.get(LARGE))).code).toBe('NDI_E_LOGIN_EXPIRED');
+  });
+
+  it('that refuse a token amid many requests cost one login, and no request', async () => {
+    await client.me();
+    // Some answers are late: their 401 comes when the new token is already there.
+    sandbox.faults.set({ route: GET, kind: 'latency', probability: 0.5, params: { ms: 60 } });
+    sandbox.expireTokens();
+    sandbox.faults.resetRequests();
+    const got = await Promise.all(Array.from({ length: 40 }, () => client.datasets.get(LARGE)));
+    expect(new Set(got.map((record) => record.id))).toEqual(new Set([LARGE]));
+    expect(sandbox.faults.requests().routes['POST /auth/login']?.count).toBe(1);
   });
 
   it('at login are no wrong password', async () => {

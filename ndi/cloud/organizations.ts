@@ -1,6 +1,6 @@
 /** Which organisation is meant (NDI Cloud contract §1.4, §2.3, §10 no. 30). The API has no routes to manage them. */
 import { CourierError } from '../../errors/index.ts';
-import { cloudId } from './ids.ts';
+import { isCloudId } from './ids.ts';
 import { sanitize } from './sanitize.ts';
 import type { CloudUser, Organization } from './types.ts';
 
@@ -21,16 +21,16 @@ export function chooseOrganization(user: CloudUser, wanted?: string): Organizati
   throw new CourierError('NDI_E_CHOOSE_ORGANIZATION', { detail: `${lead}The choices: ${choices}.` });
 }
 
-/** The organisation in force: what is configured when asked, else the account's only one, asked once. */
+/** The organisation in force: what is configured when asked (an id, or a name of the account's), else the account's only one. */
 export function createOrganizationId(
   me: (signal?: AbortSignal) => Promise<CloudUser>,
   configured: () => Promise<string | undefined>,
 ): (signal?: AbortSignal) => Promise<string> {
-  let only: string | undefined;
   return async (signal) => {
     const id = await configured();
-    if (id !== undefined && id !== '') return cloudId('organisation', id);
-    only ??= chooseOrganization(await me(signal)).id;
-    return only;
+    if (id !== undefined && isCloudId(id)) return id;
+    if (id !== undefined && id !== '') return chooseOrganization(await me(signal), id).id;
+    // Not kept: the account behind a profile can change, and callers ask once a run.
+    return chooseOrganization(await me(signal)).id;
   };
 }
