@@ -229,7 +229,8 @@ export function intakeOf(
       taken += bytes;
       if (taken >= cut && reset !== undefined) {
         request.socket.resetAndDestroy();
-        return undefined;
+        // Even where this was the whole body: what was reset is not stored.
+        return Promise.reject(new Error('reset by a fault'));
       }
       if (taken >= cut && stall !== undefined && !stalled) {
         stalled = true;

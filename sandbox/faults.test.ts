@@ -129,8 +129,11 @@ describe('on the wire', () => {
     set({ route: 'PUT object', kind: 'reset-during', count: 1, params: { afterBytes: 1000 } });
     await expect(fetch(url, { method: 'PUT', body: 'x'.repeat(1_000_000) })).rejects.toThrow();
     expect((await detail('reset-during')).uploaded).toBe(false);
+    set({ route: 'PUT object', kind: 'reset-during', count: 1, params: { afterBytes: 3 } });
+    await expect(fetch(url, { method: 'PUT', body: 'a body in one piece' })).rejects.toThrow();
+    expect((await detail('reset-during')).uploaded).toBe(false);
     const { objects } = held.sandbox.faults.requests();
-    expect(objects[`${dataset}/reset-during`]?.puts).toBe(1);
+    expect(objects[`${dataset}/reset-during`]?.puts).toBe(2);
     expect(objects[`${dataset}/reset-during`]?.bytesReceived).toBeGreaterThanOrEqual(1000);
   });
 

@@ -68,7 +68,14 @@ export interface Sandbox {
   /** Live: changes take effect at the next use. */
   knobs: Knobs;
   expireTokens(): void;
-  stats(): { documents: number; files: number; objects: number; pendingTasks: number; rssBytes: number };
+  stats(): {
+    documents: number;
+    files: number;
+    objects: number;
+    pendingTasks: number;
+    rssBytes: number;
+    cpuSeconds: number;
+  };
   /** Ends connections and running work at a safe point; unfinished work goes on at the next start on this folder. */
   close(): Promise<void>;
 }
@@ -96,6 +103,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     objects: rowCount('objects'),
     pendingTasks: tasks.pending(),
     rssBytes: process.memoryUsage.rss(),
+    cpuSeconds: (process.cpuUsage().user + process.cpuUsage().system) / 1e6,
   });
   const rowCount = (table: string): number =>
     store.get<{ n: number }>(`SELECT count(*) n FROM ${table}`)?.n ?? 0;

@@ -193,15 +193,23 @@ function drain(
   take: (chunk: Buffer) => Promise<unknown> | undefined,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
+    // Node may say 'end' while the last chunk is still being waited for.
+    let last: Promise<unknown> | undefined;
+    let ended = false;
     request.on('data', (chunk: Buffer) => {
-      const wait = take(chunk);
-      if (wait === undefined) return;
+      last = take(chunk);
+      if (last === undefined) return;
       request.pause();
-      wait.then(() => request.resume(), reject);
+      last.then(() => request.resume(), reject);
     });
-    request.once('end', resolve);
+    request.once('end', () => {
+      ended = true;
+      Promise.resolve(last).then(() => resolve(), reject);
+    });
     request.once('error', reject);
-    request.once('close', () => reject(new Error('connection closed')));
+    request.once('close', () => {
+      if (!ended) reject(new Error('connection closed'));
+    });
   });
 }
 
