@@ -135,6 +135,24 @@ describe('the rules of the house', () => {
     expect(long).toEqual([]);
   });
 
+  it('has a reason for every dependency', () => {
+    const table = readFileSync(join(root, 'docs', 'decisions.md'), 'utf8')
+      .split('\n')
+      .filter((line) => line.startsWith('| `'))
+      .map((line) => line.split('|')[1]!)
+      .join();
+    const { dependencies, optionalDependencies, devDependencies } = JSON.parse(
+      readFileSync(join(root, 'package.json'), 'utf8'),
+    ) as Record<string, Record<string, string>>;
+    const names = Object.keys({ ...dependencies, ...optionalDependencies, ...devDependencies });
+    // `@temporalio/client`, `worker`, … share one line, as do all of `@types/*`.
+    const named = (name: string) =>
+      table.includes(`\`${name}\``) ||
+      (name.startsWith('@temporalio/') && table.includes(`\`${name.split('/')[1]}\``)) ||
+      (name.startsWith('@types/') && table.includes('`@types/*`'));
+    expect(names.filter((name) => !named(name))).toEqual([]);
+  });
+
   const workflowsPath = join(root, 'workflows', 'index.ts');
   it.runIf(existsSync(workflowsPath))(
     'bundles the workflows, small enough to be cached by the hundred',
