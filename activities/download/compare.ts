@@ -18,8 +18,6 @@ export async function holdsExactly(
   const reader = openTarget(deps, input);
   if (reader === undefined) return undefined;
   try {
-    const linked = reader.identity.remotes.map((remote) => remote.cloudDatasetId);
-    if (linked.length !== 1 || linked[0] !== input.cloudDatasetId) return undefined;
     const documents = await sameDocuments(deps, context, input, reader);
     if (documents === undefined) return undefined;
     const files = sameFiles(reader, input, await uploadedUids(deps, context, input));

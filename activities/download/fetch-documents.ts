@@ -14,10 +14,10 @@ import { canonicalHash } from '../../ndi/document/canonical.ts';
 import { parseDocument } from '../../ndi/document/codec.ts';
 import { toLocal, toNdic } from '../../ndi/document/dehydrate.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
-import { splitJsonArrayStream } from '../../ndi/document/split.ts';
+import { splitJsonArray } from '../../ndi/document/split.ts';
 import type { NdiDocument } from '../../ndi/document/types.ts';
 import { getToFile } from '../../transfer/get.ts';
-import { openJsonEntries } from '../../transfer/unzip.ts';
+import { readJsonEntries } from '../../transfer/unzip.ts';
 import { backoffMs, sleep } from '../sleep.ts';
 import { failItem } from '../units.ts';
 import type { FetchContext } from './fetch.ts';
@@ -124,9 +124,9 @@ async function fromZip(context: FetchContext, keep: Keeper): Promise<void> {
   try {
     const url = await cloud.documents.bulkDownloadUrl(ref.cloudDatasetId, cloudIds, step.signal);
     if (!(await getWhenReady(context, url, zipPath))) return;
-    for await (const entry of openJsonEntries(zipPath, { signal: step.signal })) {
+    for await (const entry of readJsonEntries(zipPath)) {
       // An entry is an array of documents, or one (contract §4.5).
-      for await (const text of splitJsonArrayStream(entry.stream)) keep.add(text);
+      for (const text of splitJsonArray(entry.text)) keep.add(text);
     }
   } catch (error) {
     if (!isCourierError(error) || !LEAVES_THE_REST.has(error.code)) throw error;

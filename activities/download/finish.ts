@@ -3,10 +3,10 @@
  * rename that makes it appear. Done again after a crash, it goes on where it was.
  */
 import { existsSync } from 'node:fs';
+import { basename } from 'node:path';
 import { CourierError } from '../../errors/index.ts';
 import type { Ledger } from '../../ledger/types.ts';
-import { completeBookkeeping } from '../../ndi/dataset/bookkeeping.ts';
-import { finishDataset } from '../../ndi/dataset/finish.ts';
+import { completeBookkeeping, finishDataset, linkRemote } from '../../ndi/dataset/finish.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
 import { writeSyncIndex } from '../../ndi/dataset/sync-index.ts';
 import { linkFileNames } from '../../ndi/dataset/write.ts';
@@ -28,8 +28,7 @@ export async function finishDownload(
   // Gone when an earlier try has moved it: what is left is to say so.
   if (existsSync(buildDir)) {
     const ledger = deps.ledgers.open(ref.ledgerPath);
-    completeBookkeeping(buildDir, { cloudDatasetId: ref.cloudDatasetId, organizationId: ref.organizationId });
-    finishDataset(buildDir);
+    await makeDataset(deps, input, ref);
     await openCheck(deps, context, buildDir, ledger, ref.runKey);
     ledger.advanceBase(ref.runKey);
     const ids = { localIds: localIds(deps, buildDir), remoteIds: remoteIds(ledger) };
@@ -47,6 +46,19 @@ export async function finishDownload(
   ledger.audit(ref.runKey, 'download finished', { status: result.status, problems: result.problemCount });
   ledger.releaseLease(ref.workflowId);
   return result;
+}
+
+/** What the documents lack to be a dataset: its own session, and the link that tells where it came from. */
+async function makeDataset(deps: StepDeps, input: DownloadInput, ref: RunRef): Promise<void> {
+  const buildDir = buildDirOf(input);
+  const options = { finalDir: input.targetDir };
+  const { datasetId } = completeBookkeeping(buildDir, basename(input.targetDir), options);
+  const reader = openDataset(buildDir, { scratchDir: deps.scratchDir });
+  const { remotes } = reader.identity;
+  reader.close();
+  // One that came down stays, whatever it says (contract §5.2).
+  if (remotes.length === 0) linkRemote(buildDir, { ...ref, datasetId }, options);
+  await finishDataset(buildDir);
 }
 
 /**

@@ -5,9 +5,9 @@
 import { CourierError } from '../../errors/index.ts';
 import type { Ledger } from '../../ledger/types.ts';
 import type { CloudClient } from '../../ndi/cloud/types.ts';
+import { linkRemote } from '../../ndi/dataset/finish.ts';
 import type { DatasetReader } from '../../ndi/dataset/types.ts';
-import { linkRemote, unlinkRemote } from '../../ndi/dataset/write.ts';
-import { metadataFromDataset, metadataFromFile } from '../../ndi/metadata/index.ts';
+import { metadataFromDataset, metadataFromFile } from '../../ndi/metadata/metadata.ts';
 import type { UploadInput, UploadTarget } from '../../workflows/contracts.ts';
 import type { Linked } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
@@ -75,11 +75,9 @@ async function create(
   reader: DatasetReader,
 ): Promise<Linked> {
   const metadata =
-    input.metadataPath === null
-      ? (metadataFromDataset(reader) ?? {})
-      : await metadataFromFile(input.metadataPath);
+    input.metadataPath === null ? metadataFromDataset(reader) : metadataFromFile(input.metadataPath);
   const given = input.target.kind === 'to' ? null : input.target.name;
-  const name = given ?? ('name' in metadata ? metadata.name : undefined);
+  const name = given ?? metadata?.name;
   if (name === undefined) throw new CourierError('NDI_E_NAME_NEEDED');
   const organizationId = await cloud.organizationId(context.signal);
   const cloudDatasetId = await createDatasetOnce(context, {
@@ -102,17 +100,11 @@ async function link(
   linked: Linked,
 ): Promise<void> {
   const { remotes } = reader.identity;
-  const [only] = remotes;
-  if (remotes.length === 1 && only?.cloudDatasetId === linked.cloudDatasetId) return;
+  if (remotes.length > 0 && remotes.every((remote) => remote.cloudDatasetId === linked.cloudDatasetId))
+    return;
   try {
-    const others = remotes.filter((remote) => remote.cloudDatasetId !== linked.cloudDatasetId);
-    if (others.length > 0) {
-      unlinkRemote(
-        input.datasetDir,
-        others.map((remote) => remote.documentId),
-      );
-    }
-    linkRemote(input.datasetDir, { ...linked, datasetId: input.datasetId });
+    // People said where it goes: links to elsewhere give way.
+    linkRemote(input.datasetDir, { ...linked, datasetId: input.datasetId, replace: true });
   } catch (error) {
     if (!(error instanceof CourierError) || error.code !== 'NDI_E_READ_ONLY') throw error;
     ledger.addProblem(runKey, {

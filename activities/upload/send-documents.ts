@@ -7,7 +7,7 @@ import type { PlanItem } from '../../ledger/types.ts';
 import type { CloudClient } from '../../ndi/cloud/types.ts';
 import type { DatasetReader } from '../../ndi/dataset/types.ts';
 import { putBytes } from '../../transfer/put.ts';
-import { zipBuffers } from '../../transfer/zip-documents.ts';
+import { zipDocuments } from '../../transfer/zip-documents.ts';
 import { mayHaveHappened } from '../ambiguous.ts';
 import { failItem } from '../units.ts';
 import { openSource } from './open.ts';
@@ -64,7 +64,7 @@ async function zipOf(context: UnitContext): Promise<{ zip: Buffer; ids: string[]
       ids.push(item.id);
     }
     const entry = { name: 'documents.json', bytes: Buffer.from(`[${texts.join(',\n')}]`) };
-    return { zip: zipBuffers([entry]), ids };
+    return { zip: await zipDocuments([entry]), ids };
   } finally {
     reader.close();
   }
@@ -106,7 +106,9 @@ export async function sendDocumentsSerially(context: UnitContext): Promise<void>
 
 /** A refusal of this document, not of the whole dataset. */
 const isAboutDocument = (error: CourierError): boolean =>
-  error.code === 'NDI_E_BAD_REQUEST' || error.code === 'NDI_E_BAD_JSON' || error.code === 'NDI_E_REQUEST_TOO_LARGE';
+  error.code === 'NDI_E_BAD_REQUEST' ||
+  error.code === 'NDI_E_BAD_JSON' ||
+  error.code === 'NDI_E_REQUEST_TOO_LARGE';
 
 /** Adds a document unless an earlier try, whose answer was lost, has done so. Returns its cloud id. */
 async function addOnce(

@@ -3,13 +3,13 @@
  * through an address of their own (F1). A file is the same file under the same uid, so sending it twice is waste,
  * never harm.
  */
-import { rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { stat } from 'node:fs/promises';
 import { CourierError, isCourierError } from '../../errors/index.ts';
 import type { PlanItem } from '../../ledger/types.ts';
 import type { CloudClient } from '../../ndi/cloud/types.ts';
 import { putFile } from '../../transfer/put.ts';
-import { zipFiles } from '../../transfer/zip.ts';
+import type { TransferOptions } from '../../transfer/types.ts';
+import { putZip } from '../../transfer/zip.ts';
 import { backoffMs, sleep } from '../sleep.ts';
 import { failItem } from '../units.ts';
 import type { UnitContext } from './send.ts';
@@ -27,30 +27,25 @@ export async function sendFileZip(context: UnitContext): Promise<void> {
     ledger.markUnit(ref.runKey, unit.unit, { state: 'sent' });
     return awaitExtraction(context, cloud, unit.jobId);
   }
-  const zipPath = join(deps.scratchDir, `${safeName(ref.runKey)}-${unit.unit}-${process.pid}.zip`);
-  try {
-    const entries = await readableEntries(context);
-    if (entries.length === 0) return;
-    const { sizeBytes } = await zipFiles(zipPath, entries, { signal: context.step.signal });
-    const address = await cloud.files.bulkUploadUrl(
-      ref.organizationId,
-      ref.cloudDatasetId,
-      context.step.signal,
-    );
-    ledger.markUnit(ref.runKey, unit.unit, { state: 'sending', jobId: address.jobId ?? null });
-    await put(context, address.url, zipPath, sizeBytes);
-    ledger.markUnit(ref.runKey, unit.unit, { state: 'sent' });
-    markSent(
-      context,
-      entries.map((entry) => entry.name),
-    );
-    if (address.jobId !== undefined) await awaitExtraction(context, cloud, address.jobId);
-  } finally {
-    await rm(zipPath, { force: true });
-  }
+  const entries = await readableEntries(context);
+  if (entries.length === 0) return;
+  const address = await cloud.files.bulkUploadUrl(
+    ref.organizationId,
+    ref.cloudDatasetId,
+    context.step.signal,
+  );
+  ledger.markUnit(ref.runKey, unit.unit, { state: 'sending', jobId: address.jobId ?? null });
+  const sizeBytes = entries.reduce((sum, entry) => sum + entry.sizeBytes, 0);
+  await withTries(context, sizeBytes, (options) =>
+    putZip(address.url, entries, { ...options, scratchDir: deps.scratchDir }),
+  );
+  ledger.markUnit(ref.runKey, unit.unit, { state: 'sent' });
+  markSent(
+    context,
+    entries.map((entry) => entry.name),
+  );
+  if (address.jobId !== undefined) await awaitExtraction(context, cloud, address.jobId);
 }
-
-const safeName = (text: string): string => text.replace(/[^A-Za-z0-9-]/g, '_');
 
 /** The unit's files that can be read and have the planned size; the others become problems of their own. */
 async function readableEntries(
@@ -153,7 +148,9 @@ export async function sendFilesSerially(context: UnitContext): Promise<void> {
       if (path === undefined) continue;
       const url = await cloud.files.uploadUrl(ref.organizationId, ref.cloudDatasetId, item.id, step.signal);
       try {
-        const { md5Hex } = await put(context, url, path, item.sizeBytes);
+        const { md5Hex } = await withTries(context, item.sizeBytes, (options) =>
+          putFile(url, { path, sizeBytes: item.sizeBytes }, { ...options, hash: 'md5' }),
+        );
         markSent(context, [item.id], md5Hex);
       } catch (error) {
         if (!isCourierError(error, 'NDI_E_FILE_CHANGED')) throw error;
@@ -164,29 +161,21 @@ export async function sendFilesSerially(context: UnitContext): Promise<void> {
   await Promise.all(Array.from({ length: Math.min(SERIAL_AT_ONCE, queue.length) }, lane));
 }
 
-/** One file to one address, with a few tries; the error of the last one. Never lets the address out. */
-async function put(
+/** A few tries with one address; the error of the last one. The address never gets out. */
+async function withTries<Result>(
   context: UnitContext,
-  url: string,
-  path: string,
   sizeBytes: number,
-): Promise<{ md5Hex: string | undefined }> {
+  send: (options: TransferOptions) => Promise<Result>,
+): Promise<Result> {
   const { step, unit, deps } = context;
   for (let attempt = 1; ; attempt += 1) {
     let bytes = 0;
+    const onBytes = (more: number): void => {
+      bytes += more;
+      step.beat({ unit: unit.unit, what: 'sending', bytes, ofBytes: sizeBytes });
+    };
     try {
-      return await putFile(
-        url,
-        { path, sizeBytes },
-        {
-          signal: step.signal,
-          throttle: deps.throttle,
-          onBytes: (more) => {
-            bytes += more;
-            step.beat({ unit: unit.unit, what: 'sending', bytes, ofBytes: sizeBytes });
-          },
-        },
-      );
+      return await send({ signal: step.signal, throttle: deps.throttle, onBytes });
     } catch (error) {
       const again =
         isCourierError(error) && error.class === 'retryable' && error.code !== 'NDI_E_URL_EXPIRED';
