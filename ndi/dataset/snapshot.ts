@@ -1,17 +1,18 @@
 /**
  * Opens a document database to read it, and changes nothing: not a byte, not a time stamp, no file beside it.
  *
- *   quiet file in delete mode          → read in place, read-only, with SQLite's own shared locks
- *   writer inside a transaction        → private copy of the file, made while we hold a shared lock
- *   rollback journal of a dead writer  → private copy of file and journal; SQLite repairs the copy
- *   write-ahead log, or WAL mode       → private copy of file and log (reading in place would make `-shm`)
- *   locked for a commit, or never still → NDI_E_DATABASE_BUSY
+ *   quiet file in delete mode      → read in place, read-only, with SQLite's own shared locks
+ *   a rollback journal beside it   → private copy of file and journal; SQLite rolls the copy back, whether the writer is
+ *                                    still in its transaction or died in it
+ *   write-ahead log, or WAL mode   → private copy of file and log (reading in place would make `-shm`)
+ *   locked, or never still         → NDI_E_DATABASE_BUSY
  */
+import { execFileSync } from 'node:child_process';
 import {
   closeSync,
-  constants,
   copyFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readSync,
@@ -29,6 +30,8 @@ const MAGIC = 'SQLite format 3\0';
 const HEADER_BYTES = 100;
 const WAL_MODE = 2;
 const COPY_ATTEMPTS = 5;
+/** Coarser than the clock of any common file system but FAT. */
+const CLOCK_TICK_MS = 20;
 
 export interface SnapshotOptions {
   /** Where a private copy may be made; the system's temporary folder by default. */
@@ -50,21 +53,25 @@ export interface Snapshot {
 export function openSnapshot(path: string, options: SnapshotOptions = {}): Snapshot {
   const busyTimeoutMs = options.busyTimeoutMs ?? 5_000;
   try {
-    const header = readHeader(path);
-    const walMode = header[18] === WAL_MODE || header[19] === WAL_MODE || existsSync(`${path}-wal`);
-    if (walMode) return copied(path, ['', '-wal'], options, busyTimeoutMs);
-    const locked = openLocked(path, busyTimeoutMs);
-    if (locked === 'needs-rollback') return copied(path, ['', '-journal'], options, busyTimeoutMs);
-    if (sizeOf(`${path}-journal`) === 0)
-      return { database: locked, isCopy: false, close: () => locked.close() };
-    return copiedUnderLock(path, locked, options, busyTimeoutMs);
+    if (usesLog(path)) return copied(path, ['', '-wal'], options, busyTimeoutMs);
+    if (sizeOf(`${path}-journal`) > 0) return copied(path, ['', '-journal'], options, busyTimeoutMs);
+    const database = openInPlace(path, busyTimeoutMs);
+    // A writer came in between.
+    if (database === undefined) return copied(path, ['', '-journal'], options, busyTimeoutMs);
+    return { database, isCopy: false, close: () => database.close() };
   } catch (error) {
     throw databaseError(error, path);
   }
 }
 
-/** The first page's header. The checks are cheap and catch an empty, foreign or cut-off file at once. */
-function readHeader(path: string): Buffer {
+/**
+ * True for a database in WAL mode. Looks into the file only when there is no `-wal`: closing a descriptor drops every POSIX
+ * lock that this process has on the file, and an open writer in WAL mode has some; in delete mode a lock never outlives
+ * the synchronous call that took it.
+ * @throws NDI_E_DATABASE_CORRUPT for an empty or a foreign file
+ */
+function usesLog(path: string): boolean {
+  if (existsSync(`${path}-wal`)) return true;
   const header = Buffer.alloc(HEADER_BYTES);
   const file = openSync(path, 'r');
   let length: number;
@@ -73,25 +80,17 @@ function readHeader(path: string): Buffer {
   } finally {
     closeSync(file);
   }
-  const corrupt = (why: string): CourierError =>
-    new CourierError('NDI_E_DATABASE_CORRUPT', { detail: `${path} ${why}.` });
-  if (length === 0) throw corrupt('is empty');
+  if (length === 0) throw new CourierError('NDI_E_DATABASE_CORRUPT', { detail: `${path} is empty.` });
   if (length < HEADER_BYTES || header.toString('latin1', 0, MAGIC.length) !== MAGIC) {
-    throw corrupt('is not an SQLite database');
+    throw new CourierError('NDI_E_DATABASE_CORRUPT', { detail: `${path} is not an SQLite database.` });
   }
-  const pageBytes = header.readUInt16BE(16) === 1 ? 65_536 : header.readUInt16BE(16);
-  const pages = header.readUInt32BE(28);
-  // The page count is only valid when both counters agree; a live log or journal may hold the rest of the file.
-  const countIsValid = header.readUInt32BE(24) === header.readUInt32BE(92) && pages > 0;
-  const isAlone = !existsSync(`${path}-wal`) && !existsSync(`${path}-journal`);
-  if (countIsValid && isAlone && statSync(path).size < pages * pageBytes) throw corrupt('is cut off');
-  return header;
+  return header[18] === WAL_MODE || header[19] === WAL_MODE;
 }
 
 const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 
-/** A read-only connection that has proved it can take a shared lock. It holds none. */
-function openLocked(path: string, busyTimeoutMs: number): DatabaseSync | 'needs-rollback' {
+/** A read-only connection that has proved it can take a shared lock; it holds none. Undefined when a rollback is due. */
+function openInPlace(path: string, busyTimeoutMs: number): DatabaseSync | undefined {
   const database = new DatabaseSync(path, { readOnly: true, timeout: busyTimeoutMs });
   try {
     database.prepare('SELECT count(*) FROM sqlite_master').get();
@@ -99,7 +98,7 @@ function openLocked(path: string, busyTimeoutMs: number): DatabaseSync | 'needs-
   } catch (error) {
     database.close();
     if (isBusy(error)) throw error;
-    if (sizeOf(`${path}-journal`) > 0 && needsRollback(error)) return 'needs-rollback';
+    if (sizeOf(`${path}-journal`) > 0 && needsRollback(error)) return undefined;
     if (!isLockFailure(error)) throw error;
     // A file system without locks (some network shares): nobody can lock it, so nothing is lost by not asking.
     const url = pathToFileURL(path);
@@ -115,28 +114,6 @@ function isLockFailure(error: unknown): boolean {
   return primary === SQLITE_IOERR || primary === SQLITE_PROTOCOL;
 }
 
-/** A writer is between BEGIN and COMMIT: while we hold a shared lock it cannot touch the main file. */
-function copiedUnderLock(
-  path: string,
-  locked: DatabaseSync,
-  options: SnapshotOptions,
-  busyTimeoutMs: number,
-): Snapshot {
-  const dir = scratch(options);
-  try {
-    locked.exec('BEGIN');
-    locked.prepare('SELECT count(*) FROM sqlite_master').get();
-    copyFileSync(path, join(dir, 'copy.sqlite'), constants.COPYFILE_FICLONE);
-    locked.exec('COMMIT');
-    return openCopy(dir, busyTimeoutMs);
-  } catch (error) {
-    rmSync(dir, { recursive: true, force: true });
-    throw error;
-  } finally {
-    locked.close();
-  }
-}
-
 /** Copies the parts until nothing moved while copying; then SQLite recovers the copy. */
 function copied(
   path: string,
@@ -149,13 +126,13 @@ function copied(
     let damage: unknown;
     for (let attempt = 0; attempt < COPY_ATTEMPTS; attempt += 1) {
       if (attempt > 0) pause(Math.min(busyTimeoutMs, 50 * 2 ** attempt));
-      const before = fingerprint(path);
+      const before = waitUntilStill(path);
       for (const suffix of suffixes) {
         const part = join(dir, `copy.sqlite${suffix}`);
         rmSync(part, { force: true });
-        if (existsSync(path + suffix)) copyFileSync(path + suffix, part, constants.COPYFILE_FICLONE);
+        if (existsSync(path + suffix)) copyUnlocked(path + suffix, part);
       }
-      if (fingerprint(path) !== before) continue;
+      if (fingerprint(path).text !== before) continue;
       try {
         return openCopy(dir, busyTimeoutMs);
       } catch (error) {
@@ -171,15 +148,45 @@ function copied(
 }
 
 function scratch(options: SnapshotOptions): string {
-  return mkdtempSync(join(options.scratchDir ?? tmpdir(), 'ndi-read-'));
+  const parent = options.scratchDir ?? tmpdir();
+  mkdirSync(parent, { recursive: true });
+  return mkdtempSync(join(parent, 'ndi-read-'));
+}
+
+/** In another process where locks belong to processes: see `usesLog`. */
+function copyUnlocked(from: string, to: string): void {
+  if (process.platform === 'win32') return copyFileSync(from, to);
+  try {
+    const env = { ...process.env, LC_ALL: 'C' };
+    execFileSync('cp', ['--', from, to], { stdio: ['ignore', 'ignore', 'pipe'], env });
+  } catch (cause) {
+    const full = /no space left|quota exceeded/i.test(String(cause));
+    throw new CourierError(full ? 'NDI_E_DISK_FULL' : 'NDI_E_DATABASE_BUSY', {
+      detail: `${from} could not be copied to ${to}.`,
+      cause,
+    });
+  }
 }
 
 /** Changes when any part is written, appears or goes away. */
-const fingerprint = (path: string): string =>
-  ['', '-wal', '-journal']
-    .map((suffix) => statSync(path + suffix, { bigint: true, throwIfNoEntry: false }))
+function fingerprint(path: string): { readonly text: string; readonly changedMs: number } {
+  const stats = ['', '-wal', '-journal'].map((suffix) =>
+    statSync(path + suffix, { bigint: true, throwIfNoEntry: false }),
+  );
+  const text = stats
     .map((stat) => (stat === undefined ? '-' : `${stat.ino}:${stat.size}:${stat.mtimeNs}`))
     .join(' ');
+  return { text, changedMs: Math.max(...stats.map((stat) => Number(stat?.mtimeMs ?? 0))) };
+}
+
+/** Within one tick of the file system's clock a change leaves no trace in the time stamp: such a tick must be over. */
+function waitUntilStill(path: string): string {
+  const { text, changedMs } = fingerprint(path);
+  const ageMs = Date.now() - changedMs;
+  if (ageMs < 0 || ageMs >= CLOCK_TICK_MS) return text;
+  pause(CLOCK_TICK_MS);
+  return fingerprint(path).text;
+}
 
 function openCopy(dir: string, busyTimeoutMs: number): Snapshot {
   const database = new DatabaseSync(join(dir, 'copy.sqlite'), { timeout: busyTimeoutMs });
