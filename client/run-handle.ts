@@ -8,6 +8,7 @@ import {
   isGrpcServiceError,
   QueryNotRegisteredError,
   QueryRejectedError,
+  ServiceError,
   WorkflowFailedError,
   type WorkflowHandle,
   WorkflowNotFoundError,
@@ -97,7 +98,7 @@ async function ask(client: Client, handle: WorkflowHandle): Promise<RunProgress 
     );
   } catch (error) {
     if (
-      isGrpcServiceError(error) ||
+      isServerTrouble(error) ||
       error instanceof QueryNotRegisteredError ||
       error instanceof QueryRejectedError
     ) {
@@ -106,6 +107,10 @@ async function ask(client: Client, handle: WorkflowHandle): Promise<RunProgress 
     throw error;
   }
 }
+
+/** The server, or the way to it, did not do what it was asked; the SDK wraps some of these and passes on others. */
+const isServerTrouble = (error: unknown): boolean =>
+  error instanceof ServiceError || isGrpcServiceError(error);
 
 async function* watch(
   look: () => Promise<Progress>,
@@ -127,7 +132,7 @@ async function* watch(
       view = rate(await look(), performance.now());
       failingSinceMs = undefined;
     } catch (error) {
-      if (!isGrpcServiceError(error)) throw error;
+      if (!isServerTrouble(error)) throw error;
       failingSinceMs ??= performance.now();
       if (performance.now() - failingSinceMs > OUTAGE_MS) {
         throw new CourierError('NDI_E_NOT_RUNNING', {
