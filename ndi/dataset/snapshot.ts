@@ -155,7 +155,10 @@ function scratch(options: SnapshotOptions): string {
 
 /** In another process where locks belong to processes: see `usesLog`. */
 function copyUnlocked(from: string, to: string): void {
-  if (process.platform === 'win32') return copyFileSync(from, to);
+  if (process.platform === 'win32') {
+    copyFileSync(from, to);
+    return;
+  }
   try {
     const env = { ...process.env, LC_ALL: 'C' };
     execFileSync('cp', ['--', from, to], { stdio: ['ignore', 'ignore', 'pipe'], env });

@@ -1,0 +1,156 @@
+import { renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { describeDocument } from '../document/describe.ts';
+import type { DocumentFacts, JsonObject } from '../document/types.ts';
+import { readManifest, resolveFiles } from './files.ts';
+import { finishDataset } from './finish.ts';
+import { documentFilePath, uidPath } from './layout.ts';
+import { openDataset } from './read.ts';
+import { exampleDocuments, IDS, inTempDir, tamper, writeExample } from './testing.ts';
+import { createDataset } from './write.ts';
+
+const factsOf = (files: JsonObject): DocumentFacts => describeDocument({ base: { id: IDS.demo }, files });
+const fileWith = (...locations: JsonObject[]): DocumentFacts =>
+  factsOf({ file_info: { name: 'f.bin', locations } });
+const none = (): readonly string[] => [];
+
+test('MATLAB’s name, then Python’s, then a files row, then the location, then the cloud, then missing', () =>
+  inTempDir(async (dir) => {
+    writeExample(dir);
+    await finishDataset(dir);
+    const facts = describeDocument(exampleDocuments(dir)[2]);
+    const look = () => {
+      const reader = openDataset(dir);
+      const [found] = reader.files(facts);
+      reader.close();
+      return found;
+    };
+    const name = 'filename1.ext';
+    expect(look()).toMatchObject({
+      name,
+      file: { kind: 'local', path: uidPath(dir, IDS.file), uid: IDS.file, sizeBytes: 11 },
+    });
+
+    unlinkSync(uidPath(dir, IDS.file));
+    const pythonPath = documentFilePath(dir, IDS.demo, name);
+    expect(look()).toMatchObject({ name, file: { kind: 'local', path: pythonPath, uid: IDS.file } });
+
+    // MATLAB gave the binary another uid when it took it in: the document still names it.
+    renameSync(pythonPath, uidPath(dir, 'other-uid'));
+    tamper(dir, "UPDATE files SET uid = 'other-uid', cached_location = '/gone/other-uid'");
+    expect(look()).toMatchObject({ file: { kind: 'local', path: uidPath(dir, 'other-uid'), uid: IDS.file } });
+
+    renameSync(uidPath(dir, 'other-uid'), join(dir, 'raw.dat'));
+    const raw = fileWith({ uid: 'u1', location: join(dir, 'raw.dat'), location_type: 'file' });
+    expect(resolveFiles(dir, raw, none)).toMatchObject([
+      { file: { kind: 'local', path: join(dir, 'raw.dat'), uid: 'u1' } },
+    ]);
+
+    const cloud = fileWith({ uid: 'u1', location: 'ndic://682e7772cdf3f24938176fac/u1' });
+    expect(resolveFiles(dir, cloud, none)).toEqual([
+      { name: 'f.bin', file: { kind: 'remote', uri: 'ndic://682e7772cdf3f24938176fac/u1', uid: 'u1' } },
+    ]);
+    expect(look()).toMatchObject({ file: { kind: 'missing', uid: IDS.file } });
+  }));
+
+test('every location with bytes of its own is a binary; without any, one answer stands for the file', () =>
+  inTempDir((dir) => {
+    createDataset(dir);
+    writeFileSync(uidPath(dir, 'u1'), '1');
+    writeFileSync(uidPath(dir, 'u2'), '22');
+    const facts = fileWith(
+      { uid: 'u1', location: '' },
+      { uid: 'u2', location: '' },
+      { uid: 'u3', location: 'https://x.org/y' },
+    );
+    expect(resolveFiles(dir, facts, none).map(({ file }) => [file.kind, file.uid])).toEqual([
+      ['local', 'u1'],
+      ['local', 'u2'],
+    ]);
+    unlinkSync(uidPath(dir, 'u1'));
+    unlinkSync(uidPath(dir, 'u2'));
+    expect(resolveFiles(dir, facts, none)).toEqual([
+      { name: 'f.bin', file: { kind: 'remote', uri: 'https://x.org/y', uid: 'u3' } },
+    ]);
+  }));
+
+test('a file without a location or without a uid is missing, with the reason', () =>
+  inTempDir((dir) => {
+    createDataset(dir);
+    expect(resolveFiles(dir, factsOf({ file_info: { name: 'f.bin', locations: [] } }), none)).toMatchObject([
+      { file: { kind: 'missing', reason: 'the document gives no location' } },
+    ]);
+    expect(resolveFiles(dir, fileWith({ location: '/x' }), none)).toMatchObject([
+      { file: { kind: 'missing', reason: 'the location has no uid' } },
+    ]);
+  }));
+
+test('a hostile files row or a folder in place of a file is not followed', () =>
+  inTempDir((dir) => {
+    createDataset(dir);
+    writeFileSync(join(dir, 'secret'), 'x');
+    const facts = fileWith({ uid: 'u1', location: '../../secret' });
+    expect(resolveFiles(dir, facts, () => ['../../secret'])).toMatchObject([{ file: { kind: 'missing' } }]);
+    expect(resolveFiles(dir, fileWith({ uid: 'u1', location: dir }), none)).toMatchObject([
+      { file: { kind: 'missing' } },
+    ]);
+  }));
+
+/** Version 1 of the manifest: header, uids padded with NUL, offsets and names. */
+function manifest(uids: readonly string[], names?: readonly string[]): Buffer {
+  const header = Buffer.alloc(32);
+  header.write('DIDFSER1', 'latin1');
+  header.writeUInt32LE(1, 8);
+  header.writeUInt32LE(names === undefined ? 0 : 1, 12);
+  header.writeUInt32LE(uids.length, 16);
+  header.writeUInt32LE(33, 20);
+  const slots = Buffer.alloc(33 * uids.length);
+  for (const [at, uid] of uids.entries()) slots.write(uid, at * 33, 'latin1');
+  const offsets = Buffer.alloc(names === undefined ? 0 : 4 * (names.length + 1));
+  return Buffer.concat([header, slots, offsets, Buffer.from((names ?? []).join(''))]);
+}
+
+test('members of a file series are found through the manifest; absent slots are skipped', () =>
+  inTempDir((dir) => {
+    createDataset(dir);
+    const members = ['4126970000000011_40b0000000000000', '', '4126970000000013_40b0000000000000'];
+    writeFileSync(uidPath(dir, 'm1'), manifest(members, ['a', '', 'c']));
+    writeFileSync(uidPath(dir, members[0]!), 'member');
+    const series = (location: string): DocumentFacts =>
+      factsOf({
+        file_info: [{ name: 'chunk.bin', locations: { uid: 'm1', location } }],
+        series_info: { name: 'chunk.bin', count: 3, n_present: 2 },
+      });
+    expect(resolveFiles(dir, series(''), none).map(({ name, file }) => [name, file.kind, file.uid])).toEqual([
+      ['chunk.bin', 'local', 'm1'],
+      ['chunk.bin_1', 'local', members[0]],
+      ['chunk.bin_3', 'missing', members[2]],
+    ]);
+    expect(resolveFiles(dir, series('ndic://cloud/m1'), none)[2]?.file).toEqual({
+      kind: 'remote',
+      uri: `ndic://cloud/${members[2]}`,
+      uid: members[2],
+    });
+    writeFileSync(uidPath(dir, 'm1'), manifest(members).subarray(0, 60));
+    expect(resolveFiles(dir, series(''), none)[1]?.file).toMatchObject({ kind: 'missing', uid: 'm1' });
+  }));
+
+test('only a manifest is read as one', () =>
+  inTempDir((dir) => {
+    const path = join(dir, 'm');
+    const write = (edit: (bytes: Buffer) => void): unknown => {
+      const bytes = manifest(['u1']);
+      edit(bytes);
+      writeFileSync(path, bytes);
+      return readManifest(path);
+    };
+    expect(write(() => {})).toEqual(['u1']);
+    expect(write((bytes) => bytes.write('../x', 32))).toEqual([undefined]);
+    expect(write((bytes) => bytes.writeUInt32LE(2, 8))).toBeUndefined();
+    expect(write((bytes) => bytes.writeUInt32LE(4_000_000_000, 16))).toBeUndefined();
+    expect(write((bytes) => bytes.writeUInt32LE(0, 20))).toBeUndefined();
+    expect(write((bytes) => bytes.write('XXXX'))).toBeUndefined();
+    writeFileSync(path, 'short');
+    expect(readManifest(path)).toBeUndefined();
+  }));
