@@ -18,9 +18,7 @@ export interface Runs {
 /** Plans of this many other runs are kept for reports. Base and audit outlive their runs anyway. */
 const KEPT_RUNS = 5;
 
-export function openRuns(
-  db: Db,
-): Runs & Pick<Ledger, 'planState' | 'beginPlan' | 'sealPlan' | 'reopenPlan'> {
+export function openRuns(db: Db): Runs & Pick<Ledger, 'planState' | 'beginPlan' | 'sealPlan' | 'reopenPlan'> {
   /** Tokens of the plans that this handle builds. */
   const builders = new Map<string, string>();
 

@@ -341,7 +341,7 @@ async function fetchSpan(
   return tag;
 }
 
-/** Written to disk at once. */
+/** Written to disk at once, or a part if that is less: bytes in memory are lost in a crash. */
 const WRITE_BYTES = MiB;
 
 /**
@@ -354,6 +354,7 @@ async function receive(
   { file, follower, parts }: Fetching,
   onWritten: (end: number) => void,
 ): Promise<void> {
+  const writeBytes = Math.min(WRITE_BYTES, parts.partSizeBytes);
   let chunks: Buffer[] = [];
   let gathered = 0;
   let writeAt = span.start;
@@ -383,7 +384,7 @@ async function receive(
         chunks.push(wanted);
         gathered += wanted.length;
       }
-      if (gathered >= WRITE_BYTES) await flush();
+      if (gathered >= writeBytes) await flush();
       if (at >= span.end) break;
     }
   } finally {

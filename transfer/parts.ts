@@ -15,6 +15,7 @@ export interface Span {
 
 export interface Parts {
   readonly sizeBytes: number;
+  readonly partSizeBytes: number;
   /** Bytes that an earlier try has left. */
   readonly resumedBytes: number;
   /** Takes the next stretch of missing parts, at most `maxBytes` long; undefined when all are taken. */
@@ -52,6 +53,7 @@ export function createParts(
 
   return {
     sizeBytes,
+    partSizeBytes,
     resumedBytes,
     take: (maxBytes) => {
       while (nextToTake < count && taken[nextToTake] === 1) nextToTake += 1;

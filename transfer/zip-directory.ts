@@ -43,7 +43,7 @@ const END64_SIGNATURE = 0x06064b50;
 const LOCATOR_BYTES = 20;
 const LOCATOR_SIGNATURE = 0x07064b50;
 const MAX_COMMENT_BYTES = 0xffff;
-/** A directory entry takes at least its header and a name of one byte; with extras far beyond this it is no honest archive. */
+/** With names and extras far beyond this a directory is that of no honest archive. */
 const MAX_DIRECTORY_BYTES_PER_ENTRY = 1024;
 
 export const corrupt = (what: string): CourierError =>
@@ -64,7 +64,7 @@ export async function readDirectory(file: FileHandle, limits: UnzipLimits): Prom
   const end = await readEnd(file, size);
   if (end.count > limits.maxEntries) throw unsafe(`${end.count} entries are more than ${limits.maxEntries}`);
   if (end.offset + end.size > end.position) throw corrupt('The directory does not lie before its end');
-  if (end.size < end.count * (CENTRAL_BYTES + 1)) throw corrupt('The directory is too short for its entries');
+  if (end.size < end.count * CENTRAL_BYTES) throw corrupt('The directory is too short for its entries');
   if (end.size > MAX_DIRECTORY_BYTES_PER_ENTRY * (end.count + 64))
     throw unsafe('The directory is out of proportion');
   const bytes = await readExactly(file, end.offset, end.size);
