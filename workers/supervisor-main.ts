@@ -23,8 +23,10 @@ try {
     signal: stopping.signal,
     log: (line) => console.log(`${new Date().toISOString()} ${line}`),
     onReady() {
-      tell({ type: 'ready' });
-      if (process.connected) process.disconnect();
+      const ready: ChildMessage = { type: 'ready' };
+      process.send?.(ready, () => {
+        if (process.connected) process.disconnect();
+      });
     },
   });
   process.exit(0);

@@ -38,6 +38,8 @@ async function main(): Promise<void> {
   process.on('SIGTERM', stop('asked to'));
   process.on('SIGINT', stop('interrupted'));
   process.on('disconnect', stop('its supervisor is gone'));
+  // Gone already while this module was being loaded; the event has passed unseen.
+  if (process.connected === false) stop('its supervisor is gone')();
 
   const home = ensureHome(homeAt(args.homeDir));
   const { connectionOptions, namespace } = temporalOf(args);

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { isCourierError } from '../errors/index.ts';
-import { isRunning, recordOf, waitForExit } from './processes.ts';
-import { startTemporalServer, stopOrphanedServer, type TemporalServer } from './server.ts';
-import { findTemporalCli } from './temporal-cli.ts';
+import { isCourierError } from '../../errors/index.ts';
+import { isRunning, recordOf, waitForExit } from '../../workers/processes.ts';
+import { startTemporalServer, stopOrphanedServer, type TemporalServer } from '../../workers/server.ts';
+import { findTemporalCli } from '../../workers/temporal-cli.ts';
 
 const searchAttributes = { NdiDataset: 'Keyword' } as const;
 let cliPath: string;
@@ -104,7 +104,7 @@ describe('the embedded Temporal server', () => {
   it('stops a server whose keeper was killed', async () => {
     const dbFile = tempDb();
     const script = join(dbFile, '..', 'keeper.ts');
-    const module = new URL('./server.ts', import.meta.url).href;
+    const module = new URL('../../workers/server.ts', import.meta.url).href;
     const options = JSON.stringify({ cliPath, dbFile, searchAttributes });
     writeFileSync(
       script,

@@ -1,14 +1,16 @@
+import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import { isCourierError } from '../errors/index.ts';
-import { homeFromEnv } from './home.ts';
-import { processToken } from './processes.ts';
-import { dev, down, type ServiceStatus, status, up } from './service.ts';
-import { readServiceFile, writeServiceFile } from './service-file.ts';
+import { isCourierError } from '../../errors/index.ts';
+import { homeFromEnv } from '../../workers/home.ts';
+import { processToken } from '../../workers/processes.ts';
+import { dev, down, type ServiceStatus, status, up } from '../../workers/service.ts';
+import { readServiceFile, writeServiceFile } from '../../workers/service-file.ts';
 
 let dir: string;
 let env: Record<string, string | undefined>;
@@ -103,6 +105,27 @@ describe('the background service', () => {
     await until('the supervisor to end', () => gone(second.supervisorPid!));
     expect(await down({ env }), 'down finds what was left').toBe(true);
     expect(gone(second.serverPid!)).toBe(true);
+  });
+
+  it('lets no worker stay whose supervisor died while it was loading', async () => {
+    const { homeDir, address, namespace } = {
+      homeDir: env.COURIER_HOME!,
+      address: inject('temporalAddress'),
+      namespace: inject('temporalNamespace'),
+    };
+    const args = { homeDir, roles: ['control'], embedded: { address, namespace }, graceMs: 1_000 };
+    const worker = spawn(
+      process.execPath,
+      [fileURLToPath(new URL('../../workers/worker-main.ts', import.meta.url)), JSON.stringify(args)],
+      { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] },
+    );
+    let words = '';
+    worker.stderr?.on('data', (chunk) => {
+      words += chunk;
+    });
+    worker.disconnect();
+    await until('the worker to leave', () => gone(worker.pid!));
+    expect(words).toContain('its supervisor is gone');
   });
 
   it('has one supervisor, however many start it at once', async () => {
