@@ -150,6 +150,8 @@ export function createBucket(deps: { store: Store; now: () => number }): Bucket 
   };
 }
 
+/** Chunks are gathered up to this before they are written. */
+const LOT_BYTES = 1024 * 1024;
 /** So many bytes may wait for the disk before the sender has to. */
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 
@@ -196,9 +198,9 @@ function createOutput(file: FileHandle) {
       queue.push(chunk);
       bytes += chunk.length;
       waitingBytes += chunk.length;
-      const running = start();
+      if (waitingBytes >= LOT_BYTES) void start();
       hash.update(chunk);
-      return waitingBytes > MAX_WAITING_BYTES ? running : undefined;
+      return waitingBytes >= MAX_WAITING_BYTES ? start() : undefined;
     },
     /** Waits for the disk; answers the MD5 in hex. */
     finish: async (): Promise<string> => {
