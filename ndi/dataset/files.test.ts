@@ -1,13 +1,13 @@
 import { renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { exampleDocuments, IDS, inTempDir, tamper, writeExample } from '../../test/fixtures/dataset.ts';
 import { describeDocument } from '../document/describe.ts';
 import type { DocumentFacts, JsonObject } from '../document/types.ts';
 import { readManifest, resolveFiles } from './files.ts';
 import { finishDataset } from './finish.ts';
 import { documentFilePath, uidPath } from './layout.ts';
 import { openDataset } from './read.ts';
-import { exampleDocuments, IDS, inTempDir, tamper, writeExample } from './testing.ts';
 import { createDataset } from './write.ts';
 
 const factsOf = (files: JsonObject): DocumentFacts => describeDocument({ base: { id: IDS.demo }, files });

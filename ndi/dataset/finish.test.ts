@@ -1,6 +1,15 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
+import {
+  D,
+  exampleDocuments,
+  fingerprint,
+  IDS,
+  inTempDir,
+  rows,
+  writeExample,
+} from '../../test/fixtures/dataset.ts';
 import { newDocument } from '../document/classes.ts';
 import type { NdiDocument } from '../document/types.ts';
 import { newNdiId } from '../ids.ts';
@@ -8,7 +17,6 @@ import { completeBookkeeping, finishDataset, linkRemote, trackingDocument, unlin
 import { databasePath, ndiDir, syncIndexPath } from './layout.ts';
 import { openDataset } from './read.ts';
 import { localIso, readSyncIndex, writeSyncIndex } from './sync-index.ts';
-import { D, exampleDocuments, fingerprint, IDS, inTempDir, rows, writeExample } from './testing.ts';
 import { createDataset, openForWriting } from './write.ts';
 
 const S1 = '41269700000000b1_3fd0000000000002';

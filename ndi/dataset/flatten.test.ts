@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { D, exampleDocuments, IDS, T } from '../../test/fixtures/dataset.ts';
 import { newDocument } from '../document/classes.ts';
 import { parseDocument, stringifyDocument } from '../document/codec.ts';
 import type { JsonObject } from '../document/types.ts';
 import { flattenDocument, jsonName } from './flatten.ts';
-import { D, exampleDocuments, IDS, T } from './testing.ts';
 
 const pairs = (document: JsonObject): [string, unknown][] =>
   flattenDocument(document).map(({ field, value }) => [field, value]);

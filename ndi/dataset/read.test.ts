@@ -14,12 +14,20 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import { type ErrorCode, isCourierError } from '../../errors/index.ts';
+import {
+  D,
+  exampleDocuments,
+  fingerprint,
+  IDS,
+  inTempDir,
+  tamper,
+  writeExample,
+} from '../../test/fixtures/dataset.ts';
 import { newDocument } from '../document/classes.ts';
 import { newNdiId } from '../ids.ts';
 import { finishDataset } from './finish.ts';
 import { databasePath, ndiDir } from './layout.ts';
 import { openDataset } from './read.ts';
-import { D, exampleDocuments, fingerprint, IDS, inTempDir, tamper, writeExample } from './testing.ts';
 import { createDataset, openForWriting } from './write.ts';
 
 const S1 = '41269700000000b1_3fd0000000000002';
@@ -235,6 +243,25 @@ test('another database name and another branch are found', () =>
     createDataset(join(root, 'empty'));
     copyFileSync(databasePath(join(root, 'empty')), databasePath(dir));
     expect(readUntouched(dir).ids).toEqual(ALL);
+    // What we write goes to the one that is read.
+    const writer = openForWriting(dir);
+    expect(writer.documentCount()).toBe(3);
+    writer.close();
+    // Something else beside an empty dataset does not make it damaged.
+    writeFileSync(join(ndiDir(join(root, 'empty')), 'notes.db'), 'not a database');
+    const reader = openDataset(join(root, 'empty'), { allowAmbiguousId: true });
+    expect(reader.documentCount()).toBe(0);
+    reader.close();
+  }));
+
+test('a damaged database is not replaced by a backup beside it', () =>
+  inTempDir(async (root) => {
+    const dir = join(root, 'ds');
+    await built(dir);
+    copyFileSync(databasePath(dir), join(ndiDir(dir), 'backup.sqlite'));
+    writeFileSync(databasePath(dir), '');
+    expect(refusal(dir)).toBe('NDI_E_DATABASE_CORRUPT');
+    expect(() => openForWriting(dir)).toThrow(expect.objectContaining({ code: 'NDI_E_DATABASE_CORRUPT' }));
   }));
 
 test('a loop over documents may be left early and pages are complete', () =>

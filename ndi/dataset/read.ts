@@ -71,28 +71,34 @@ function identify(dir: string, bookkeeping: Bookkeeping, allowAmbiguous: boolean
   }
 }
 
-/** The database with the documents: nearly always the one with the usual name (dataset format §1, last paragraph). */
+/**
+ * The database with the documents: nearly always the one with the usual name. Another is looked at only when that one is
+ * absent or empty (dataset format §1, last paragraph); a damaged one is never replaced by what may be an old backup.
+ */
 function openBest(dir: string, options: OpenOptions): Opened {
-  const paths = databaseCandidates(dir);
-  let empty: Opened | undefined;
-  let failure: unknown;
-  for (const path of paths) {
+  const [first, ...others] = databaseCandidates(dir);
+  let best = openDatabase(first!, options);
+  for (const path of best.documents > 0 ? [] : others) {
+    let other: Opened;
     try {
-      const opened = openDatabase(path, options);
-      if (opened.documents > 0) {
-        empty?.close();
-        return opened;
-      }
-      if (empty === undefined) empty = opened;
-      else opened.close();
-    } catch (error) {
-      failure ??= error;
+      other = openDatabase(path, options);
+    } catch {
+      continue;
     }
+    const [keep, drop] = other.documents > best.documents ? [other, best] : [best, other];
+    drop.close();
+    best = keep;
   }
-  // A damaged database must not pass for an empty dataset because of another file beside it.
-  if (empty !== undefined && failure === undefined) return empty;
-  empty?.close();
-  throw failure;
+  return best;
+}
+
+/** The path of the database that `openDataset` would read. @throws as `openDataset` */
+export function locateDatabase(dir: string): string {
+  const candidates = databaseCandidates(dir);
+  if (candidates.length === 1) return candidates[0]!;
+  const { path, close } = openBest(dir, {});
+  close();
+  return path;
 }
 
 function openDatabase(path: string, options: OpenOptions): Opened {

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { inTempDir, tamper } from '../../test/fixtures/dataset.ts';
 import { parseDocument } from '../document/codec.ts';
 import { describeDocument } from '../document/describe.ts';
 import { rankDocuments } from '../document/order.ts';
@@ -9,7 +10,6 @@ import { compareDatasets } from './compare.ts';
 import { databasePath, filesDir, ndiDir } from './layout.ts';
 import { openDataset } from './read.ts';
 import { makeDataset } from './synthetic.ts';
-import { inTempDir, tamper } from './testing.ts';
 import { openForWriting } from './write.ts';
 
 const OPTIONS = { documents: 300, files: 40, fileBytes: 2_000, seed: 7 } as const;

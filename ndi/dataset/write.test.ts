@@ -3,6 +3,16 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import {
+  D,
+  exampleDocuments,
+  IDS,
+  inTempDir,
+  rows,
+  T,
+  tamper,
+  writeExample,
+} from '../../test/fixtures/dataset.ts';
 import { newDocument } from '../document/classes.ts';
 import { parseDocument, stringifyDocument } from '../document/codec.ts';
 import type { JsonObject } from '../document/types.ts';
@@ -10,7 +20,6 @@ import { newNdiId } from '../ids.ts';
 import { finishDataset } from './finish.ts';
 import { databasePath, documentFilePath, filesDir, ndiDir, uidPath } from './layout.ts';
 import { openDataset } from './read.ts';
-import { D, exampleDocuments, IDS, inTempDir, rows, T, tamper, writeExample } from './testing.ts';
 import { createDataset, linkFileNames, localDatenum, openForWriting } from './write.ts';
 
 const subject = (id: string): JsonObject =>

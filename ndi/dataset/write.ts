@@ -36,7 +36,7 @@ import {
   uidPath,
   uniqueReferencePath,
 } from './layout.ts';
-import { databaseCandidates } from './read.ts';
+import { locateDatabase } from './read.ts';
 import { deleteDocuments } from './remove.ts';
 import { chooseBranch, DDL, missingTables } from './schema.ts';
 import { databaseError, withDatabaseErrors } from './sqlite.ts';
@@ -97,6 +97,11 @@ function placeNew(temporary: string, path: string): void {
 export const localDatenum = (ms: number = Date.now()): number =>
   datenum(ms - new Date(ms).getTimezoneOffset() * 60_000);
 
+/** Among our own writers, who are quick; waiting blocks the thread, but failing would park the run. */
+const BUILD_BUSY_TIMEOUT_MS = 30_000;
+/** For a dataset that MATLAB or Python may hold for long: then a person must know. */
+const SHARED_BUSY_TIMEOUT_MS = 5_000;
+
 export interface WriteOptions {
   /** Where the directory will lie in the end, when it is built elsewhere: goes into `files.cached_location`. */
   readonly finalDir?: string;
@@ -153,7 +158,7 @@ export interface WriteSession {
 }
 
 export function openWriteSession(dir: string, options: WriteOptions = {}): WriteSession {
-  const path = databaseCandidates(dir)[0]!;
+  const path = locateDatabase(dir);
   let database: DatabaseSync;
   try {
     if (statSync(path).size === 0) {
@@ -161,7 +166,7 @@ export function openWriteSession(dir: string, options: WriteOptions = {}): Write
     }
     // Foreign keys are checked by nobody when MATLAB writes; our order of statements keeps them.
     database = new DatabaseSync(path, {
-      timeout: options.busyTimeoutMs ?? 30_000,
+      timeout: options.busyTimeoutMs ?? BUILD_BUSY_TIMEOUT_MS,
       enableForeignKeyConstraints: false,
     });
   } catch (error) {
@@ -177,6 +182,8 @@ export function openWriteSession(dir: string, options: WriteOptions = {}): Write
       // A lost last transaction is written again by whoever builds; WAL keeps the file whole either way.
       if (database.prepare('PRAGMA journal_mode').get()?.journal_mode === 'wal') {
         database.exec('PRAGMA synchronous = NORMAL');
+      } else if (options.busyTimeoutMs === undefined) {
+        database.exec(`PRAGMA busy_timeout = ${SHARED_BUSY_TIMEOUT_MS}`);
       }
       const { branch } = chooseBranch(database);
       return writeSession(database, path, branch, resolve(options.finalDir ?? dir));

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { D, exampleDocuments, inTempDir } from '../../test/fixtures/dataset.ts';
 import { openDataset } from '../dataset/read.ts';
-import { D, exampleDocuments, inTempDir } from '../dataset/testing.ts';
 import { createDataset, openForWriting } from '../dataset/write.ts';
 import { newDocument } from '../document/classes.ts';
 import type { JsonObject } from '../document/types.ts';
