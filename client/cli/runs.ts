@@ -88,7 +88,10 @@ const show = defineCommand({
       );
       out.print('');
       out.print(
-        liveLines(details.progress, { columns: out.stdout.columns ?? 120, nowMs: Date.now() }).join('\n'),
+        liveLines(details.progress, {
+          columns: out.stdout.columns ?? 120,
+          nowMs: details.closedAt === null ? Date.now() : Date.parse(details.closedAt),
+        }).join('\n'),
       );
       return EXIT.done;
     }),

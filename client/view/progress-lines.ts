@@ -154,8 +154,9 @@ export function resultLines(result: RunResult, what: 'upload' | 'download'): str
     `files      ${formatCounts(result.files)}`,
     `cloud id   ${result.datasetId}`,
     `folder     ${result.directory}`,
-    `report     ${result.reportPath}`,
   ];
+  // A run that found everything in place writes none.
+  if (result.reportPath !== '') lines.push(`report     ${result.reportPath}`);
   if (result.retries > 0) lines.push(`retries    ${result.retries}`);
   if (result.duplicatesRemoved > 0) lines.push(`duplicates removed  ${result.duplicatesRemoved}`);
   for (const problem of result.problems.slice(0, SHOWN_PROBLEMS)) {

@@ -129,7 +129,7 @@ async function perform(
   return {
     ok: complete && noDoubles && uploaded.status === 'done' && downloaded.status === 'done',
     lines: [
-      `At ${Math.round(kill.atShare * 100)} % of the upload, worker ${kill.killedPid} was killed with SIGKILL; worker ${kill.newPid} was there ${formatDuration(kill.backAfterMs)} later and went on.`,
+      `At ${Math.round(kill.atShare * 100)} % of the upload, worker ${kill.killedPid} was killed with SIGKILL; worker ${kill.newPid} was started ${(kill.backAfterMs / 1_000).toFixed(1)} s later and went on.`,
       complete
         ? `${plural(comparison.sameDocuments, 'document')} and ${plural(comparison.sameFiles, 'file')} (${formatBytes(comparison.sameBytes)}) came back equal, byte for byte.`
         : `NOT EQUAL: ${plural(differences, 'difference')}; ${comparison.sameDocuments} documents and ${comparison.sameFiles} files are the same.`,

@@ -1,0 +1,144 @@
+/** The command line as a person has it: real child processes on a state folder of their own, a sandbox cloud beside. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { inject } from 'vitest';
+import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import { type Sandbox, type SandboxUser, startSandbox } from '../../sandbox/server.ts';
+
+const MAIN = fileURLToPath(new URL('../../client/cli/main.ts', import.meta.url));
+
+export interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** The last line of stdout. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+  json(): any;
+}
+
+export interface Running {
+  readonly child: ChildProcess;
+  readonly finished: Promise<Finished>;
+  /** Resolves once stdout or stderr holds this. */
+  says(text: string | RegExp): Promise<void>;
+}
+
+export interface Harness {
+  readonly dir: string;
+  readonly sandbox: Sandbox;
+  readonly env: Record<string, string>;
+  user(name: string): SandboxUser;
+  start(args: readonly string[], options?: RunOptions): Running;
+  run(args: readonly string[], options?: RunOptions): Promise<Finished>;
+  dataset(options?: { documents?: number; files?: number; fileBytes?: number }): Promise<string>;
+  path(name: string): string;
+  close(): Promise<void>;
+}
+
+export interface RunOptions {
+  readonly env?: Record<string, string | undefined>;
+  readonly input?: string;
+  readonly cwd?: string;
+  readonly script?: string;
+}
+
+/** `login: false` leaves the account out of the environment. */
+export async function createHarness(options: { readonly login?: boolean } = {}): Promise<Harness> {
+  const dir = mkdtempSync(join(tmpdir(), 'courier-cli-'));
+  const sandbox = await startSandbox({
+    stateDir: join(dir, 'cloud'),
+    importDelayMs: 30,
+    bulkDownloadDelayMs: 30,
+  });
+  const lab = sandbox.users[0]!;
+  const env: Record<string, string> = {
+    PATH: process.env.PATH ?? '',
+    HOME: dir,
+    COURIER_HOME: join(dir, 'home'),
+    COURIER_KEYRING: 'off',
+    NDI_PREFDIR: join(dir, 'none'),
+    NDI_CLOUD_URL: sandbox.apiUrl,
+    TEMPORAL_CLI: inject('temporalCliPath'),
+    ...(options.login === false ? {} : { NDI_CLOUD_USERNAME: lab.email, NDI_CLOUD_PASSWORD: lab.password }),
+  };
+  let made = 0;
+  const start: Harness['start'] = (args, more = {}) => launch(args, { ...env, ...more.env }, dir, more);
+  return {
+    dir,
+    sandbox,
+    env,
+    user: (name) => sandbox.users.find((one) => one.email.startsWith(`${name}@`))!,
+    start,
+    run: (args, more) => start(args, more).finished,
+    dataset: async (size = {}) => {
+      made += 1;
+      const path = join(dir, `dataset-${made}`);
+      await makeDataset(path, { documents: 60, files: 6, fileBytes: 20_000, seed: made, ...size });
+      return path;
+    },
+    path: (name) => join(dir, name),
+    close: async () => {
+      await launch(['down'], env, dir, {}).finished;
+      await sandbox.close();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+function launch(
+  args: readonly string[],
+  env: Record<string, string | undefined>,
+  dir: string,
+  { input, cwd, script = MAIN }: RunOptions,
+): Running {
+  const child = spawn(process.execPath, [script, ...args], {
+    cwd: cwd ?? dir,
+    env: Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined)),
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  const listeners = new Set<() => void>();
+  const heard = (): void => {
+    for (const listener of listeners) listener();
+  };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+    heard();
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+    heard();
+  });
+  child.stdin.on('error', () => {});
+  child.stdin.end(input ?? '');
+  const finished = new Promise<Finished>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => {
+      heard();
+      const json = () => JSON.parse(stdout.trim().split('\n').at(-1)!);
+      resolve({ code, stdout, stderr, json });
+    });
+  });
+  return {
+    child,
+    finished,
+    says: (text) =>
+      new Promise<void>((resolve, reject) => {
+        const check = (): void => {
+          const all = stdout + stderr;
+          if (typeof text === 'string' ? all.includes(text) : text.test(all)) {
+            listeners.delete(check);
+            resolve();
+          } else if (child.exitCode !== null) {
+            reject(new Error(`it ended with ${child.exitCode} and never said ${text}:\n${all}`));
+          }
+        };
+        listeners.add(check);
+        check();
+      }),
+  };
+}
