@@ -97,7 +97,7 @@ export function startRun(operation: Operation, input: RunInput): Run {
   };
   const waitNoMore = (): void => {
     if (progress.waitingFor === null || state.parked > 0) return;
-    progress.waitingFor = null;
+    progress.waitingFor = progress.paused ? waiting('paused', PAUSED) : null;
     publish();
   };
 

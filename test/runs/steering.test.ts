@@ -80,33 +80,6 @@ describe('a run', () => {
     await record(handle, 'upload-cancelled');
   });
 
-  it('waits for a login that cannot be renewed, and goes on when there is one', async () => {
-    const user = rig.sandbox.users[0]!;
-    const setPassword = (password: string) =>
-      fetch(`${rig.sandbox.controlUrl}/users/password`, {
-        method: 'POST',
-        body: JSON.stringify({ email: user.email, password }),
-      });
-    rig.sandbox.faults.set({ route: 'PUT object', kind: 'latency', params: { ms: 150 } });
-    const tuning = { ...TEST_TUNING, window: 2, zipFiles: 5 };
-    const handle = await rig.startUpload(rig.uploadInput(source, { tuning }));
-    await rig.until(handle, (progress) => progress.units.done >= 2);
-    await setPassword('something else');
-    rig.sandbox.expireTokens();
-    const parked = await rig.until(handle, (progress) => progress.waitingFor?.kind === 'login');
-    expect(parked.waitingFor?.code).toMatch(/^NDI_E_(WRONG_PASSWORD|LOGIN_EXPIRED)$/);
-    expect(parked.waitingFor?.nextStep).toContain('ndi-courier login');
-    const described = await handle.describe();
-    expect(described.searchAttributes.NdiWaitingFor).toEqual(['login']);
-    await setPassword(user.password);
-    rig.sandbox.faults.clear();
-    await handle.signal(loginSignal, { profile: null });
-    const result: RunResult = await handle.result();
-    expect(result.status).toBe('done');
-    expect(result.problems).toEqual([]);
-    await record(handle, 'upload-waited-for-a-login');
-  });
-
   it('continues as new with nothing lost', async () => {
     const tuning = { ...TEST_TUNING, zipFiles: 5, documentsPerUnit: 40, unitsPerExecution: 4 };
     const handle = await rig.startUpload(rig.uploadInput(source, { tuning }));
@@ -151,5 +124,43 @@ describe('a run', () => {
     const result: RunResult = await second.result();
     expect(result.documents.transferred).toBe(0);
     expect(existsSync(target)).toBe(true);
+  });
+});
+
+describe('a run with a profile', () => {
+  let rig: Rig;
+  beforeAll(async () => {
+    rig = await createRig({ env: { NDI_CLOUD_USERNAME: '', NDI_CLOUD_PASSWORD: '' } });
+    await rig.login(rig.sandbox.users[0]!.password);
+  });
+  afterAll(() => rig?.close());
+
+  it('waits for a login that cannot be renewed, and goes on when there is one', async () => {
+    const user = rig.sandbox.users[0]!;
+    const setPassword = (password: string) =>
+      fetch(`${rig.sandbox.controlUrl}/users/password`, {
+        method: 'POST',
+        body: JSON.stringify({ email: user.email, password }),
+      });
+    rig.sandbox.faults.set({ route: 'PUT object', kind: 'latency', params: { ms: 150 } });
+    const source = join(rig.dir, 'source');
+    await makeDataset(source, { documents: 300, files: 60, fileBytes: 2_000, seed: 9 });
+    const tuning = { ...TEST_TUNING, window: 2, zipFiles: 5 };
+    const handle = await rig.startUpload(rig.uploadInput(source, { tuning }));
+    await rig.until(handle, (progress) => progress.units.done >= 2);
+    await setPassword('something else');
+    rig.sandbox.expireTokens();
+    const parked = await rig.until(handle, (progress) => progress.waitingFor?.kind === 'login');
+    expect(parked.waitingFor?.code).toMatch(/^NDI_E_(WRONG_PASSWORD|LOGIN_EXPIRED)$/);
+    expect(parked.waitingFor?.nextStep).toContain('ndi-courier login');
+    const described = await handle.describe();
+    expect(described.searchAttributes.NdiWaitingFor).toEqual(['login']);
+    rig.sandbox.faults.clear();
+    await rig.login('something else');
+    await handle.signal(loginSignal, { profile: 'default' });
+    const result: RunResult = await handle.result();
+    expect(result.status).toBe('done');
+    expect(result.problems).toEqual([]);
+    await record(handle, 'upload-waited-for-a-login');
   });
 });

@@ -7,9 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { inject } from 'vitest';
+import { createProfileStore, login } from '../../ndi/auth/index.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
 import { type Sandbox, type SandboxOptions, startSandbox } from '../../sandbox/server.ts';
 import { ensureHome, homeAt } from '../../workers/home.ts';
+import { createLogger, installRuntime } from '../../workers/runtime.ts';
 import { runWorker } from '../../workers/worker.ts';
 import {
   DEFAULT_TUNING,
@@ -48,6 +50,8 @@ export interface Rig {
   startDownload(input: DownloadInput): Promise<WorkflowHandle>;
   upload(datasetDir: string, more?: Partial<UploadInput>): Promise<RunResult>;
   download(cloudDatasetId: string, targetDir: string, more?: Partial<DownloadInput>): Promise<RunResult>;
+  /** What `ndi-courier login` does on this site. */
+  login(password: string): Promise<void>;
   /** Waits until the progress is as asked. */
   until(handle: WorkflowHandle, what: (progress: RunProgress) => boolean): Promise<RunProgress>;
   close(): Promise<void>;
@@ -64,6 +68,7 @@ let rigs = 0;
 
 export async function createRig(options: RigOptions = {}): Promise<Rig> {
   rigs += 1;
+  installRuntime(createLogger('error'));
   const dir = mkdtempSync(join(tmpdir(), 'courier-rig-'));
   const sandbox = await startSandbox({
     stateDir: join(dir, 'cloud'),
@@ -159,6 +164,10 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
     startDownload,
     upload: async (datasetDir, more) => (await startUpload(uploadInput(datasetDir, more))).result(),
     download: async (id, target, more) => (await startDownload(downloadInput(id, target, more))).result(),
+    login: async (password) => {
+      const store = createProfileStore({ stateHome: homeDir, env });
+      await login({ store, env, email: user.email, password });
+    },
     until: async (handle, what) => {
       for (;;) {
         const progress = await handle.query(progressQuery);
