@@ -58,7 +58,7 @@ const USERS = [
 ] as const;
 
 /** Fills an empty store; does nothing to one that was seeded before. */
-export async function seedCloud(cloud: Cloud): Promise<void> {
+export function seedCloud(cloud: Cloud): void {
   const { store } = cloud;
   if (store.setting('seeded') !== undefined) return;
   store.transaction(() => {
@@ -88,8 +88,8 @@ export async function seedCloud(cloud: Cloud): Promise<void> {
       }
     }
   });
-  await seedDataset(cloud, SEED_DATASETS.small, 'Dataset: Recordings from a carbon fibre array', 6);
-  await seedDataset(cloud, SEED_DATASETS.large, 'Dataset: Foraging decisions in C. elegans', 20);
+  seedDataset(cloud, SEED_DATASETS.small, 'Dataset: Recordings from a carbon fibre array', 6);
+  seedDataset(cloud, SEED_DATASETS.large, 'Dataset: Foraging decisions in C. elegans', 20);
   store.setSetting('seeded', 'yes');
 }
 
@@ -133,7 +133,7 @@ function body(
   };
 }
 
-async function seedDataset(cloud: Cloud, id: string, name: string, subjects: number): Promise<void> {
+function seedDataset(cloud: Cloud, id: string, name: string, subjects: number): void {
   const { store } = cloud;
   store.run('DELETE FROM bodies WHERE seq IN (SELECT seq FROM documents WHERE dataset_id=?)', id);
   for (const table of ['documents', 'files']) store.run(`DELETE FROM ${table} WHERE dataset_id=?`, id);
@@ -162,9 +162,8 @@ async function seedDataset(cloud: Cloud, id: string, name: string, subjects: num
     const value = new Float64Array(1024).map((_, k) => Math.sin(k / (i + 1)));
     const bytes = new Uint8Array(value.buffer);
     bodies.push(demo(ndiId(id, 200 + i), session, uid, i));
-    const writer = await cloud.bucket.writer(`${id}/${uid}`);
-    await writer.write(bytes);
-    fileArrived(cloud, id, uid, await writer.commit('application/octet-stream'), cloud.now());
+    const stored = cloud.bucket.putSmall(`${id}/${uid}`, bytes, 'application/octet-stream');
+    fileArrived(cloud, id, uid, stored, cloud.now());
   }
   store.transaction(() => {
     for (const document of bodies) insertDocument(store, id, indexBody(document), cloud.now());

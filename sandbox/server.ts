@@ -96,7 +96,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const tokens = createTokens({ store, knobs, now });
   const cloud: Cloud = { store, knobs, tasks, bucket, signer, faults, counters, routes, tokens, now, log };
   const app = createCloudApp(cloud);
-  if (options.seed !== false) await seedCloud(cloud);
+  if (options.seed !== false) seedCloud(cloud);
   const stats = (): ReturnType<Sandbox['stats']> => ({
     documents: rowCount('documents'),
     files: rowCount('files'),

@@ -5,7 +5,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
 import { promisify } from 'node:util';
-import { crc32, createInflateRaw, inflateRaw } from 'node:zlib';
+import { crc32, createInflateRaw, inflateRaw, inflateRawSync } from 'node:zlib';
 
 const inflate = promisify(inflateRaw) as (bytes: Uint8Array, options: object) => Promise<Buffer>;
 
@@ -21,6 +21,8 @@ export interface ZipEntry {
 
 const TAIL_BYTES = 66_000;
 const SMALL_BYTES = 4 * 1024 * 1024;
+/** Below this, a trip through the thread pool takes longer than the work. */
+const SYNC_BYTES = 64 * 1024;
 
 async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
   const buffer = Buffer.allocUnsafe(length);
@@ -90,12 +92,9 @@ function entryAt(directory: Buffer, at: number, nameLength: number, extraLength:
 export async function* readEntry(file: FileHandle, entry: ZipEntry): AsyncGenerator<Uint8Array> {
   if (entry.encrypted) throw new Error('encrypted entry');
   if (entry.method !== 0 && entry.method !== 8) throw new Error(`unknown compression method ${entry.method}`);
-  const header = await readAt(file, entry.offset, 30);
-  if (header.length < 30 || header.readUInt32LE(0) !== 0x04034b50) throw new Error('broken local header');
-  const start = entry.offset + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
   let bytes = 0;
   let crc = 0;
-  for await (const chunk of unpacked(file, entry, start)) {
+  for await (const chunk of unpacked(file, entry)) {
     bytes += chunk.length;
     if (bytes > entry.size) throw new Error('entry is longer than it says');
     crc = crc32(chunk, crc);
@@ -104,12 +103,25 @@ export async function* readEntry(file: FileHandle, entry: ZipEntry): AsyncGenera
   if (bytes !== entry.size || crc >>> 0 !== entry.crc) throw new Error('entry is damaged');
 }
 
-async function* unpacked(file: FileHandle, entry: ZipEntry, start: number): AsyncGenerator<Uint8Array> {
+/** Where the packed bytes start, behind a local header that lies at the start of `header`. */
+function dataStart(header: Buffer): number {
+  if (header.length < 30 || header.readUInt32LE(0) !== 0x04034b50) throw new Error('broken local header');
+  return 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
+}
+
+async function* unpacked(file: FileHandle, entry: ZipEntry): AsyncGenerator<Uint8Array> {
   if (entry.size <= SMALL_BYTES && entry.packedSize <= SMALL_BYTES) {
-    const packed = await readAt(file, start, entry.packedSize);
-    yield entry.method === 0 ? packed : await inflate(packed, { maxOutputLength: entry.size + 1 });
+    // Header and bytes in one read: names and extra fields are short as a rule, and read again where they are not.
+    let block = await readAt(file, entry.offset, 30 + 512 + entry.packedSize);
+    const start = dataStart(block);
+    if (start > 30 + 512) block = await readAt(file, entry.offset, start + entry.packedSize);
+    const packed = block.subarray(start, start + entry.packedSize);
+    const options = { maxOutputLength: entry.size + 1 };
+    if (entry.method === 0) yield packed;
+    else yield entry.size <= SYNC_BYTES ? inflateRawSync(packed, options) : await inflate(packed, options);
     return;
   }
+  const start = entry.offset + dataStart(await readAt(file, entry.offset, 30));
   const raw = async function* (): AsyncGenerator<Buffer> {
     for (let done = 0; done < entry.packedSize; ) {
       const chunk = await readAt(file, start + done, Math.min(1024 * 1024, entry.packedSize - done));

@@ -3,7 +3,7 @@
  * renamed, under a new name each time, so that a reader of the old object keeps its bytes and a crash leaves no half object.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Store } from '../store.ts';
@@ -30,7 +30,9 @@ export interface ObjectWriter {
 export interface Bucket {
   info(key: string): ObjectInfo | undefined;
   open(key: string): Promise<FileHandle | undefined>;
-  writer(key: string): Promise<ObjectWriter>;
+  writer(key: string): ObjectWriter;
+  /** Stores a small object at once, without a trip through the thread pool. */
+  putSmall(key: string, bytes: Uint8Array, contentType: string, readableMs?: number): ObjectInfo;
   /** Makes an object of a finished file of the same file system, by renaming it. */
   adopt(key: string, path: string, size: number, md5: string): Promise<ObjectInfo>;
   /** A path for a temporary file, swept away at the next start. */
@@ -71,9 +73,7 @@ export function createBucket(deps: { store: Store; now: () => number }): Bucket 
     store.get<ObjectRow>('SELECT * FROM objects WHERE key=?', key);
   const discard = (blob: string): void => void rm(blobPath(blob), { force: true }).catch(() => undefined);
 
-  const put = async (path: string, row: Omit<ObjectRow, 'blob' | 'modified_ms'>): Promise<ObjectInfo> => {
-    const blob = randomBytes(12).toString('hex');
-    await rename(path, blobPath(blob));
+  const record = (blob: string, row: Omit<ObjectRow, 'blob' | 'modified_ms'>): ObjectInfo => {
     const before = rowOf(row.key);
     const full: ObjectRow = { ...row, blob, modified_ms: now() };
     store.run(
@@ -89,6 +89,19 @@ export function createBucket(deps: { store: Store; now: () => number }): Bucket 
     if (before !== undefined) discard(before.blob);
     return toInfo(full);
   };
+  const newBlob = (): string => randomBytes(12).toString('hex');
+  const put = async (path: string, row: Omit<ObjectRow, 'blob' | 'modified_ms'>): Promise<ObjectInfo> => {
+    const blob = newBlob();
+    await rename(path, blobPath(blob));
+    return record(blob, row);
+  };
+  const putSmall: Bucket['putSmall'] = (key, bytes, contentType, readableMs = 0) => {
+    const blob = newBlob();
+    // Under its own name at once: no row names it before it is whole.
+    writeFileSync(blobPath(blob), bytes);
+    const md5 = createHash('md5').update(bytes).digest('hex');
+    return record(blob, { key, size: bytes.length, md5, content_type: contentType, readable_ms: readableMs });
+  };
 
   return {
     info: (key) => {
@@ -99,23 +112,17 @@ export function createBucket(deps: { store: Store; now: () => number }): Bucket 
       const row = rowOf(key);
       return row === undefined ? undefined : open(blobPath(row.blob), 'r');
     },
-    writer: async (key) => {
+    putSmall,
+    writer: (key) => {
       const path = temporaryPath();
-      const file = await open(path, 'wx');
-      const output = createOutput(file);
+      const output = createOutput(path);
       return {
         write: output.write,
         bytes: output.bytes,
         commit: async (contentType, readableMs = 0) => {
-          let md5: string;
-          try {
-            md5 = await output.finish();
-          } catch (error) {
-            await file.close();
-            await rm(path, { force: true });
-            throw error;
-          }
-          await file.close();
+          const small = output.small();
+          if (small !== undefined) return putSmall(key, small, contentType, readableMs);
+          const md5 = await output.finish();
           return put(path, {
             key,
             size: output.bytes(),
@@ -124,11 +131,7 @@ export function createBucket(deps: { store: Store; now: () => number }): Bucket 
             readable_ms: readableMs,
           });
         },
-        abort: async () => {
-          await output.finish().catch(() => undefined);
-          await file.close().catch(() => undefined);
-          await rm(path, { force: true });
-        },
+        abort: () => output.abort(),
       };
     },
     adopt: (key, path, size, md5) =>
@@ -152,6 +155,8 @@ export function createBucket(deps: { store: Store; now: () => number }): Bucket 
 
 /** Chunks are gathered up to this before they are written. */
 const LOT_BYTES = 1024 * 1024;
+/** An object of up to this is written in one go. */
+const SMALL_BYTES = 256 * 1024;
 /** So many bytes may wait for the disk before the sender has to. */
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 
@@ -159,8 +164,9 @@ const MAX_WAITING_BYTES = 4 * 1024 * 1024;
  * Appends to a file and hashes at the same time: while the thread pool writes one lot of chunks, this thread hashes the next.
  * One gathered write per lot, for a call per 64 KiB chunk would cost more than the copy.
  */
-function createOutput(file: FileHandle) {
+function createOutput(path: string) {
   const hash = createHash('md5');
+  let file: FileHandle | undefined;
   let bytes = 0;
   let written = 0;
   let queue: Uint8Array[] = [];
@@ -168,6 +174,7 @@ function createOutput(file: FileHandle) {
   let flushing: Promise<void> | undefined;
   let failure: { cause: unknown } | undefined;
   const flush = async (): Promise<void> => {
+    file ??= await open(path, 'wx');
     while (queue.length > 0) {
       let lot = queue;
       let left = waitingBytes;
@@ -192,6 +199,11 @@ function createOutput(file: FileHandle) {
       });
     return flushing;
   };
+  const abort = async (): Promise<void> => {
+    await flushing;
+    await file?.close();
+    await rm(path, { force: true });
+  };
   return {
     bytes: () => bytes,
     write: (chunk: Uint8Array): Promise<void> | undefined => {
@@ -202,11 +214,22 @@ function createOutput(file: FileHandle) {
       hash.update(chunk);
       return waitingBytes >= MAX_WAITING_BYTES ? start() : undefined;
     },
-    /** Waits for the disk; answers the MD5 in hex. */
+    /** All bytes, where none has gone to the disk yet. */
+    small: (): Uint8Array | undefined =>
+      file === undefined && flushing === undefined && failure === undefined && bytes <= SMALL_BYTES
+        ? Buffer.concat(queue)
+        : undefined,
+    /** Waits for the disk and closes; answers the MD5 in hex. Throws what writing threw, and leaves no file then. */
     finish: async (): Promise<string> => {
-      while (failure === undefined && (flushing !== undefined || queue.length > 0)) await start();
-      if (failure !== undefined) throw failure.cause;
+      while (failure === undefined && (flushing !== undefined || queue.length > 0 || file === undefined))
+        await start();
+      if (failure !== undefined) {
+        await abort();
+        throw failure.cause;
+      }
+      await file?.close();
       return hash.digest('hex');
     },
+    abort,
   };
 }

@@ -151,7 +151,7 @@ async function put(exchange: Exchange): Promise<void> {
 /** Streams the body into the bucket. Undefined: the connection broke, or the digest was wrong, and nothing is stored. */
 async function takeBody(exchange: Exchange, length: number): Promise<ObjectInfo | undefined> {
   const { deps, request, key, hits } = exchange;
-  const writer = await deps.bucket.writer(key);
+  const writer = deps.bucket.writer(key);
   const intake = intakeOf(hits, request);
   const corrupt = findHit(hits, 'corrupt-put');
   const flipAt = corrupt === undefined ? -1 : param(corrupt, 'atByte', Math.floor(length / 2));
