@@ -18,6 +18,8 @@ export interface Knobs {
   /** From publish, unpublish or undelete to its effect. */
   lifecycleDelayMs: number;
   fileListing: FileListing;
+  /** `opaque`: ETags that are no MD5, as KMS-encrypted buckets give them (§10 row 19). */
+  etag: 'md5' | 'opaque';
   /** Added to the clock by which tokens, URLs, deletions and delays are judged. */
   clockOffsetMs: number;
 }
@@ -30,6 +32,7 @@ export const DEFAULT_KNOBS: Knobs = {
   bulkDownloadDelayMs: 300,
   lifecycleDelayMs: 300,
   fileListing: 'both',
+  etag: 'md5',
   clockOffsetMs: 0,
 };
 
@@ -40,6 +43,8 @@ export function knobProblem(change: Record<string, unknown>): string | undefined
     if (name === 'fileListing') {
       if (value !== 'embedded' && value !== 'keyset' && value !== 'both')
         return 'fileListing: embedded|keyset|both';
+    } else if (name === 'etag') {
+      if (value !== 'md5' && value !== 'opaque') return 'etag: md5|opaque';
     } else if (typeof value !== 'number' || !Number.isFinite(value)) return `${name} must be a number`;
     else if (value < 0 && name !== 'clockOffsetMs') return `${name} must not be negative`;
   }

@@ -81,3 +81,34 @@ test('the command prints one line when ready and ends with 0 on SIGTERM', async 
     await rm(folder, { recursive: true, force: true });
   }
 });
+
+test('what is past its purge time is swept away, with the objects of its dataset', async () => {
+  const held = await testSandbox();
+  try {
+    const lab = await held.login('lab@sandbox.test');
+    const before = held.sandbox.stats();
+    const [gone, kept] = [await makeDataset(lab), await makeDataset(lab)];
+    for (const dataset of [gone, kept]) {
+      const { url } = (await lab.call('GET', `/datasets/${lab.user.organizationId}/${dataset}/files/u1`))
+        .body;
+      await fetch(url, { method: 'PUT', body: 'bytes' });
+      await lab.call('POST', `/datasets/${dataset}/documents`, ndiBody(1));
+    }
+    await lab.call('DELETE', `/datasets/${gone}?when=now`);
+    held.sandbox.sweep();
+    expect(held.sandbox.stats().objects).toBe(before.objects + 2);
+    held.sandbox.knobs.clockOffsetMs = 120_000;
+    held.sandbox.sweep();
+    held.sandbox.knobs.clockOffsetMs = 0;
+    const after = held.sandbox.stats();
+    expect(after).toMatchObject({
+      objects: before.objects + 1,
+      documents: before.documents + 1,
+      files: before.files + 1,
+    });
+    const { body } = await lab.call('GET', `/datasets/${kept}/files/u1/detail`);
+    expect((await fetchReply(body.downloadUrl)).text).toBe('bytes');
+  } finally {
+    await held.close();
+  }
+});

@@ -76,6 +76,8 @@ export interface Sandbox {
     rssBytes: number;
     cpuSeconds: number;
   };
+  /** Takes away now what is past its purge time; happens by itself now and then. */
+  sweep(): void;
   /** Ends connections and running work at a safe point; unfinished work goes on at the next start on this folder. */
   close(): Promise<void>;
 }
@@ -123,7 +125,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const objects = faults.wrap(
     'objects',
     objectNamer,
-    createObjectListener({ bucket, signer, faults, counters, now, onPut, log }),
+    createObjectListener({ bucket, signer, faults, counters, knobs, now, onPut, log }),
   );
   // Chunks of up to 1 MiB: the default of 16 KiB would spend its time in calls.
   const objectServer = createServer({ highWaterMark: 1024 * 1024, requestTimeout: 0 }, objects);
@@ -143,6 +145,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     knobs,
     expireTokens: () => tokens.expireAll(),
     stats,
+    sweep: () => sweeper.sweep(),
     close: async () => {
       sweeper.stop();
       await Promise.all([stop(apiServer), stop(objectServer)]);

@@ -2,22 +2,28 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ObjectInfo } from './bucket.ts';
 
-const lists = (header: string, md5: string): boolean =>
+const lists = (header: string, etag: string): boolean =>
   header
     .split(',')
-    .some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === `"${md5}"` || tag.trim() === md5);
+    .some(
+      (tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag || `"${tag.trim()}"` === etag,
+    );
 
 const seconds = (ms: number): number => Math.floor(ms / 1000);
 
 /** 412 or 304 where a precondition does not hold, undefined where the object is to be sent. */
-export function preconditionStatus(headers: IncomingHttpHeaders, info: ObjectInfo): 304 | 412 | undefined {
+export function preconditionStatus(
+  headers: IncomingHttpHeaders,
+  info: ObjectInfo,
+  etag: string,
+): 304 | 412 | undefined {
   const { 'if-match': match, 'if-none-match': noneMatch } = headers;
   const unmodified = Date.parse(headers['if-unmodified-since'] ?? '');
   const modified = Date.parse(headers['if-modified-since'] ?? '');
   if (match !== undefined) {
-    if (!lists(match, info.md5)) return 412;
+    if (!lists(match, etag)) return 412;
   } else if (!Number.isNaN(unmodified) && seconds(info.modifiedMs) > seconds(unmodified)) return 412;
-  if (noneMatch !== undefined) return lists(noneMatch, info.md5) ? 304 : undefined;
+  if (noneMatch !== undefined) return lists(noneMatch, etag) ? 304 : undefined;
   if (!Number.isNaN(modified) && seconds(info.modifiedMs) <= seconds(modified)) return 304;
   return undefined;
 }
@@ -32,13 +38,14 @@ export interface ByteRange {
 export function rangeOf(
   headers: IncomingHttpHeaders,
   info: ObjectInfo,
+  etag: string,
 ): ByteRange | 'unsatisfiable' | undefined {
   const found = /^bytes=(\d*)-(\d*)$/.exec((headers.range ?? '').trim());
   if (found === null) return undefined;
   const ifRange = String(headers['if-range'] ?? '') || undefined;
   if (ifRange !== undefined) {
     const same = ifRange.includes('"')
-      ? lists(ifRange, info.md5)
+      ? lists(ifRange, etag)
       : seconds(info.modifiedMs) <= seconds(Date.parse(ifRange));
     if (!same) return undefined;
   }

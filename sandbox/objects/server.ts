@@ -6,6 +6,7 @@ import type { IncomingMessage, OutgoingHttpHeaders, RequestListener, ServerRespo
 import type { Counters } from '../counters.ts';
 import { intakeOf } from '../fault-wire.ts';
 import { type FaultHit, type Faults, findHit, param } from '../faults.ts';
+import type { Knobs } from '../knobs.ts';
 import type { Bucket, ObjectInfo } from './bucket.ts';
 import { preconditionStatus, rangeOf } from './conditions.ts';
 import type { Signer } from './sign.ts';
@@ -20,6 +21,7 @@ export interface ObjectServerDeps {
   readonly signer: Signer;
   readonly faults: Faults;
   readonly counters: Counters;
+  readonly knobs: Knobs;
   readonly now: () => number;
   /** Called after an object is stored, before the answer goes out: where imports and file rows start. */
   readonly onPut: (info: ObjectInfo, hits: readonly FaultHit[]) => void;
@@ -124,6 +126,9 @@ function refuseUnsigned(exchange: Exchange): boolean {
   return true;
 }
 
+const etagOf = (knobs: Knobs, { md5 }: ObjectInfo): string =>
+  knobs.etag === 'md5' ? `"${md5}"` : `"${[...md5].reverse().join('')}"`;
+
 async function put(exchange: Exchange): Promise<void> {
   const { deps, request, response, key, hits } = exchange;
   const length = request.headers['content-length'];
@@ -145,7 +150,7 @@ async function put(exchange: Exchange): Promise<void> {
   const info = await takeBody(exchange, Number(length));
   if (info === undefined) return;
   deps.onPut(info, hits);
-  send(exchange, 200, { ETag: `"${info.md5}"`, 'Content-Length': 0 });
+  send(exchange, 200, { ETag: etagOf(deps.knobs, info), 'Content-Length': 0 });
 }
 
 /** Streams the body into the bucket. Undefined: the connection broke, or the digest was wrong, and nothing is stored. */
@@ -223,18 +228,19 @@ async function get(exchange: Exchange): Promise<void> {
     const message = "The operation is not valid for the object's storage class";
     return refuse(exchange, 403, 'InvalidObjectState', message, { StorageClass: 'GLACIER' });
   }
+  const etag = etagOf(deps.knobs, info);
   const headers: OutgoingHttpHeaders = {
     'Last-Modified': new Date(info.modifiedMs).toUTCString(),
-    ETag: `"${info.md5}"`,
+    ETag: etag,
     'Accept-Ranges': 'bytes',
   };
-  const unmet = preconditionStatus(request.headers, info);
+  const unmet = preconditionStatus(request.headers, info, etag);
   if (unmet === 304) return send(exchange, 304, headers);
   if (unmet === 412) {
     const message = 'At least one of the pre-conditions you specified did not hold';
     return refuse(exchange, 412, 'PreconditionFailed', message);
   }
-  const range = rangeOf(request.headers, info);
+  const range = rangeOf(request.headers, info, etag);
   if (range === 'unsatisfiable') {
     response.setHeader('Content-Range', `bytes */${info.size}`);
     const extra = { RangeRequested: String(request.headers.range), ActualObjectSize: String(info.size) };
