@@ -3,11 +3,11 @@
  * `inject('temporalAddress')`; workflow ids and queues must be its own. On a machine that never had the Temporal CLI,
  * this makes one first, which may take minutes and says so.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { globSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { startTemporalServer } from '../../workers/server.ts';
+import { startTemporalServer, stopOrphanedServer } from '../../workers/server.ts';
 import { findTemporalCli } from '../../workers/temporal-cli.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/contracts.ts';
 
@@ -21,10 +21,30 @@ declare module 'vitest' {
   }
 }
 
+const PREFIX = 'courier-test-server-';
+/** Younger folders may belong to a run that is just starting. */
+const LEFT_BEHIND_AFTER_MS = 60_000;
+
+/** What a run that was killed left behind; the servers of runs that live are in use and stay. */
+async function tidy(log: (line: string) => void): Promise<void> {
+  for (const name of globSync(`${PREFIX}*`, { cwd: tmpdir() })) {
+    const old = join(tmpdir(), name);
+    const age = Date.now() - (statSync(old, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+    if (age < LEFT_BEHIND_AFTER_MS) continue;
+    try {
+      await stopOrphanedServer(join(old, 'temporal.sqlite'), log);
+      rmSync(old, { recursive: true, force: true });
+    } catch {
+      // In use, or somebody else's.
+    }
+  }
+}
+
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const log = (line: string) => console.log(`[setup] ${line}`);
+  await tidy(log);
   const cli = await findTemporalCli({ log });
-  const dir = mkdtempSync(join(tmpdir(), 'courier-test-server-'));
+  const dir = mkdtempSync(join(tmpdir(), PREFIX));
   const dbFile = join(dir, 'temporal.sqlite');
   const server = await startTemporalServer({
     cliPath: cli.path,
