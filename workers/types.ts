@@ -1,5 +1,5 @@
 /** What the supervisor hands to a worker process, and `worker-main.ts` to `runWorker` in `worker.ts`. */
-import type { NativeConnectionOptions } from '@temporalio/worker';
+import type { ActivityInterceptorsFactory, NativeConnectionOptions } from '@temporalio/worker';
 import type { Env, Home } from './home.ts';
 import type { Log } from './log.ts';
 
@@ -21,6 +21,8 @@ export interface RunWorkerOptions {
   /** Stop: take no new work, give running activities `graceMs`, then resolve. */
   readonly signal: AbortSignal;
   readonly graceMs: number;
+  /** Around every step. For tests that end the process at a step's very boundary. */
+  readonly activityInterceptors?: readonly ActivityInterceptorsFactory[];
   /** To be called once all queues are polled. */
   onReady(): void;
 }

@@ -47,6 +47,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
           ...common,
           taskQueue: siteQueue(options.siteId),
           activities: createSiteActivities(site.composition.deps),
+          interceptors: { activity: [...(options.activityInterceptors ?? [])] },
           maxConcurrentActivityTaskExecutions: MAX_SITE_STEPS,
           maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
           // Nothing is lost by a stop: steps are told at once and go on at the next start.
