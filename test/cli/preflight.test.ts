@@ -13,9 +13,9 @@ import { isCourierError } from '../../errors/index.ts';
 import { linkRemote } from '../../ndi/dataset/finish.ts';
 import { databasePath } from '../../ndi/dataset/layout.ts';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
-import { fingerprint, tamper } from '../../ndi/dataset/testing.ts';
 import { SEED_DATASETS } from '../../sandbox/seed.ts';
 import { type Sandbox, startSandbox } from '../../sandbox/server.ts';
+import { fingerprint, tamper } from '../fixtures/dataset.ts';
 
 const UNKNOWN = 'ffffffffffffffffffffffff';
 
