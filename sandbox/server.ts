@@ -25,7 +25,7 @@ import { createCounters } from './counters.ts';
 import { createFaults, type FaultControl, type RouteNamer } from './faults.ts';
 import { DEFAULT_KNOBS, type Knobs } from './knobs.ts';
 import { createBucket } from './objects/bucket.ts';
-import { createObjectListener, keyOf } from './objects/server.ts';
+import { createObjectListener, keyOf, type ObjectServerDeps } from './objects/server.ts';
 import { createSigner } from './objects/sign.ts';
 import { createRouteTable } from './routes.ts';
 import { seedCloud } from './seed.ts';
@@ -58,6 +58,15 @@ export interface SandboxUser {
   isAdmin: boolean;
 }
 
+export interface SandboxStats {
+  documents: number;
+  files: number;
+  objects: number;
+  pendingTasks: number;
+  rssBytes: number;
+  cpuSeconds: number;
+}
+
 export interface Sandbox {
   /** `http://127.0.0.1:P/v1` */
   apiUrl: string;
@@ -68,14 +77,7 @@ export interface Sandbox {
   /** Live: changes take effect at the next use. */
   knobs: Knobs;
   expireTokens(): void;
-  stats(): {
-    documents: number;
-    files: number;
-    objects: number;
-    pendingTasks: number;
-    rssBytes: number;
-    cpuSeconds: number;
-  };
+  stats(): SandboxStats;
   /** Takes away now what is past its purge time; happens by itself now and then. */
   sweep(): void;
   /** Ends connections and running work at a safe point; unfinished work goes on at the next start on this folder. */
@@ -84,74 +86,87 @@ export interface Sandbox {
 
 /** Starts a sandbox on a state folder. Throws what listening or opening the state throws. */
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
-  const log = options.log ?? (() => undefined);
-  const knobs = knobsOf(options);
-  const now = (): number => Date.now() + knobs.clockOffsetMs;
-  const store = openStore(options.stateDir);
-  const counters = createCounters();
-  const routes = createRouteTable();
-  const faults = createFaults({ routes, counters });
-  const bucket = createBucket({ store, now });
-  const tasks = createTasks({ store, now, log });
   const urls = { api: '', objects: '' };
-  const signer = createSigner({ secret: stateSecret(store, 'urlSecret'), baseUrl: () => urls.objects, now });
-  const tokens = createTokens({ store, knobs, now });
-  const cloud: Cloud = { store, knobs, tasks, bucket, signer, faults, counters, routes, tokens, now, log };
-  const app = createCloudApp(cloud);
+  const cloud = openCloud(options, () => urls.objects);
+  const stats = (): SandboxStats => statsOf(cloud);
+  const status = (): Record<string, unknown> => ({ ...urls, knobs: cloud.knobs, stats: stats() });
+  const { apiServer, objectServer } = createServers(cloud, status);
   if (options.seed !== false) seedCloud(cloud);
-  const stats = (): ReturnType<Sandbox['stats']> => ({
-    documents: rowCount('documents'),
-    files: rowCount('files'),
-    objects: rowCount('objects'),
-    pendingTasks: tasks.pending(),
-    rssBytes: process.memoryUsage.rss(),
-    cpuSeconds: (process.cpuUsage().user + process.cpuUsage().system) / 1e6,
-  });
-  const rowCount = (table: string): number =>
-    store.get<{ n: number }>(`SELECT count(*) n FROM ${table}`)?.n ?? 0;
-  const control = createControlApp({ cloud, status: () => ({ ...urls, knobs, stats: stats() }) });
-
-  const api = faults.wrap(
-    'api',
-    apiNamer(routes),
-    getRequestListener(app.fetch, { overrideGlobalObjects: false }),
-  );
-  const controlListener = getRequestListener(control.fetch, { overrideGlobalObjects: false });
-  const apiServer = createServer((request, response) =>
-    isControl(request.url) ? void controlListener(request, response) : api(request, response),
-  );
-  const onPut: Parameters<typeof createObjectListener>[0]['onPut'] = (info, hits) =>
-    objectArrived(cloud, info, hits);
-  const objects = faults.wrap(
-    'objects',
-    objectNamer,
-    createObjectListener({ bucket, signer, faults, counters, knobs, now, onPut, log }),
-  );
-  // Chunks of up to 1 MiB: the default of 16 KiB would spend its time in calls.
-  const objectServer = createServer({ highWaterMark: 1024 * 1024, requestTimeout: 0 }, objects);
-  objectServer.on('checkContinue', objects as RequestListener);
-  for (const server of [apiServer, objectServer]) server.keepAliveTimeout = 65_000;
-
   urls.api = `${await listen(apiServer, options.port ?? 0)}/v1`;
   urls.objects = await listen(objectServer, options.objectsPort ?? 0);
-  tasks.wake();
+  cloud.tasks.wake();
   const sweeper = createSweeper(cloud);
   return {
     apiUrl: urls.api,
     objectsUrl: urls.objects,
     controlUrl: urls.api.replace(/\/v1$/, '/control'),
     users: usersOf(cloud),
-    faults,
-    knobs,
-    expireTokens: () => tokens.expireAll(),
+    faults: cloud.faults,
+    knobs: cloud.knobs,
+    expireTokens: () => cloud.tokens.expireAll(),
     stats,
     sweep: () => sweeper.sweep(),
     close: async () => {
       sweeper.stop();
       await Promise.all([stop(apiServer), stop(objectServer)]);
-      await tasks.close();
-      store.close();
+      await cloud.tasks.close();
+      cloud.store.close();
     },
+  };
+}
+
+function openCloud(options: SandboxOptions, objectsUrl: () => string): Cloud {
+  const log = options.log ?? (() => undefined);
+  const knobs = knobsOf(options);
+  const now = (): number => Date.now() + knobs.clockOffsetMs;
+  const store = openStore(options.stateDir);
+  const counters = createCounters();
+  const routes = createRouteTable();
+  return {
+    store,
+    knobs,
+    counters,
+    routes,
+    now,
+    log,
+    faults: createFaults({ routes, counters }),
+    bucket: createBucket({ store, now }),
+    tasks: createTasks({ store, now, log }),
+    signer: createSigner({ secret: stateSecret(store, 'urlSecret'), baseUrl: objectsUrl, now }),
+    tokens: createTokens({ store, knobs, now }),
+  };
+}
+
+function createServers(cloud: Cloud, status: () => Record<string, unknown>) {
+  const listenerOf = (fetch: FetchOf): RequestListener =>
+    getRequestListener(fetch, { overrideGlobalObjects: false });
+  const app = createCloudApp(cloud);
+  const api = cloud.faults.wrap('api', apiNamer(cloud.routes), listenerOf(app.fetch));
+  const control = listenerOf(createControlApp({ cloud, status }).fetch);
+  const apiServer = createServer((request, response) =>
+    isControl(request.url) ? control(request, response) : api(request, response),
+  );
+  const onPut: ObjectServerDeps['onPut'] = (info, hits) => objectArrived(cloud, info, hits);
+  const objects = cloud.faults.wrap('objects', objectNamer, createObjectListener({ ...cloud, onPut }));
+  // Chunks of up to 1 MiB: the default of 16 KiB would spend its time in calls.
+  const objectServer = createServer({ highWaterMark: 1024 * 1024, requestTimeout: 0 }, objects);
+  objectServer.on('checkContinue', objects);
+  for (const server of [apiServer, objectServer]) server.keepAliveTimeout = 65_000;
+  return { apiServer, objectServer };
+}
+
+type FetchOf = Parameters<typeof getRequestListener>[0];
+
+function statsOf({ store, tasks }: Cloud): SandboxStats {
+  const rows = (table: string): number => store.get<{ n: number }>(`SELECT count(*) n FROM ${table}`)?.n ?? 0;
+  const { user, system } = process.cpuUsage();
+  return {
+    documents: rows('documents'),
+    files: rows('files'),
+    objects: rows('objects'),
+    pendingTasks: tasks.pending(),
+    rssBytes: process.memoryUsage.rss(),
+    cpuSeconds: (user + system) / 1e6,
   };
 }
 
