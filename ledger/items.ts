@@ -100,14 +100,15 @@ export function openItems(
         const unlessSettled =
           change.state === 'sending' || change.state === 'sent' ? `AND state NOT IN ('done', 'skipped')` : '';
         for (const id of ids) {
+          // An empty digest is one that was not made: `transfer` says it so.
           db.run(
             `UPDATE items SET state = ?, cloud_id = coalesce(?, cloud_id), sha256_hex = coalesce(?, sha256_hex),
                md5_hex = coalesce(?, md5_hex), size_bytes = coalesce(?, size_bytes), error_code = ?, error_detail = ?
              WHERE run = ? AND kind = ? AND id = ? ${unlessSettled}`,
             change.state,
             change.cloudId ?? null,
-            change.sha256Hex ?? null,
-            change.md5Hex ?? null,
+            change.sha256Hex || null,
+            change.md5Hex || null,
             change.sizeBytes ?? null,
             change.errorCode ?? null,
             change.errorDetail ?? null,

@@ -226,6 +226,8 @@ describe('items', () => {
   it('keep what they learnt, and lose their error with their failure', () => {
     plan([fileItem(1, 0)]);
     ledger.markItems(RUN, 'file', ['file1'], { state: 'sent', cloudId: 'c', md5Hex: 'm', sizeBytes: 5 });
+    ledger.markItems(RUN, 'file', ['file1'], { state: 'sent', md5Hex: '', sha256Hex: '' });
+    expect(ledger.item(RUN, 'file', 'file1')).toMatchObject({ md5Hex: 'm', sha256Hex: null });
     ledger.markItems(RUN, 'file', ['file1'], {
       state: 'failed',
       errorCode: 'NDI_E_FILE_MISSING',

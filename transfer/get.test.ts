@@ -90,6 +90,7 @@ describe('getToFile', () => {
       const result = await getToFile(server.url('o'), target, {
         ...SMALL_PARTS,
         expectedSizeBytes: size,
+        hash: 'both',
         onBytes: (moved) => (counted += moved),
       });
       expect(result).toEqual({

@@ -162,7 +162,7 @@ async function intoPartial(
   // Neither truncated nor made anew when it exists: another try for the same object may be writing it.
   const file = await open(partial, constants.O_RDWR | constants.O_CREAT, 0o644);
   const small = sizeBytes <= INLINE_HASH_BYTES;
-  const follower = followFile(file.fd, small ? 'none' : (options.hash ?? 'both'), partial);
+  const follower = followFile(file.fd, small ? 'none' : (options.hash ?? 'md5'), partial);
   try {
     if (!small) await file.truncate(sizeBytes);
     const parts = createParts(
@@ -194,7 +194,7 @@ async function intoPartial(
 async function hashSmall(file: FileHandle, sizeBytes: number, options: GetOptions): Promise<Digests> {
   const bytes = Buffer.allocUnsafe(sizeBytes);
   await file.read(bytes, 0, sizeBytes, 0);
-  return hashBytes(bytes, options.hash ?? 'both');
+  return hashBytes(bytes, options.hash ?? 'md5');
 }
 
 function verify(job: Job, { md5Hex }: Digests, tag: ObjectTag): void {

@@ -59,7 +59,7 @@ export async function putBytes(
   bytes: Uint8Array,
   options: TransferOptions = {},
 ): Promise<PutResult> {
-  const digests = hashBytes(bytes, options.hash ?? 'both');
+  const digests = hashBytes(bytes, options.hash ?? 'md5');
   const tag = await put(url, bytes.length, options, (watch) => paced(bytes, options, watch));
   return checked(url, bytes.length, digests, tag);
 }
@@ -76,9 +76,9 @@ export async function putStream(
   { open: openStream, sizeBytes }: StreamToPut,
   options: TransferOptions = {},
 ): Promise<PutResult> {
-  let hasher = startHash(options.hash ?? 'both');
+  let hasher = startHash(options.hash ?? 'md5');
   const tag = await put(url, sizeBytes, options, async function* (watch) {
-    hasher = startHash(options.hash ?? 'both');
+    hasher = startHash(options.hash ?? 'md5');
     let sent = 0;
     for await (const piece of openStream()) {
       sent += piece.length;
@@ -114,7 +114,7 @@ async function putLargeFile(
   path: string,
   options: TransferOptions,
 ): Promise<PutResult> {
-  const follower = followFile(file.fd, options.hash ?? 'both', path);
+  const follower = followFile(file.fd, options.hash ?? 'md5', path);
   try {
     const tag = await put(url, before.size, options, (watch) =>
       readPieces(file, path, before.size, options, watch, follower.advance),

@@ -12,7 +12,10 @@ export interface TransferOptions {
   readonly throttle?: Throttle;
   /** Default: one keep-alive pool for the process. */
   readonly dispatcher?: Dispatcher;
-  /** Which digests are wanted. Default `both`; MD5 is the dearer one and is what an ETag is compared with. */
+  /**
+   * Which digests are wanted. Default `md5`, which an ETag is compared with; SHA-256 costs half as much again. `none` and `sha256`
+   * give up the comparison.
+   */
   readonly hash?: HashChoice;
   /**
    * Answers that mean "not yet" to this caller: NDI_E_NOT_READY instead of NDI_E_URL_EXPIRED (403) or NDI_E_NOT_FOUND
