@@ -26,7 +26,7 @@ import { checkCloudId, preflightDownload, preflightUpload, uploadTarget } from '
 import type { RunHandle } from './run-handle.ts';
 import { createRuns, type Runs } from './runs.ts';
 import { createService, type Service } from './service.ts';
-import { startRun } from './start.ts';
+import { type StartRun, startRun } from './start.ts';
 
 export interface CourierOptions {
   /** Instead of `process.env`: COURIER_HOME, NDI_CLOUD_*, TEMPORAL_*. */
@@ -159,7 +159,7 @@ async function upload(context: Context, asked: UploadOptions): Promise<RunHandle
       metadataPath,
       tuning: tuned(settings.window, settings.tuning),
     };
-    return await startRun(await context.link(), {
+    return await begin(context, {
       workflow: 'uploadDataset',
       workflowId: uploadWorkflowId(identity.datasetId, site),
       taskQueue: COURIER_QUEUE,
@@ -199,7 +199,7 @@ async function download(context: Context, asked: DownloadOptions): Promise<RunHa
       mode: settings.mode,
       tuning: tuned(settings.window, settings.tuning),
     };
-    return await startRun(await context.link(), {
+    return await begin(context, {
       workflow: 'downloadDataset',
       workflowId: downloadWorkflowId(cloudDatasetId, site, targetDir),
       taskQueue: COURIER_QUEUE,
@@ -214,6 +214,17 @@ async function download(context: Context, asked: DownloadOptions): Promise<RunHa
   } finally {
     await account.client.close();
   }
+}
+
+async function begin(context: Context, run: StartRun): Promise<RunHandle> {
+  const link = await context.link();
+  const handle = await startRun(link, run, context.log);
+  if (!link.embedded && (await context.service.pollers(run.input.site)).site === 0) {
+    context.log(
+      `No worker serves this computer (site ${run.input.site}) yet; the run waits for one: ndi-courier up`,
+    );
+  }
+  return handle;
 }
 
 /** The run's page in Temporal's Web UI. */

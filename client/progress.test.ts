@@ -71,6 +71,11 @@ describe('the merged view of a run', () => {
     expect(mergeProgress(record({ pending: much }), over, undefined).bytes.transferred).toBe(1_200);
   });
 
+  it('does not take bytes that are only looked at for bytes that moved', () => {
+    const pending = [step({ heartbeat: { ...beat(300), unit: null } })];
+    expect(mergeProgress(record({ pending }), answer(), undefined).bytes.transferred).toBe(100);
+  });
+
   it('does not count the bytes of a try that has failed', () => {
     const pending = [
       step({ state: 'scheduled', attempt: 3, heartbeat: beat(300), lastFailure: failure('NDI_E_NETWORK') }),

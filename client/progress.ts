@@ -167,7 +167,8 @@ export function mergeProgress(
 ): Progress {
   const base = answer ?? recorded(record, last);
   const flights = record.pending.map(inFlight);
-  const flying = flights.reduce((sum, flight) => sum + Math.max(0, flight.bytes), 0);
+  // Steps that are no unit (comparing, checking) read bytes, too; those are not moved.
+  const flying = flights.reduce((sum, { unit, bytes }) => sum + (unit === null ? 0 : Math.max(0, bytes)), 0);
   const { total, transferred } = base.bytes;
   return {
     ...base,

@@ -1,5 +1,10 @@
 /** Starting a run: the id is the lock, so a run that is already going on is attached to, and an ended one starts anew. */
-import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/client';
+import {
+  type Client,
+  WorkflowIdConflictPolicy,
+  WorkflowIdReusePolicy,
+  WorkflowNotFoundError,
+} from '@temporalio/client';
 import { defineSearchAttributeKey, type SearchAttributePair, SearchAttributeType } from '@temporalio/common';
 import type { DownloadInput, Operation, SEARCH_ATTRIBUTES, UploadInput } from '../workflows/contracts.ts';
 import type { Link } from './connection.ts';
@@ -23,8 +28,12 @@ export interface StartRun {
 /** Temporal cuts nothing: a longer summary is an error (400 bytes). */
 const MAX_SUMMARY_BYTES = 390;
 
-export async function startRun(link: Link, run: StartRun): Promise<RunHandle> {
+export async function startRun(link: Link, run: StartRun, log: (line: string) => void): Promise<RunHandle> {
   const { client } = link;
+  const since = await goingOnSince(client, run.workflowId);
+  if (since !== undefined) {
+    log(`This ${run.operation} is going on since ${since.toISOString()}; options given now are not used.`);
+  }
   const handle = await client.workflow.start(run.workflow, {
     args: [run.input],
     taskQueue: run.taskQueue,
@@ -42,6 +51,17 @@ export async function startRun(link: Link, run: StartRun): Promise<RunHandle> {
     workflowId: run.workflowId,
     runId: handle.firstExecutionRunId,
   });
+}
+
+/** Only to tell: whether one goes on is decided by the start itself. */
+async function goingOnSince(client: Client, workflowId: string): Promise<Date | undefined> {
+  try {
+    const { status, startTime } = await client.workflow.getHandle(workflowId).describe();
+    return status.name === 'RUNNING' ? startTime : undefined;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
 }
 
 function searchAttributes(run: StartRun): SearchAttributePair[] {

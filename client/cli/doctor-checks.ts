@@ -165,9 +165,9 @@ async function worker({ courier }: CheckContext): Promise<Check> {
 
 async function login({ courier, profile }: CheckContext): Promise<Check> {
   try {
-    const { user, baseUrl, by } = await courier.accounts.whoami({ profile });
+    const { user, by } = await courier.accounts.whoami({ profile });
     const organizations = user.organizations.map((organization) => organization.name).join(', ');
-    return ok('login', `${user.email} (${organizations}) at ${baseUrl}, by ${by}`);
+    return ok('login', `${by} (${organizations})`);
   } catch (error) {
     return failed('login', error, isCourierError(error, 'NDI_E_NO_CREDENTIALS') ? 'warn' : 'fail');
   }

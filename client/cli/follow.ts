@@ -52,9 +52,9 @@ export async function follow(
   const emit = jsonEmitter(invocation, options.json);
   try {
     for await (const progress of handle.watch({ signal })) {
-      last = progress;
-      view.show(progress);
-      emit(progress);
+      last = explained(progress, invocation.env);
+      view.show(last);
+      emit(last);
       if (needsSomebody(progress) && !isAttended(invocation)) break;
     }
   } catch (error) {
@@ -71,6 +71,14 @@ export async function follow(
   }
   view.stop(false);
   return conclude(handle, invocation, options, last);
+}
+
+/** The service has the environment that it was started with, which need not be that of this terminal. */
+function explained(progress: Progress, env: Invocation['env']): Progress {
+  const { waitingFor } = progress;
+  if (waitingFor?.kind !== 'login' || !(env.NDI_CLOUD_USERNAME || env.NDI_CLOUD_TOKEN)) return progress;
+  const nextStep = `${waitingFor.nextStep} The NDI_CLOUD_* variables of this terminal are not those of the service; to use them, run \`ndi-courier down\` and \`ndi-courier up\`.`;
+  return { ...progress, waitingFor: { ...waitingFor, nextStep } };
 }
 
 /** A person who could answer is at the terminal; a script is not one. */

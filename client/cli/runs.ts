@@ -38,7 +38,7 @@ const list = defineCommand({
       });
       const { out } = invocation;
       if (json) out.json({ runs });
-      else if (runs.length === 0) out.print('There are no runs yet.');
+      else if (runs.length === 0) out.print(query.open ? 'Nothing is going on.' : 'There are no runs yet.');
       else {
         const rows = runs.map((run) => [
           run.startedAt.slice(0, 16).replace('T', ' '),

@@ -43,6 +43,8 @@ export interface Canvas {
 }
 
 const BAR_WIDTH = 28;
+/** What stands beside the bar: percent, bytes, rate, time left. */
+const BESIDE_BAR = 60;
 const MAX_UNITS = 6;
 
 /** The block of a live view, each line within `columns`. */
@@ -52,7 +54,7 @@ export function liveLines(progress: Progress, canvas: Canvas): string[] {
   const lines = [`${phaseText(progress.phase)}  ${clock(progress, canvas.nowMs)}`];
   if (bytes.total > 0) {
     lines.push(
-      `${bar(share, BAR_WIDTH)} ${percent(share)}  ${formatBytes(bytes.transferred)} of ${formatBytes(bytes.total)}${speed(progress)}`,
+      `${bar(share, barWidth(canvas.columns))} ${percent(share)}  ${formatBytes(bytes.transferred)} of ${formatBytes(bytes.total)}${speed(progress)}`,
     );
   }
   lines.push(`documents  ${formatCounts(progress.documents)}`, `files      ${formatCounts(progress.files)}`);
@@ -62,6 +64,8 @@ export function liveLines(progress: Progress, canvas: Canvas): string[] {
   lines.push(...unitLines(progress, canvas));
   return lines.map((line) => shorten(line, Math.max(20, canvas.columns - 1)));
 }
+
+const barWidth = (columns: number): number => Math.min(BAR_WIDTH, Math.max(6, columns - BESIDE_BAR));
 
 const percent = (share: number): string => `${String(Math.floor(share * 100)).padStart(3)} %`;
 

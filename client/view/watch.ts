@@ -15,6 +15,7 @@ export interface View {
 export interface Screen {
   readonly isTTY?: boolean;
   readonly columns?: number;
+  readonly rows?: number;
   write(text: string): unknown;
 }
 
@@ -22,7 +23,9 @@ const PLAIN_EVERY_MS = 5_000;
 
 /** A view for this stream. `now` is for tests. */
 export function createView(stream: NodeJS.WriteStream | Screen, now: () => number = Date.now): View {
-  return stream.isTTY === true ? liveView(stream as NodeJS.WriteStream, now) : plainView(stream, now);
+  // Some pseudo-terminals have no size; nothing could be drawn in place there.
+  const drawable = stream.isTTY === true && (stream.columns ?? 0) > 0 && (stream.rows ?? 0) > 0;
+  return drawable ? liveView(stream as NodeJS.WriteStream, now) : plainView(stream, now);
 }
 
 function liveView(stream: NodeJS.WriteStream, now: () => number): View {

@@ -101,6 +101,19 @@ describe('up, status and down', () => {
   });
 });
 
+describe('dev', () => {
+  it('serves in the foreground until it is stopped, and leaves nothing behind', async () => {
+    const env = { COURIER_HOME: cli.path('dev') };
+    const dev = cli.start(['dev', '--json'], { env });
+    await dev.says('"workerPids"');
+    const { workerPids, running } = (await cli.run(['status', '--json'], { env })).json();
+    expect(running).toBe(true);
+    dev.child.kill('SIGTERM');
+    expect((await dev.finished).code).toBe(0);
+    expect(() => process.kill(workerPids[0], 0)).toThrow();
+  });
+});
+
 describe('a Temporal server elsewhere', () => {
   it('is used, and nothing is embedded', async () => {
     const env = {
@@ -114,9 +127,12 @@ describe('a Temporal server elsewhere', () => {
       uiUrl: null,
       workerPids: [],
     });
+    const dir = await cli.dataset();
+    const early = await cli.run(['upload', dir, '--new', 'Elsewhere', '--no-wait', '--json'], { env });
+    expect(early.code, early.stderr).toBe(0);
+    expect(early.stderr).toContain('No worker serves this computer');
     const worker = cli.start(['worker', '--json'], { env });
     await worker.says('"site"');
-    const dir = await cli.dataset();
     const { code, stderr, json } = await cli.run(['upload', dir, '--new', 'Elsewhere', '--json'], { env });
     expect(code, stderr).toBe(0);
     expect(json().status).toBe('done');

@@ -23,6 +23,9 @@ const SMALL_FILES = 120;
 /** Small units, so that the bar moves on a fast disk; a quick look again, so that nobody waits for the clock. */
 const TUNING: Partial<Tuning> = { zipBytes: 8_000_000, importQuietMs: 10_000 };
 const KILL_AT = 0.5;
+/** One unit at a time until the kill, so that no disk is too fast for it; then as usual. */
+const WINDOW_BEFORE_KILL = 1;
+const WINDOW_AFTER_KILL = 4;
 
 interface Kill {
   readonly atShare: number;
@@ -88,7 +91,12 @@ async function perform(
   );
 
   say('2  Uploading it. Halfway, the worker will be killed.');
-  const upload = await courier.upload({ dir: stage.datasetDir, new: 'Demo', window: 2, tuning: TUNING });
+  const upload = await courier.upload({
+    dir: stage.datasetDir,
+    new: 'Demo',
+    window: WINDOW_BEFORE_KILL,
+    tuning: TUNING,
+  });
   const uploadPage = await courier.linkTo(upload.workflowId);
   say(`   ${uploadPage}`);
   const kill = await watchAndKill(upload, courier, invocation);
@@ -176,7 +184,10 @@ async function watchAndKill(handle: RunHandle, courier: Courier, invocation: Inv
   let kill: Promise<Kill> | undefined;
   await watch(handle, invocation, async (progress) => {
     if (kill !== undefined || progress.bytes.total === 0 || fraction(progress.bytes) < KILL_AT) return;
-    kill = killWorker(courier, fraction(progress.bytes));
+    kill = killWorker(courier, fraction(progress.bytes)).then(async (done) => {
+      await handle.setWindow(WINDOW_AFTER_KILL);
+      return done;
+    });
     // Looked at below; a failure meanwhile must not end the process.
     kill.catch(() => {});
   });
