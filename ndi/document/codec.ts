@@ -11,10 +11,10 @@ import type { JsonValue, NdiDocument } from './types.ts';
 
 /**
  * Text in which some number may not be what a double prints: 16 characters and more, an exponent, a fraction that
- * ends in 0, seven leading zeros, -0. It also matches inside strings; then the slow path merely finds nothing.
+ * ends in 0, seven leading zeros. It also matches inside strings; then the slow path merely finds nothing.
  * A decimal of up to 15 digits, without those, is always printed back as it was.
  */
-const ODD_NUMBER = /[[:,]\s*-?(?:\d[\d.]{15}|0\.0{6}|\d+(?:\.\d+)?[eE]|\d+\.\d*0[\s,\]}])|[[:,]\s*-0[\s,\]}]/;
+const ODD_NUMBER = /[[:,]\s*-?(?:\d[\d.]{15}|0\.0{6}|\d+(?:\.\d+)?[eE]|\d+\.\d*0[\s,\]}])/;
 
 const needsTolerance = (text: string): boolean =>
   text.includes('NaN') || text.includes('Inf') || text.includes('__NDI__') || ODD_NUMBER.test(text);

@@ -103,7 +103,8 @@ function parseNumberOrWord(cursor: Cursor): JsonValue {
   const text = take(cursor, NUMBER);
   if (text !== '') {
     const value = Number(text);
-    return String(value) === text ? value : (rawNumber(text) as JsonValue);
+    // -0 is a double like any other; only `String` hides it.
+    return String(value) === text || text === '-0' ? value : (rawNumber(text) as JsonValue);
   }
   const word = take(cursor, WORD);
   if (word === '') fail(cursor, 'a value');
