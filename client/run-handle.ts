@@ -24,11 +24,11 @@ import {
   resumeSignal,
   setWindowUpdate,
 } from '../workflows/contracts.ts';
-import { createRate, mergeProgress, type Progress } from './progress.ts';
-import { failureInfoOf, readRecord } from './run-records.ts';
+import { createRate, type ExecutionStatus, mergeProgress, type Progress } from './progress.ts';
+import { failureInfoOf, readRecord, readStatus } from './run-records.ts';
 
 export interface WatchOptions {
-  /** Between two looks. Default 1,000; not under 100. */
+  /** Between two looks. Default 500; not under 100. */
   readonly intervalMs?: number;
   /** Ends the watching, never the run. */
   readonly signal?: AbortSignal;
@@ -39,7 +39,7 @@ export interface RunHandle {
   readonly runId: string;
   /** One look. Answers also when no worker is there to ask. */
   progress(): Promise<Progress>;
-  /** A look every second until the run has ended; the last one says how. May be left early. */
+  /** A look every half second until the run has ended; the last one says how. May be left early. */
   watch(options?: WatchOptions): AsyncIterable<Progress>;
   /** Waits for the end. Throws `CourierError`: what the run failed of, or NDI_E_CANCELLED. */
   result(): Promise<RunResult>;
@@ -55,6 +55,7 @@ export interface RunHandle {
 
 /** A query needs a live worker; this long is given to one before the server's record has to do. */
 const QUERY_TIMEOUT_MS = 3_000;
+const INTERVAL_MS = 500;
 const MIN_INTERVAL_MS = 100;
 /** A server that restarts is back within this; a watcher stays. */
 const OUTAGE_MS = 120_000;
@@ -81,8 +82,12 @@ export function createRunHandle(deps: RunHandleDeps): RunHandle {
     workflowId,
     runId,
     progress: () => known(workflowId, progress),
-    watch: (options = {}) => watch(() => known(workflowId, progress), handle, options),
-    result: () => known(workflowId, () => resultOf(handle)),
+    watch: (options = {}) => watch(() => known(workflowId, progress), options),
+    result: () =>
+      known(workflowId, async () => {
+        await ended(() => readStatus(client, workflowId, runId));
+        return resultOf(handle);
+      }),
     pause: () => known(workflowId, () => handle.signal(pauseSignal)),
     resume: () => known(workflowId, () => handle.signal(resumeSignal)),
     cancel: () => known(workflowId, async () => void (await handle.cancel())),
@@ -112,44 +117,49 @@ async function ask(client: Client, handle: WorkflowHandle): Promise<RunProgress 
 const isServerTrouble = (error: unknown): boolean =>
   error instanceof ServiceError || isGrpcServiceError(error);
 
-async function* watch(
-  look: () => Promise<Progress>,
-  handle: WorkflowHandle,
-  options: WatchOptions,
-): AsyncGenerator<Progress> {
-  const intervalMs = Math.max(MIN_INTERVAL_MS, options.intervalMs ?? 1_000);
+async function* watch(look: () => Promise<Progress>, options: WatchOptions): AsyncGenerator<Progress> {
+  const intervalMs = Math.max(MIN_INTERVAL_MS, options.intervalMs ?? INTERVAL_MS);
   const { signal } = options;
   const rate = createRate();
-  // The server pushes the end, so that nobody waits a whole interval for it.
-  const ended = handle.result().then(
-    () => {},
-    () => {},
-  );
-  let failingSinceMs: number | undefined;
+  const patient = withPatience(look);
   while (!signal?.aborted) {
-    let view: Progress | undefined;
-    try {
-      view = rate(await look(), performance.now());
-      failingSinceMs = undefined;
-    } catch (error) {
-      if (!isServerTrouble(error)) throw error;
-      failingSinceMs ??= performance.now();
-      if (performance.now() - failingSinceMs > OUTAGE_MS) {
-        throw new CourierError('NDI_E_NOT_RUNNING', {
-          detail: 'The Temporal server stopped answering; the run goes on when it is back.',
-          cause: error,
-        });
-      }
-    }
+    const view = await patient();
     if (view !== undefined) {
-      yield view;
+      yield rate(view, performance.now());
       if (view.status !== 'running') return;
     }
-    await Promise.race([pause(intervalMs, signal), failingSinceMs === undefined ? ended : never]);
+    await pause(intervalMs, signal);
   }
 }
 
-const never = new Promise<void>(() => {});
+/**
+ * Waits for the end by looking, not with the SDK's long poll: a long poll that is let go of holds the process, and its
+ * retry throws past every handler once the connection is closed.
+ */
+async function ended(look: () => Promise<ExecutionStatus>): Promise<void> {
+  const patient = withPatience(look);
+  while (((await patient()) ?? 'running') === 'running') await pause(INTERVAL_MS, undefined);
+}
+
+/** Answers nothing while the server is away, and gives up after `OUTAGE_MS`. */
+function withPatience<T>(look: () => Promise<T>): () => Promise<T | undefined> {
+  let failingSinceMs: number | undefined;
+  return async () => {
+    try {
+      const answer = await look();
+      failingSinceMs = undefined;
+      return answer;
+    } catch (cause) {
+      if (!isServerTrouble(cause)) throw cause;
+      failingSinceMs ??= performance.now();
+      if (performance.now() - failingSinceMs < OUTAGE_MS) return undefined;
+      throw new CourierError('NDI_E_NOT_RUNNING', {
+        detail: 'The Temporal server stopped answering; the run goes on when it is back.',
+        cause,
+      });
+    }
+  };
+}
 
 async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   try {
