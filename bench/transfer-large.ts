@@ -21,7 +21,7 @@ try {
   }
   await new Promise<void>((done) => file.end(done));
   const source = { path, sizeBytes };
-  for (const sink of ['stored', 'discard']) {
+  for (const sink of ['hashed', 'stored', 'discard']) {
     const put = (hash: 'none' | 'md5' | 'both') => async () =>
       void (await putFile(bench.url(sink), source, { hash }));
     const curlPut = () =>

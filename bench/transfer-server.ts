@@ -1,4 +1,5 @@
 /** The other side of the transfer measurements, in a process of its own: takes PUTs (to disk or nowhere), serves one file by ranges. */
+import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -8,7 +9,12 @@ const dir = process.argv[2] ?? '.';
 const server = createServer((request, response) => {
   const name = (request.url ?? '/').split('?')[0]?.slice(1) ?? '';
   if (request.method === 'PUT') {
-    const done = (): void => void response.writeHead(200).end();
+    // As an object store does, which says the MD5 of what it took.
+    const md5 = name.startsWith('hashed') ? createHash('md5') : undefined;
+    if (md5 !== undefined) request.on('data', (chunk: Buffer) => md5.update(chunk));
+    const done = (): void => {
+      response.writeHead(200, md5 === undefined ? {} : { etag: `"${md5.digest('hex')}"` }).end();
+    };
     if (name.startsWith('discard')) request.resume().on('end', done);
     else request.pipe(createWriteStream(join(dir, name), { highWaterMark: 1 << 20 })).on('finish', done);
     return;

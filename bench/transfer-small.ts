@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import { readEntries } from '../transfer/unzip.ts';
@@ -54,6 +54,10 @@ try {
       await compare(
         {
           raw: () => inWindow(ready, (body, n) => raw(url(n), body)),
+          'raw, files read first': () =>
+            inWindow(units, (unit, n) =>
+              raw(url(n), Buffer.concat(unit.map((entry) => readFileSync(entry.path)))),
+            ),
           'putZip, no hash': () => inWindow(units, (unit, n) => putZip(url(n), unit, { hash: 'none' })),
           'putZip, md5': () => inWindow(units, (unit, n) => putZip(url(n), unit, { hash: 'md5' })),
           'putZip, both': () => inWindow(units, (unit, n) => putZip(url(n), unit)),
