@@ -17,8 +17,9 @@ import { CourierError } from '../errors/index.ts';
 import type { ObjectTag } from './etag.ts';
 import { fileFailure } from './failures.ts';
 import { getRange, type RangeAnswer } from './get-range.ts';
-import { type Follower, followFile, hashBytes, hashFile, INLINE_HASH_BYTES } from './hash.ts';
-import { createParts, type Parts, type Span } from './parts.ts';
+import { type Receiving, receive } from './get-receive.ts';
+import { followFile, hashBytes, hashFile, INLINE_HASH_BYTES } from './hash.ts';
+import { createParts, type Span } from './parts.ts';
 import { ensureSpace } from './probe.ts';
 import { createTries, createUrls, type UrlSource, type Urls } from './tries.ts';
 import type { Digests, GetResult, PartJournal, TransferOptions } from './types.ts';
@@ -235,10 +236,7 @@ function partialPath(
   return `${target}.${createHash('sha256').update(identity).digest('hex').slice(0, 8)}.partial`;
 }
 
-interface Fetching {
-  readonly file: FileHandle;
-  readonly follower: Follower;
-  readonly parts: Parts;
+interface Fetching extends Receiving {
   readonly seen: ObjectSeen;
 }
 
@@ -339,66 +337,4 @@ async function fetchSpan(
     }
   }
   return tag;
-}
-
-/** Written to disk at once, or a part if that is less: bytes in memory are lost in a crash. */
-const WRITE_BYTES = MiB;
-
-/**
- * Writes the part of an answer's body that falls into `span`, with one write in flight while the next is gathered. Also when the
- * body breaks, all that came is written, and told to `onWritten`, before the error goes on.
- */
-async function receive(
-  answer: RangeAnswer,
-  span: Span,
-  { file, follower, parts }: Fetching,
-  onWritten: (end: number) => void,
-): Promise<void> {
-  const writeBytes = Math.min(WRITE_BYTES, parts.partSizeBytes);
-  let chunks: Buffer[] = [];
-  let gathered = 0;
-  let writeAt = span.start;
-  let writing: Promise<void> = Promise.resolve();
-  const write = async (pieces: Buffer[], start: number, bytes: number): Promise<void> => {
-    await writeFully(file, pieces, start, bytes);
-    parts.written(start, start + bytes);
-    follower.advance(parts.frontier());
-    onWritten(start + bytes);
-  };
-  const flush = async (): Promise<void> => {
-    await writing;
-    if (gathered === 0) return;
-    writing = write(chunks, writeAt, gathered);
-    // Awaited by the next flush; until then it must not count as unhandled.
-    writing.catch(() => {});
-    writeAt += gathered;
-    chunks = [];
-    gathered = 0;
-  };
-  try {
-    let at = answer.start;
-    for await (const chunk of answer.body) {
-      const wanted = chunk.subarray(Math.max(0, span.start - at), Math.max(0, span.end - at));
-      at += chunk.length;
-      if (wanted.length > 0) {
-        chunks.push(wanted);
-        gathered += wanted.length;
-      }
-      if (gathered >= writeBytes) await flush();
-      if (at >= span.end) break;
-    }
-  } finally {
-    await flush();
-    await writing;
-  }
-}
-
-async function writeFully(file: FileHandle, pieces: Buffer[], start: number, bytes: number): Promise<void> {
-  const { bytesWritten } = await file.writev(pieces, start);
-  if (bytesWritten === bytes) return;
-  // A short write: the disk is about to be full, or a signal came between.
-  const rest = Buffer.concat(pieces).subarray(bytesWritten);
-  for (let at = 0; at < rest.length; ) {
-    at += (await file.write(rest, at, rest.length - at, start + bytesWritten + at)).bytesWritten;
-  }
 }
