@@ -14,7 +14,7 @@ export interface Bench {
 export async function startBench(): Promise<Bench> {
   const dir = mkdtempSync(join(process.env.BENCH_DIR ?? tmpdir(), 'bench-'));
   const program = fileURLToPath(new URL('./transfer-server.ts', import.meta.url));
-  const child = spawn(process.execPath, [program, dir], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [program, dir], { stdio: ['pipe', 'pipe', 'inherit'] });
   const port = await new Promise<string>((done) =>
     child.stdout.once('data', (text) => done(String(text).trim())),
   );

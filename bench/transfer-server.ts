@@ -32,4 +32,6 @@ const server = createServer((request, response) => {
   createReadStream(path, { start, end, highWaterMark: 1 << 20 }).pipe(response);
 });
 server.listen(0, '127.0.0.1', () => process.stdout.write(`${(server.address() as AddressInfo).port}\n`));
+// Ends with whoever started it, however that one ends.
+process.stdin.resume().on('end', () => process.exit(0));
 process.on('SIGTERM', () => process.exit(0));
