@@ -9,6 +9,7 @@ import { finishDownload } from './download/finish.ts';
 import { openDownload } from './download/open.ts';
 import { planDownload, planDownloadFiles } from './download/plan.ts';
 import { asActivity } from './step.ts';
+import { unlessJustCreated } from './upload/create.ts';
 import { finishUpload } from './upload/finish.ts';
 import { linkOrCreate } from './upload/link.ts';
 import { openUpload } from './upload/open.ts';
@@ -20,15 +21,37 @@ export type { LedgerShelf, StepContext, StepDeps } from './deps.ts';
 
 /** All steps that touch the disk of a site. */
 export function createSiteActivities(deps: StepDeps): SiteSteps {
+  const withNewDataset = async <Result>(
+    ref: { readonly runKey: string; readonly ledgerPath: string },
+    step: () => Promise<Result>,
+  ): Promise<Result> => {
+    try {
+      return await step();
+    } catch (error) {
+      throw unlessJustCreated(deps.ledgers.open(ref.ledgerPath), ref.runKey, error);
+    }
+  };
   return {
     openUpload: asActivity((context, ...args) => openUpload(deps, context, ...args)),
-    linkOrCreate: asActivity((context, ...args) => linkOrCreate(deps, context, ...args)),
-    planUpload: asActivity((context, ...args) => planUpload(deps, context, ...args)),
+    linkOrCreate: asActivity((context, input, ref) =>
+      withNewDataset(ref, () => linkOrCreate(deps, context, input, ref)),
+    ),
+    planUpload: asActivity((context, input, ref) =>
+      withNewDataset(ref, () => planUpload(deps, context, input, ref)),
+    ),
     nextUploadUnits: asActivity((context, ...args) => nextUploadUnits(deps, context, ...args)),
-    sendUnit: asActivity((context, ...args) => sendUnit(deps, context, ...args)),
-    settleDocuments: asActivity((context, ...args) => settleDocuments(deps, context, ...args)),
-    verifyUpload: asActivity((context, ...args) => verifyUpload(deps, context, ...args)),
-    finishUpload: asActivity((context, ...args) => finishUpload(deps, context, ...args)),
+    sendUnit: asActivity((context, input, ref, unit) =>
+      withNewDataset(ref, () => sendUnit(deps, context, input, ref, unit)),
+    ),
+    settleDocuments: asActivity((context, input, ref) =>
+      withNewDataset(ref, () => settleDocuments(deps, context, input, ref)),
+    ),
+    verifyUpload: asActivity((context, input, ref) =>
+      withNewDataset(ref, () => verifyUpload(deps, context, input, ref)),
+    ),
+    finishUpload: asActivity((context, input, ref) =>
+      withNewDataset(ref, () => finishUpload(deps, context, input, ref)),
+    ),
     openDownload: asActivity((context, ...args) => openDownload(deps, context, ...args)),
     planDownload: asActivity((context, ...args) => planDownload(deps, context, ...args)),
     nextDownloadUnits: asActivity((context, ...args) => nextDownloadUnits(deps, context, ...args)),

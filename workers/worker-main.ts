@@ -5,6 +5,7 @@
 import { CourierError, isCourierError } from '../errors/index.ts';
 import { resolveTemporal } from './connection.ts';
 import { ensureHome, homeAt, siteIdOf } from './home.ts';
+import { createLogger, installRuntime } from './runtime.ts';
 import type { ChildMessage, WorkerArguments } from './types.ts';
 import { runWorker } from './worker.ts';
 
@@ -41,6 +42,7 @@ async function main(): Promise<void> {
   // Gone already while this module was being loaded; the event has passed unseen.
   if (process.connected === false) stop('its supervisor is gone')();
 
+  installRuntime(createLogger('info'));
   const home = ensureHome(homeAt(args.homeDir));
   const { connectionOptions, namespace } = temporalOf(args);
   await runWorker({

@@ -39,8 +39,9 @@ import type { RunRef, UnitOutcome } from './steps.ts';
 
 /** Times that a step is done again at once because the world moved under it. */
 const MAX_MOVES = 5;
-/** A run that waits for a login or a person looks again by itself this often, in case nobody signals. */
-const LOOK_AGAIN = '1 hour';
+/** A run that waits for a login or a person looks again by itself: soon at first, as a cloud may refuse by mistake. */
+const LOOK_AGAIN_MIN_MS = 30_000;
+const LOOK_AGAIN_MAX_MS = 3_600_000;
 const MAX_WINDOW = 64;
 
 export interface RunInput {
@@ -126,13 +127,14 @@ export function startRun(operation: Operation, input: RunInput): Run {
   );
   publish();
 
-  /** Waits until a person resumes, or `LOOK_AGAIN` has passed. */
-  const park = async (failure: FailureInfo, seenWakeUps: number): Promise<void> => {
+  /** Waits until a person resumes, or for a while that doubles with every time the step was parked before. */
+  const park = async (failure: FailureInfo, seenWakeUps: number, parkedBefore: number): Promise<void> => {
     state.parked += 1;
     wait(waiting(failure.class === 'needs-login' ? 'login' : 'person', failure));
     log.info('The run waits', { code: failure.code });
     try {
-      await condition(() => state.wakeUps > seenWakeUps, LOOK_AGAIN);
+      const lookAgainMs = Math.min(LOOK_AGAIN_MIN_MS * 2 ** parkedBefore, LOOK_AGAIN_MAX_MS);
+      await condition(() => state.wakeUps > seenWakeUps, lookAgainMs);
     } finally {
       state.parked -= 1;
       waitNoMore();
@@ -140,7 +142,7 @@ export function startRun(operation: Operation, input: RunInput): Run {
   };
 
   const step: Run['step'] = async (call) => {
-    for (let silences = 0, moves = 0; ; ) {
+    for (let silences = 0, moves = 0, parks = 0; ; ) {
       await condition(() => !progress.paused);
       const seenWakeUps = state.wakeUps;
       try {
@@ -151,7 +153,8 @@ export function startRun(operation: Operation, input: RunInput): Run {
         if (isCancellation(error)) throw error;
         const failure = failureInfo(error);
         if (failure?.class === 'needs-login' || failure?.class === 'needs-person') {
-          await park(failure, seenWakeUps);
+          await park(failure, seenWakeUps, parks);
+          parks += 1;
         } else if (failure?.class === 'moved' && moves < MAX_MOVES) {
           moves += 1;
         } else if (isSilentSite(error)) {

@@ -28,7 +28,7 @@ export async function finishDownload(
   // Gone when an earlier try has moved it: what is left is to say so.
   if (existsSync(buildDir)) {
     const ledger = deps.ledgers.open(ref.ledgerPath);
-    await makeDataset(deps, input, ref);
+    await makeDataset(deps, input, ref, ledger);
     await openCheck(deps, context, buildDir, ledger, ref.runKey);
     ledger.advanceBase(ref.runKey);
     const ids = { localIds: localIds(deps, buildDir), remoteIds: remoteIds(ledger) };
@@ -49,10 +49,19 @@ export async function finishDownload(
 }
 
 /** What the documents lack to be a dataset: its own session, and the link that tells where it came from. */
-async function makeDataset(deps: StepDeps, input: DownloadInput, ref: RunRef): Promise<void> {
+async function makeDataset(deps: StepDeps, input: DownloadInput, ref: RunRef, ledger: Ledger): Promise<void> {
   const buildDir = buildDirOf(input);
   const options = { finalDir: input.targetDir };
-  const { datasetId } = completeBookkeeping(buildDir, basename(input.targetDir), options);
+  const { datasetId, added, ambiguous } = completeBookkeeping(buildDir, basename(input.targetDir), options);
+  if (added.length > 0) ledger.audit(ref.runKey, 'made documents that the cloud lacks', { added });
+  if (ambiguous.length > 0) {
+    ledger.addProblem(ref.runKey, {
+      kind: 'dataset',
+      id: datasetId,
+      code: 'NDI_E_AMBIGUOUS_DATASET_ID',
+      detail: `The cloud does not say which session is the dataset: ${datasetId} was taken of ${ambiguous.join(', ')}.`,
+    });
+  }
   const reader = openDataset(buildDir, { scratchDir: deps.scratchDir });
   const { remotes } = reader.identity;
   reader.close();

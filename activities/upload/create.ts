@@ -3,7 +3,7 @@
  * (contract §2.4 D1), so the dataset is born under a name nobody else can have, found again by it, and then renamed.
  */
 import { randomUUID } from 'node:crypto';
-import { CourierError } from '../../errors/index.ts';
+import { CourierError, isCourierError } from '../../errors/index.ts';
 import type { Ledger } from '../../ledger/types.ts';
 import type { CloudClient } from '../../ndi/cloud/types.ts';
 import type { Tuning } from '../../workflows/contracts.ts';
@@ -44,6 +44,7 @@ export async function createDatasetOnce(context: StepContext, creation: Creation
     throw new CourierError('NDI_E_CLOUD_UNAVAILABLE', { detail: 'Creating the dataset had no effect.' });
   }
   for (const double of doubles) await cloud.datasets.delete(double, 'now', context.signal);
+  ledger.setFact(runKey, 'createdAt', new Date().toISOString());
   if (doubles.length > 0) ledger.audit(runKey, 'removed doubles of the new dataset', { doubles });
   await cloud.datasets.update(id, { name: creation.metadata.name }, context.signal);
   return id;
@@ -59,6 +60,17 @@ export async function sweepDoubles(
   const doubles = await findByName(context, creation, nameWithMark(creation.metadata.name, mark));
   for (const double of doubles) await creation.cloud.datasets.delete(double, 'now', context.signal);
   return doubles.length;
+}
+
+/** A replica may not know a new dataset for a while (contract §3.4: a GET right after a create may be 404). */
+const UNKNOWN_AT_MOST_MS = 5 * 60_000;
+
+/** A 404 on a dataset that this run has just created means "not yet"; any other error is what it is. */
+export function unlessJustCreated(ledger: Ledger, runKey: string, error: unknown): unknown {
+  if (!isCourierError(error, 'NDI_E_NOT_FOUND')) return error;
+  const createdAt = Date.parse(ledger.fact(runKey, 'createdAt') ?? '');
+  const young = Date.now() - createdAt < UNKNOWN_AT_MOST_MS;
+  return young ? new CourierError('NDI_E_NOT_READY', { detail: error.detail ?? '', cause: error }) : error;
 }
 
 const nameWithMark = (name: string, mark: string): string => `${name} [ndi-courier ${mark}]`;

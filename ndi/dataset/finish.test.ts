@@ -87,13 +87,14 @@ test('an ambiguous dataset is decided, said so, and opens from then on', () =>
     ]);
   }));
 
-test('documents without any session cannot be a dataset', () =>
-  inTempDir((dir) => {
+test('documents without any session get one, and keep it', () =>
+  inTempDir(async (dir) => {
     directoryOf(dir, [subject('')]);
-    expect(() => completeBookkeeping(dir)).toThrow(
-      expect.objectContaining({ code: 'NDI_E_AMBIGUOUS_DATASET_ID' }),
-    );
-    expect(rows(dir, 'SELECT count(*) AS n FROM docs')).toEqual([{ n: 1 }]);
+    const { datasetId, added, ambiguous } = completeBookkeeping(dir, 'bare');
+    expect(added).toHaveLength(1);
+    expect(ambiguous).toEqual([]);
+    expect(completeBookkeeping(dir, 'bare')).toMatchObject({ datasetId, added: [] });
+    expect(await finishDataset(dir)).toMatchObject({ datasetId, reference: 'bare' });
   }));
 
 test('linking is one document, whatever is repeated; another link is refused or replaced', () =>

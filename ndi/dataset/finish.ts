@@ -8,7 +8,7 @@ import { CourierError } from '../../errors/index.ts';
 import { type NewDocument, newDocument } from '../document/classes.ts';
 import { describeDocument } from '../document/describe.ts';
 import type { NdiDocument, NdiId } from '../document/types.ts';
-import { NO_SESSION_ID } from '../ids.ts';
+import { NO_SESSION_ID, newNdiId } from '../ids.ts';
 import { type Bookkeeping, datasetIdOf, readBookkeeping } from './identity.ts';
 import {
   databasePath,
@@ -38,7 +38,6 @@ export interface BookkeepingResult {
  * Decides which session is the dataset and adds what the documents lack: its `session` document, and in the ambiguous case
  * the tracking documents that make the choice stick. Idempotent. Order: dataset format §5, then MATLAB's rule for downloaded
  * documents (the one session that is nobody's member), then Python's (the most frequent session id).
- * @throws NDI_E_AMBIGUOUS_DATASET_ID when no document has a session at all
  */
 export function completeBookkeeping(
   dir: string,
@@ -108,9 +107,8 @@ function chooseDatasetId(
   );
   if (free.length === 1) return { datasetId: free[0]!, ambiguous: [] };
   const frequent = mostFrequentSession(session, free);
-  if (frequent === undefined) {
-    throw new CourierError('NDI_E_AMBIGUOUS_DATASET_ID', { detail: 'No document names a session.' });
-  }
+  // No document names a session (an empty dataset, or bare documents of a script): it gets an id, as on its first open.
+  if (frequent === undefined) return { datasetId: newNdiId(), ambiguous: [] };
   return {
     datasetId: frequent,
     ambiguous: [frequent, ...free.filter((id) => id !== frequent)].slice(0, free.length),

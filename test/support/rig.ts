@@ -60,8 +60,8 @@ export interface Rig {
 export interface RigOptions {
   readonly sandbox?: Partial<SandboxOptions>;
   readonly env?: Record<string, string>;
-  /** False: the test starts worker processes itself. */
-  readonly worker?: boolean;
+  /** False: the test starts worker processes itself. `control`: only workflows run here, the steps run in theirs. */
+  readonly worker?: boolean | 'control';
 }
 
 let rigs = 0;
@@ -99,7 +99,7 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
     const running = runWorker({
       connectionOptions: { address },
       namespace,
-      roles: ['control', 'site'],
+      roles: options.worker === 'control' ? ['control'] : ['control', 'site'],
       siteId: site,
       controlQueue: queue,
       home: ensureHome(homeAt(homeDir)),
@@ -142,13 +142,13 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
     client.workflow.start('uploadDataset', {
       args: [input],
       taskQueue: queue,
-      workflowId: uploadWorkflowId(input.datasetId, site),
+      workflowId: uploadWorkflowId(input.datasetId, input.site),
     });
   const startDownload: Rig['startDownload'] = (input) =>
     client.workflow.start('downloadDataset', {
       args: [input],
       taskQueue: queue,
-      workflowId: downloadWorkflowId(input.cloudDatasetId, site, input.targetDir),
+      workflowId: downloadWorkflowId(input.cloudDatasetId, input.site, input.targetDir),
     });
   return {
     dir,
@@ -162,8 +162,8 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
     downloadInput,
     startUpload,
     startDownload,
-    upload: async (datasetDir, more) => (await startUpload(uploadInput(datasetDir, more))).result(),
-    download: async (id, target, more) => (await startDownload(downloadInput(id, target, more))).result(),
+    upload: async (datasetDir, more) => resultOf(await startUpload(uploadInput(datasetDir, more))),
+    download: async (id, target, more) => resultOf(await startDownload(downloadInput(id, target, more))),
     login: async (password) => {
       const store = createProfileStore({ stateHome: homeDir, env });
       await login({ store, env, email: user.email, password });
@@ -182,6 +182,17 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
       rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** Throws what the run failed of, not that it failed. */
+async function resultOf(handle: WorkflowHandle): Promise<RunResult> {
+  try {
+    return await handle.result();
+  } catch (error) {
+    let cause = error;
+    while (cause instanceof Error && cause.cause instanceof Error) cause = cause.cause;
+    throw cause;
+  }
 }
 
 export function datasetIdOf(dir: string): string {
