@@ -30,7 +30,7 @@ export interface LinkOptions {
   readonly log: (line: string) => void;
 }
 
-const CONNECT_TIMEOUT_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 5_000;
 
 /** Connects when first asked. `start: false` throws NDI_E_NOT_RUNNING where nothing runs instead of starting it. */
 export function createLink(options: LinkOptions): {
