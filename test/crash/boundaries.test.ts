@@ -1,0 +1,217 @@
+/**
+ * A worker process is killed with SIGKILL at every boundary of every step of an upload and of a download: before the step
+ * begins, and after it is done but before anybody was told. Another process goes on.
+ *
+ * The steps are those of recorded runs, so a new one cannot be forgotten. Each scenario has a site, a dataset and a cloud
+ * dataset of its own; all run side by side, because each waits for the server to notice that a process is dead.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openLedger } from '../../ledger/open.ts';
+import type { UnitKind } from '../../ledger/types.ts';
+import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import type { RunResult, UploadStrategy } from '../../workflows/contracts.ts';
+import type { RunRef } from '../../workflows/steps.ts';
+import {
+  bytesOf,
+  createSlots,
+  expectDownloaded,
+  expectUploadedOnce,
+  failuresOf,
+  within,
+} from '../support/crash.ts';
+import type { CrashPoint, WorkerSite } from '../support/crashing-worker.ts';
+import { type StepCall, stepCalls } from '../support/history.ts';
+import { createRig, type Rig, TEST_TUNING } from '../support/rig.ts';
+import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts';
+
+/** Small units, so that a run has several of each kind: zips of files, a file alone, documents in waves. */
+const tuning = { ...TEST_TUNING, window: 3, zipBytes: 100_000, documentsPerUnit: 30 };
+const DATASET = { documents: 50, files: 8, fileBytes: 6_000, bigFileBytes: 150_000, seed: 5 };
+/** Zips of the same documents differ by the ids and paths that are in them. */
+const SLACK_BYTES = 4_000;
+/** Processes at once that are on their way to their death. */
+const DYING_AT_ONCE = 4;
+
+const DEATH_WITHIN_MS = 60_000;
+/** The server takes 20 s to notice that a process is dead; a step that failed meanwhile waits for its next try. */
+const ENDS_WITHIN_MS = 90_000;
+
+type Boundary = Omit<CrashPoint, 'markerPath'>;
+const label = ({ step, call, when }: Boundary): string => `${when} ${step} ${call}`;
+const boundariesOf = (calls: readonly StepCall[]): Boundary[] =>
+  calls.flatMap(({ step, call }) => [
+    { step, call, when: 'before' },
+    { step, call, when: 'after' },
+  ]);
+
+describe('a worker killed at a boundary', () => {
+  let rig: Rig;
+  let survivor: WorkerProcess;
+  const slot = createSlots(DYING_AT_ONCE);
+  let places = 0;
+
+  beforeAll(async () => {
+    rig = await createRig({ worker: 'control' });
+    survivor = await startWorkerProcess({ roles: ['site'], controlQueue: rig.queue });
+  });
+  afterAll(async () => {
+    await survivor?.kill();
+    await rig?.close();
+  });
+
+  interface Place {
+    readonly name: string;
+    readonly source: string;
+    readonly target: string;
+    /** A run down has a site of its own: the survivor of the run up must not take its steps. */
+    readonly up: WorkerSite;
+    readonly down: WorkerSite;
+  }
+
+  /** Names are of one length: paths are in the documents, and sizes are compared. */
+  async function newPlace(): Promise<Place> {
+    places += 1;
+    const name = `place-${String(places).padStart(3, '0')}`;
+    const dir = join(rig.dir, name);
+    const site = (what: string): WorkerSite => ({
+      siteId: `${rig.site}-${name}-${what}`,
+      homeDir: join(dir, what),
+      env: rig.env,
+    });
+    const source = join(dir, 'source');
+    await makeDataset(source, DATASET);
+    return { name, source, target: join(dir, 'target'), up: site('up'), down: site('down') };
+  }
+
+  interface Recorded {
+    readonly calls: readonly StepCall[];
+    readonly result: RunResult;
+    readonly kinds: ReadonlyMap<number, UnitKind>;
+    readonly largestUnitBytes: number;
+  }
+
+  /** Starts a run, kills the first process at the boundary, lets the survivor go on. */
+  async function crashed(
+    site: WorkerSite,
+    boundary: Boundary | undefined,
+    start: () => Promise<{ result(): Promise<RunResult> }>,
+  ): Promise<RunResult> {
+    const handle = await start();
+    if (boundary !== undefined) {
+      const markerPath = `${site.homeDir}-died`;
+      await slot(async () => {
+        const worker = await startWorkerProcess({
+          roles: ['site'],
+          controlQueue: rig.queue,
+          sites: [site],
+          crash: { ...boundary, markerPath },
+        });
+        try {
+          expect(await within(DEATH_WITHIN_MS, 'It reaches its crash point', worker.exited)).toBe('SIGKILL');
+        } finally {
+          await worker.kill();
+        }
+      });
+      expect(readFileSync(markerPath, 'utf8').trim()).toBe(label({ ...boundary }));
+    }
+    await survivor.serve(site);
+    return within(ENDS_WITHIN_MS, 'The run ends', handle.result());
+  }
+
+  const startUpload = (place: Place, strategy: UploadStrategy) =>
+    rig.startUpload(
+      rig.uploadInput(place.source, {
+        site: place.up.siteId,
+        strategy,
+        tuning,
+        target: { kind: 'linked-or-new', name: place.name },
+      }),
+    );
+  const startDownload = (place: Place, cloudId: string) =>
+    rig.startDownload(rig.downloadInput(cloudId, place.target, { site: place.down.siteId, tuning }));
+
+  async function recordedRun(
+    site: WorkerSite,
+    start: () => ReturnType<Rig['startUpload']>,
+    ledgerDir: string,
+  ): Promise<Recorded> {
+    let handle: Awaited<ReturnType<Rig['startUpload']>> | undefined;
+    const result = await crashed(site, undefined, async () => {
+      handle = await start();
+      return handle;
+    });
+    const calls = await stepCalls(handle!);
+    const ledger = openLedger(join(ledgerDir, '.ndi', 'courier', 'ledger.sqlite'));
+    const { runKey } = calls.find(({ step }) => step.startsWith('next'))!.args[0] as RunRef;
+    const units = ledger.units(runKey, { kinds: ['documents', 'file-zip', 'file', 'files'], limit: 1_000 });
+    const sizes = units.map(({ unit }) =>
+      ledger.unitItems(runKey, unit).reduce((sum, item) => sum + item.sizeBytes, 0),
+    );
+    ledger.close();
+    return {
+      calls,
+      result,
+      kinds: new Map(units.map(({ unit, kind }) => [unit, kind])),
+      largestUnitBytes: Math.max(...sizes),
+    };
+  }
+
+  /** What a kill may cost: the units that were on their way, and nothing where none was. */
+  const inFlight = ({ step }: Boundary, { largestUnitBytes }: Recorded): number =>
+    SLACK_BYTES + (step === 'sendUnit' || step === 'fetchUnit' ? tuning.window * largestUnitBytes : 0);
+
+  const kindsOf = ({ calls, kinds }: Recorded, step: string): Set<UnitKind> =>
+    new Set(calls.filter((call) => call.step === step).map(({ args }) => kinds.get(args[2] as number)!));
+
+  it('loses nothing, doubles nothing, and sends again no more than was in flight', async () => {
+    const clean = await newPlace();
+    const up = await recordedRun(clean.up, () => startUpload(clean, 'zip'), clean.source);
+    const cloudId = up.result.datasetId;
+    const upBytes = bytesOf(rig.sandbox, cloudId).received;
+    const down = await recordedRun(clean.down, () => startDownload(clean, cloudId), clean.target);
+    const downBytes = bytesOf(rig.sandbox, cloudId).sent;
+    const serial = await newPlace();
+    const oneByOne = await recordedRun(serial.up, () => startUpload(serial, 'serial'), serial.source);
+    const serialBytes = bytesOf(rig.sandbox, oneByOne.result.datasetId).received;
+
+    // The recorded runs have every kind of unit there is.
+    expect([...kindsOf(up, 'sendUnit')].sort()).toEqual(['documents', 'file', 'file-zip']);
+    expect([...kindsOf(oneByOne, 'sendUnit')].sort()).toEqual(['documents', 'file', 'files']);
+    expect([...kindsOf(down, 'fetchUnit')].sort()).toEqual(['documents', 'files']);
+
+    const ups = boundariesOf(up.calls);
+    const serialUps = boundariesOf(oneByOne.calls.filter(({ step }) => step === 'sendUnit'));
+    const downs = boundariesOf(down.calls);
+    expect(ups.length).toBeGreaterThan(24);
+    expect(downs.length).toBeGreaterThan(20);
+
+    const uploads = [
+      ...ups.map((boundary) => ({ boundary, strategy: 'zip', of: up, bytes: upBytes }) as const),
+      ...serialUps.map(
+        (boundary) => ({ boundary, strategy: 'serial', of: oneByOne, bytes: serialBytes }) as const,
+      ),
+    ];
+    // Each dataset that went up through a crash comes down through one: both ends are compared at once.
+    const scenarios = uploads.map(({ boundary, strategy, of, bytes }, n) => ({
+      name: `${strategy}: ${label(boundary)}${downs[n] === undefined ? '' : `, then ${label(downs[n])}`}`,
+      run: async () => {
+        const place = await newPlace();
+        const result = await crashed(place.up, boundary, () => startUpload(place, strategy));
+        await expectUploadedOnce(rig, result, place.name);
+        const { received } = bytesOf(rig.sandbox, result.datasetId);
+        expect(received, 'bytes sent').toBeLessThanOrEqual(bytes + inFlight(boundary, of));
+        expect(result.bytes).toBe(of.result.bytes);
+        const back = downs[n];
+        const brought = await crashed(place.down, back, () => startDownload(place, result.datasetId));
+        await expectDownloaded(brought, place.source, place.target);
+        const { sent } = bytesOf(rig.sandbox, result.datasetId);
+        const allowed = back === undefined ? SLACK_BYTES : inFlight(back, down);
+        expect(sent, 'bytes fetched').toBeLessThanOrEqual(downBytes + allowed);
+      },
+    }));
+    expect(scenarios.length).toBeGreaterThanOrEqual(downs.length);
+    expect(await failuresOf(scenarios)).toEqual({});
+  }, 280_000);
+});
