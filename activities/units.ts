@@ -1,8 +1,19 @@
-/** Handing out units to a workflow, a few at a time. */
+/** Units as steps see them: handed out to a workflow a few at a time, worked off, summed up. */
 import type { CourierError } from '../errors/index.ts';
 import type { Ledger, PlanItem, PlanUnit, UnitKind } from '../ledger/types.ts';
 import type { RunRef, UnitBatch, UnitOutcome } from '../workflows/steps.ts';
-import type { StepDeps } from './deps.ts';
+import type { StepContext, StepDeps } from './deps.ts';
+
+/** What working off one unit needs of the world. */
+export interface UnitContext<Input> {
+  readonly deps: StepDeps;
+  readonly step: StepContext;
+  readonly input: Input;
+  readonly ref: RunRef;
+  readonly unit: PlanUnit;
+  /** The unit's items that are not settled yet. */
+  readonly items: readonly PlanItem[];
+}
 
 /** Numbers of one batch fit a payload many times over, and a batch is short enough for a window to be changed. */
 const BATCH = 200;

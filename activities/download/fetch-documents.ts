@@ -18,10 +18,12 @@ import { splitJsonArray } from '../../ndi/document/split.ts';
 import type { NdiDocument } from '../../ndi/document/types.ts';
 import { getToFile } from '../../transfer/get.ts';
 import { readJsonEntries } from '../../transfer/unzip.ts';
+import type { DownloadInput } from '../../workflows/contracts.ts';
 import { backoffMs, sleep } from '../sleep.ts';
-import { failItem } from '../units.ts';
-import type { FetchContext } from './fetch.ts';
+import { failItem, type UnitContext } from '../units.ts';
 import { buildDirOf } from './places.ts';
+
+type Fetching = UnitContext<DownloadInput>;
 
 /** Documents per transaction of the building database: a fraction of a second of this thread. */
 const WRITE_BATCH = 250;
@@ -30,7 +32,7 @@ const FETCH_BATCH = 200;
 /** Tries that ask for a zip; after them the documents are fetched directly. */
 const ZIP_TRIES = 3;
 
-export async function fetchDocuments(context: FetchContext): Promise<void> {
+export async function fetchDocuments(context: Fetching): Promise<void> {
   const { deps, input, step } = context;
   const wanted = new Map(context.items.map((item) => [item.id, item]));
   const writer = openForWriting(buildDirOf(input), { finalDir: input.targetDir });
@@ -54,7 +56,7 @@ interface Keeper {
   flush(): void;
 }
 
-function createKeeper(context: FetchContext, writer: DatasetWriter, wanted: Map<string, PlanItem>): Keeper {
+function createKeeper(context: Fetching, writer: DatasetWriter, wanted: Map<string, PlanItem>): Keeper {
   const { deps, ref, step, unit } = context;
   const ledger = deps.ledgers.open(ref.ledgerPath);
   const place = placement(context);
@@ -101,7 +103,7 @@ function understood(text: string): { id: string; document: NdiDocument } | undef
  * Where the document's binaries will lie. What the cloud's list does not have stays behind `ndic://`, so that a reader
  * asks for it rather than looks for a file that never came.
  */
-function placement({ deps, input, ref }: FetchContext): (document: NdiDocument) => NdiDocument {
+function placement({ deps, input, ref }: Fetching): (document: NdiDocument) => NdiDocument {
   if (input.mode === 'hybrid') return (document) => toNdic(document, ref.cloudDatasetId);
   const ledger = deps.ledgers.open(ref.ledgerPath);
   const listsFiles = !ledger.listing(ref.runKey, 'file', 'cloud').next().done;
@@ -116,7 +118,7 @@ function placement({ deps, input, ref }: FetchContext): (document: NdiDocument) 
 }
 
 /** Asks for the zip, waits for it, reads it. A zip that never comes or is damaged leaves the rest to the direct fetch. */
-async function fromZip(context: FetchContext, keep: Keeper): Promise<void> {
+async function fromZip(context: Fetching, keep: Keeper): Promise<void> {
   const { deps, ref, step, unit, items } = context;
   const cloud = deps.cloud(ref.cloud);
   const cloudIds = items.map((item) => item.cloudId).filter((id) => id !== null);
@@ -143,7 +145,7 @@ const LEAVES_THE_REST = new Set([
 ]);
 
 /** False when the zip was not there after the quiet time. 403 and 404 both mean "not yet" (contract §10 #13). */
-async function getWhenReady(context: FetchContext, url: string, path: string): Promise<boolean> {
+async function getWhenReady(context: Fetching, url: string, path: string): Promise<boolean> {
   const { step, unit, ref, deps } = context;
   const { importQuietMs, pollMinMs, pollMaxMs } = ref.tuning;
   const giveUpAt = Date.now() + importQuietMs;
@@ -164,7 +166,7 @@ const NOT_YET = new Set(['NDI_E_URL_EXPIRED', 'NDI_E_NOT_FOUND', 'NDI_E_NOT_READ
 
 /** What is still wanted, asked for by id. */
 async function fromDirectFetch(
-  { ref, step }: FetchContext,
+  { ref, step }: Fetching,
   cloud: CloudClient,
   wanted: ReadonlyMap<string, PlanItem>,
   keep: Keeper,

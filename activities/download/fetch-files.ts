@@ -6,17 +6,19 @@ import { isCourierError } from '../../errors/index.ts';
 import type { PlanItem } from '../../ledger/types.ts';
 import { uidPath } from '../../ndi/dataset/layout.ts';
 import { getToFile } from '../../transfer/get.ts';
+import type { DownloadInput } from '../../workflows/contracts.ts';
 import { backoffMs, sleep } from '../sleep.ts';
-import { failItem } from '../units.ts';
-import type { FetchContext } from './fetch.ts';
+import { failItem, type UnitContext } from '../units.ts';
 import { buildDirOf } from './places.ts';
+
+type Fetching = UnitContext<DownloadInput>;
 
 /** Small files of a unit that are on their way at once: each costs one call of the API and one of the store. */
 const FILES_AT_ONCE = 6;
 /** Tries of one file before its unit is given back: one flaky file must not make its neighbours wait. */
 const TRIES = 4;
 
-export async function fetchFiles(context: FetchContext): Promise<void> {
+export async function fetchFiles(context: Fetching): Promise<void> {
   const { step, unit } = context;
   const queue = [...context.items];
   let bytes = 0;
@@ -33,11 +35,7 @@ export async function fetchFiles(context: FetchContext): Promise<void> {
   await Promise.all(Array.from({ length: Math.min(FILES_AT_ONCE, queue.length) }, lane));
 }
 
-async function fetchFile(
-  context: FetchContext,
-  item: PlanItem,
-  onBytes: (bytes: number) => void,
-): Promise<void> {
+async function fetchFile(context: Fetching, item: PlanItem, onBytes: (bytes: number) => void): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await getOnce(context, item, onBytes);
@@ -58,7 +56,7 @@ async function fetchFile(
 }
 
 async function getOnce(
-  { deps, input, ref, step }: FetchContext,
+  { deps, input, ref, step }: Fetching,
   item: PlanItem,
   onBytes: (bytes: number) => void,
 ): Promise<void> {

@@ -1,21 +1,10 @@
 /** Fetching one unit of a download. Whatever was fetched before a crash is there already and is not asked for again. */
-import type { PlanItem, PlanUnit } from '../../ledger/types.ts';
 import type { DownloadInput } from '../../workflows/contracts.ts';
 import type { RunRef, UnitBatch, UnitOutcome } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { nextUnits, unitOutcome } from '../units.ts';
 import { fetchDocuments } from './fetch-documents.ts';
 import { fetchFiles } from './fetch-files.ts';
-
-export interface FetchContext {
-  readonly deps: StepDeps;
-  readonly step: StepContext;
-  readonly input: DownloadInput;
-  readonly ref: RunRef;
-  readonly unit: PlanUnit;
-  /** The unit's items that are not here yet. */
-  readonly items: readonly PlanItem[];
-}
 
 export async function nextDownloadUnits(
   deps: StepDeps,

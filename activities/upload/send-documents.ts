@@ -8,14 +8,16 @@ import type { CloudClient } from '../../ndi/cloud/types.ts';
 import type { DatasetReader } from '../../ndi/dataset/types.ts';
 import { putBytes } from '../../transfer/put.ts';
 import { zipDocuments } from '../../transfer/zip-documents.ts';
+import type { UploadInput } from '../../workflows/contracts.ts';
 import { mayHaveHappened } from '../ambiguous.ts';
-import { failItem } from '../units.ts';
+import { failItem, type UnitContext } from '../units.ts';
 import { openSource } from './open.ts';
-import type { UnitContext } from './send.ts';
+
+type Sending = UnitContext<UploadInput>;
 
 /** A body above this does not pass the gateway (contract §4.4). */
 const MAX_SINGLE_DOCUMENT_BYTES = 5_000_000;
-export async function sendDocumentsZipped(context: UnitContext): Promise<void> {
+export async function sendDocumentsZipped(context: Sending): Promise<void> {
   const { deps, ref, unit, items, step } = context;
   const ledger = deps.ledgers.open(ref.ledgerPath);
   // An earlier try may have been taken in: only the cloud's list can tell.
@@ -52,7 +54,7 @@ export async function sendDocumentsZipped(context: UnitContext): Promise<void> {
 }
 
 /** One entry holding an array, as the real cloud's own zips have it (contract §4.5). Texts go as they are stored. */
-async function zipOf(context: UnitContext): Promise<{ zip: Buffer; ids: string[] }> {
+async function zipOf(context: Sending): Promise<{ zip: Buffer; ids: string[] }> {
   const reader = openSource(context.deps, context.input);
   try {
     const texts: string[] = [];
@@ -70,7 +72,7 @@ async function zipOf(context: UnitContext): Promise<{ zip: Buffer; ids: string[]
   }
 }
 
-function textOf(context: UnitContext, reader: DatasetReader, item: PlanItem): string | undefined {
+function textOf(context: Sending, reader: DatasetReader, item: PlanItem): string | undefined {
   const stored = reader.document(item.id);
   if (stored !== undefined) return stored.text;
   failItem(context, item, new CourierError('NDI_E_FILE_CHANGED', { detail: `Document ${item.id} is gone.` }));
@@ -78,7 +80,7 @@ function textOf(context: UnitContext, reader: DatasetReader, item: PlanItem): st
 }
 
 /** One request per document, in dependency order, each with its own answer. */
-export async function sendDocumentsSerially(context: UnitContext): Promise<void> {
+export async function sendDocumentsSerially(context: Sending): Promise<void> {
   const { deps, ref, step } = context;
   const ledger = deps.ledgers.open(ref.ledgerPath);
   const cloud = deps.cloud(ref.cloud);
@@ -111,12 +113,7 @@ const isAboutDocument = (error: CourierError): boolean =>
   error.code === 'NDI_E_REQUEST_TOO_LARGE';
 
 /** Adds a document unless an earlier try, whose answer was lost, has done so. Returns its cloud id. */
-async function addOnce(
-  context: UnitContext,
-  cloud: CloudClient,
-  item: PlanItem,
-  text: string,
-): Promise<string> {
+async function addOnce(context: Sending, cloud: CloudClient, item: PlanItem, text: string): Promise<string> {
   const { deps, ref, step } = context;
   if (item.sizeBytes > MAX_SINGLE_DOCUMENT_BYTES) {
     throw new CourierError('NDI_E_BAD_REQUEST', {

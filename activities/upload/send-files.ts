@@ -10,16 +10,18 @@ import type { CloudClient } from '../../ndi/cloud/types.ts';
 import { putFile } from '../../transfer/put.ts';
 import type { TransferOptions } from '../../transfer/types.ts';
 import { putZip } from '../../transfer/zip.ts';
+import type { UploadInput } from '../../workflows/contracts.ts';
 import { backoffMs, sleep } from '../sleep.ts';
-import { failItem } from '../units.ts';
-import type { UnitContext } from './send.ts';
+import { failItem, type UnitContext } from '../units.ts';
+
+type Sending = UnitContext<UploadInput>;
 
 /** Files of a serial unit that are on their way at once. */
 const SERIAL_AT_ONCE = 4;
 /** Tries with one address: asking for another one leaves a job behind that MATLAB's sync waits for (contract §2.8). */
 const TRIES_PER_ADDRESS = 3;
 
-export async function sendFileZip(context: UnitContext): Promise<void> {
+export async function sendFileZip(context: Sending): Promise<void> {
   const { deps, ref, unit } = context;
   const ledger = deps.ledgers.open(ref.ledgerPath);
   const cloud = deps.cloud(ref.cloud);
@@ -49,7 +51,7 @@ export async function sendFileZip(context: UnitContext): Promise<void> {
 
 /** The unit's files that can be read and have the planned size; the others become problems of their own. */
 async function readableEntries(
-  context: UnitContext,
+  context: Sending,
 ): Promise<Array<{ name: string; path: string; sizeBytes: number }>> {
   const entries = [];
   for (const item of context.items) {
@@ -59,7 +61,7 @@ async function readableEntries(
   return entries;
 }
 
-async function readablePath(context: UnitContext, item: PlanItem): Promise<string | undefined> {
+async function readablePath(context: Sending, item: PlanItem): Promise<string | undefined> {
   try {
     return await checkedPath(item);
   } catch (error) {
@@ -81,13 +83,13 @@ async function checkedPath(item: PlanItem): Promise<string> {
   return path;
 }
 
-function markSent({ deps, ref }: UnitContext, ids: readonly string[], md5Hex?: string): void {
+function markSent({ deps, ref }: Sending, ids: readonly string[], md5Hex?: string): void {
   const change = { state: 'sent', ...(md5Hex === undefined ? {} : { md5Hex }) } as const;
   deps.ledgers.open(ref.ledgerPath).markItems(ref.runKey, 'file', ids, change);
 }
 
 /** A job of an earlier try that has the zip, or had it. `queued` after an unacknowledged PUT means that nothing came. */
-async function earlierJobWorks(context: UnitContext, cloud: CloudClient, jobId: string): Promise<boolean> {
+async function earlierJobWorks(context: Sending, cloud: CloudClient, jobId: string): Promise<boolean> {
   const job = await cloud.bulkUploads.get(jobId, context.step.signal).catch((error: unknown) => {
     if (isCourierError(error, 'NDI_E_NOT_FOUND')) return undefined;
     throw error;
@@ -106,7 +108,7 @@ async function earlierJobWorks(context: UnitContext, cloud: CloudClient, jobId: 
  * Waits for the job's own word. One that shows no movement for the quiet time is left to the verification, which
  * asks the file list and sends again what is not there.
  */
-async function awaitExtraction(context: UnitContext, cloud: CloudClient, jobId: string): Promise<void> {
+async function awaitExtraction(context: Sending, cloud: CloudClient, jobId: string): Promise<void> {
   const { importQuietMs, pollMinMs, pollMaxMs } = context.ref.tuning;
   let lastChange = Date.now();
   let seen = '';
@@ -137,7 +139,7 @@ async function awaitExtraction(context: UnitContext, cloud: CloudClient, jobId: 
   }
 }
 
-export async function sendFilesSerially(context: UnitContext): Promise<void> {
+export async function sendFilesSerially(context: Sending): Promise<void> {
   const { deps, ref, step } = context;
   const cloud = deps.cloud(ref.cloud);
   const queue = [...context.items];
@@ -163,7 +165,7 @@ export async function sendFilesSerially(context: UnitContext): Promise<void> {
 
 /** A few tries with one address; the error of the last one. The address never gets out. */
 async function withTries<Result>(
-  context: UnitContext,
+  context: Sending,
   sizeBytes: number,
   send: (options: TransferOptions) => Promise<Result>,
 ): Promise<Result> {

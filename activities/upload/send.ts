@@ -4,24 +4,12 @@
  * `settleDocuments`, which asks the cloud's list before anything is repeated.
  */
 import { assertNever } from '../../errors/index.ts';
-import type { PlanItem, PlanUnit } from '../../ledger/types.ts';
 import type { UploadInput } from '../../workflows/contracts.ts';
 import type { RunRef, UnitBatch, UnitOutcome } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
-import { nextUnits, unitOutcome } from '../units.ts';
+import { nextUnits, type UnitContext, unitOutcome } from '../units.ts';
 import { sendDocumentsSerially, sendDocumentsZipped } from './send-documents.ts';
 import { sendFilesSerially, sendFileZip } from './send-files.ts';
-
-/** What one unit needs of the world. */
-export interface UnitContext {
-  readonly deps: StepDeps;
-  readonly step: StepContext;
-  readonly input: UploadInput;
-  readonly ref: RunRef;
-  readonly unit: PlanUnit;
-  /** The unit's items that are not settled yet. */
-  readonly items: readonly PlanItem[];
-}
 
 export async function nextUploadUnits(
   deps: StepDeps,
@@ -51,7 +39,7 @@ export async function sendUnit(
   return unitOutcome(ledger.unitItems(ref.runKey, unitNumber), unit.kind, step.attempt);
 }
 
-function send(context: UnitContext): Promise<void> {
+function send(context: UnitContext<UploadInput>): Promise<void> {
   switch (context.unit.kind) {
     case 'file-zip':
       return sendFileZip(context);
@@ -66,7 +54,7 @@ function send(context: UnitContext): Promise<void> {
 }
 
 /** Documents that an import lost twice are sent one by one, so that each gets an answer of its own. */
-function isSerial({ deps, input, ref }: UnitContext): boolean {
+function isSerial({ deps, input, ref }: UnitContext<UploadInput>): boolean {
   const ledger = deps.ledgers.open(ref.ledgerPath);
   return input.strategy === 'serial' || ledger.fact(ref.runKey, 'documentsSerially') === 'yes';
 }
