@@ -26,6 +26,19 @@ export interface Creation {
 
 /** Returns the id of the one dataset that this run created, however often it was tried. */
 export async function createDatasetOnce(context: StepContext, creation: Creation): Promise<string> {
+  const { cloud, ledger, runKey, metadata } = creation;
+  let id = ledger.fact(runKey, 'createdId');
+  if (id === undefined) {
+    id = await createUnderMark(context, creation);
+    ledger.setFact(runKey, 'createdAt', new Date().toISOString());
+    // On disk before the mark goes: whether or not the renaming was heard of, nothing would be found by it again.
+    ledger.setFact(runKey, 'createdId', id);
+  }
+  await cloud.datasets.update(id, { name: metadata.name }, context.signal);
+  return id;
+}
+
+async function createUnderMark(context: StepContext, creation: Creation): Promise<string> {
   const { cloud, ledger, runKey } = creation;
   const earlier = ledger.fact(runKey, 'createMark');
   const mark = earlier ?? randomUUID();
@@ -44,9 +57,7 @@ export async function createDatasetOnce(context: StepContext, creation: Creation
     throw new CourierError('NDI_E_CLOUD_UNAVAILABLE', { detail: 'Creating the dataset had no effect.' });
   }
   for (const double of doubles) await cloud.datasets.delete(double, 'now', context.signal);
-  ledger.setFact(runKey, 'createdAt', new Date().toISOString());
   if (doubles.length > 0) ledger.audit(runKey, 'removed doubles of the new dataset', { doubles });
-  await cloud.datasets.update(id, { name: creation.metadata.name }, context.signal);
   return id;
 }
 
