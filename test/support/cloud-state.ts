@@ -43,6 +43,18 @@ export async function documentsInCloud(rig: Rig, datasetId: string): Promise<Clo
   };
 }
 
+/** An empty dataset, as a person makes one in the cloud. */
+export async function createCloudDataset(rig: Rig, name: string): Promise<string> {
+  const organization = rig.sandbox.users[0]!.organizationId;
+  const answer = await fetch(`${rig.sandbox.apiUrl}/organizations/${organization}/datasets`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${await login(rig)}` },
+    body: JSON.stringify({ name }),
+  });
+  if (!answer.ok) throw new Error(`create: ${answer.status} ${await answer.text()}`);
+  return ((await answer.json()) as { id: string }).id;
+}
+
 async function login(rig: Rig): Promise<string> {
   const { email, password } = rig.sandbox.users[0]!;
   const answer = await fetch(`${rig.sandbox.apiUrl}/auth/login`, {
