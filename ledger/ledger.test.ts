@@ -168,6 +168,25 @@ describe('plan', () => {
     });
   });
 
+  it('makes several verbs one: all or nothing', () => {
+    plan([fileItem(0, 0), fileItem(1, 0)]);
+    const failure = new Error('in between');
+    expect(() =>
+      ledger.together(() => {
+        ledger.markItems(RUN, 'file', ['file0'], { state: 'done' });
+        throw failure;
+      }),
+    ).toThrow(failure);
+    expect(ledger.item(RUN, 'file', 'file0')?.state).toBe('pending');
+    const marked = ledger.together(() => {
+      ledger.markItems(RUN, 'file', ['file0'], { state: 'done', sizeBytes: 7 });
+      ledger.markItems(RUN, 'file', ['file1'], { state: 'done', sizeBytes: 8 });
+      return 2;
+    });
+    expect(marked).toBe(2);
+    expect(ledger.planTotals(RUN).files).toMatchObject({ done: 2, bytesDone: 15 });
+  });
+
   it('hands out open units by wave, and none that is done', () => {
     plan(
       [documentItem(0, 0), documentItem(1, 1), documentItem(2, 2)],

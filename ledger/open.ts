@@ -45,6 +45,7 @@ export function openLedger(path: string): Ledger {
     ...openParts(db),
     ...openBase(db, runs),
     ...openAudit(db),
+    together: db.transaction,
     close: db.close,
   };
 }

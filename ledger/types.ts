@@ -227,6 +227,9 @@ export interface Ledger {
     readonly detail: object;
   }>;
 
+  /** What `body` changes becomes durable as one: all or nothing, and one flush of the disk instead of many. Not async. */
+  together<T>(body: () => T): T;
+
   close(): void;
 }
 

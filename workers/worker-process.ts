@@ -14,6 +14,11 @@ export const WORKER_GRACE_MS = 10_000;
 /** What the worker is told: it should be done a little before it would be killed. */
 export const WORKER_SELF_GRACE_MS = 8_000;
 const READY_TIMEOUT_MS = 60_000;
+/**
+ * Threads for disk calls. Every small file waits for the disk to have it; with the default of 4 they wait in a row, with 16
+ * the disk takes many at once (10,000 files: 1.6 ms each against 1.0 ms).
+ */
+const DISK_THREADS = 16;
 
 export interface StartWorkerProcessOptions {
   readonly args: WorkerArguments;
@@ -35,7 +40,12 @@ export async function startWorkerProcess(options: StartWorkerProcessOptions): Pr
     [siblingScript(import.meta.url, 'worker-main'), JSON.stringify(options.args)],
     // Its own process group: Ctrl-C in a terminal reaches only the supervisor, which stops workers in order.
     // The IPC channel tells a worker when its supervisor is killed.
-    { cwd: homedir(), stdio: ['ignore', logFd, logFd, 'ipc'], detached: true },
+    {
+      cwd: homedir(),
+      stdio: ['ignore', logFd, logFd, 'ipc'],
+      detached: true,
+      env: { UV_THREADPOOL_SIZE: String(DISK_THREADS), ...process.env },
+    },
   );
   closeSync(logFd);
   const record = child.pid === undefined ? undefined : recordOf(child.pid);

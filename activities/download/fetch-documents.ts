@@ -65,10 +65,13 @@ function createKeeper(context: Fetching, writer: DatasetWriter, wanted: Map<stri
   const flush = (): void => {
     if (batch.length === 0) return;
     writer.addDocuments(batch.map(({ document }) => document));
-    for (const { document, id, sizeBytes } of batch) {
-      const sha256Hex = canonicalHash(document);
-      ledger.markItems(ref.runKey, 'document', [id], { state: 'done', sizeBytes, sha256Hex });
-    }
+    const written = batch;
+    ledger.together(() => {
+      for (const { document, id, sizeBytes } of written) {
+        const sha256Hex = canonicalHash(document);
+        ledger.markItems(ref.runKey, 'document', [id], { state: 'done', sizeBytes, sha256Hex });
+      }
+    });
     step.beat({ unit: unit.unit, what: 'writing documents', bytes, ofBytes: 0 });
     batch = [];
   };
