@@ -1,0 +1,290 @@
+/**
+ * Bad input for an upload, given to the run itself, as if nobody had looked before: each is refused with a code that says
+ * what it is, or gone round and named, and nothing else changes, here or in the cloud.
+ */
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createProfileStore, login } from '../../ndi/auth/index.ts';
+import { linkRemote } from '../../ndi/dataset/finish.ts';
+import { databasePath, uidPath } from '../../ndi/dataset/layout.ts';
+import { openDataset } from '../../ndi/dataset/read.ts';
+import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import { parseDocument } from '../../ndi/document/codec.ts';
+import { describeDocument } from '../../ndi/document/describe.ts';
+import { SEED_DATASETS } from '../../sandbox/seed.ts';
+import { type RunResult, resumeSignal, type UploadInput } from '../../workflows/contracts.ts';
+import { tamper } from '../fixtures/dataset.ts';
+import { createCloudDataset, documentsInCloud } from '../support/cloud-state.ts';
+import { cloudContent, contentOf, refusalOf } from '../support/refusals.ts';
+import { createRig, datasetIdOf, type Rig } from '../support/rig.ts';
+
+const DATASET = { documents: 40, files: 4, fileBytes: 2_000, seed: 3 };
+const UNKNOWN = 'ffffffffffffffffffffffff';
+
+describe('an upload', () => {
+  let rig: Rig;
+  /** What `datasetId` is taken from where the source is none. */
+  let template: string;
+  let source: string;
+  let made = 0;
+
+  beforeAll(async () => {
+    rig = await createRig();
+    template = join(rig.dir, 'template');
+    await makeDataset(template, DATASET);
+  });
+  afterAll(() => rig?.close());
+  beforeEach(async () => {
+    made += 1;
+    source = join(rig.dir, `source-${made}`);
+    await makeDataset(source, DATASET);
+  });
+  afterEach(() => rig.sandbox.faults.clear());
+
+  const input = (more: Partial<UploadInput> = {}): UploadInput =>
+    rig.uploadInput(template, { datasetDir: source, ...more });
+
+  /** Refused with this code; neither side has changed. */
+  async function refused(code: string, given: UploadInput, on: Rig = rig): Promise<string> {
+    const [here, there] = [contentOf(given.datasetDir), cloudContent(rig)];
+    const info = await refusalOf(await on.startUpload(given));
+    expect(info.code).toBe(code);
+    expect(info.sentence.length).toBeGreaterThan(20);
+    expect(info.nextStep.length).toBeGreaterThan(5);
+    expect(contentOf(given.datasetDir)).toEqual(here);
+    expect(cloudContent(rig)).toBe(there);
+    return info.sentence;
+  }
+
+  it('of a folder that is no dataset', async () => {
+    rmSync(source, { recursive: true });
+    mkdirSync(source);
+    writeFileSync(join(source, 'notes.txt'), 'no dataset');
+    expect(await refused('NDI_E_NOT_A_DATASET', input())).toContain(source);
+    expect(readdirSync(source)).toEqual(['notes.txt']);
+  });
+
+  it('of a folder that is not there', async () => {
+    rmSync(source, { recursive: true });
+    await refused('NDI_E_NOT_A_DATASET', input());
+  });
+
+  it('of another dataset than the run was started for', async () => {
+    await refused('NDI_E_NOT_A_DATASET', input({ datasetId: '4126970000000000_40b0000000000000' }));
+  });
+
+  it.each([
+    ['overwritten', Buffer.alloc(16_384, 0x41)],
+    ['empty', Buffer.alloc(0)],
+    ['cut off after its header', Buffer.concat([Buffer.from('SQLite format 3\0'), Buffer.alloc(84)])],
+  ])('of a dataset whose database is %s', async (_how, bytes) => {
+    writeFileSync(databasePath(source), bytes);
+    await refused('NDI_E_DATABASE_CORRUPT', input());
+  });
+
+  it('of a dataset that is linked to two cloud datasets', async () => {
+    const link = { datasetId: datasetIdOf(source), organizationId: 'b'.repeat(24) };
+    linkRemote(source, { ...link, cloudDatasetId: 'a'.repeat(24) });
+    doubleLink(source, 'c'.repeat(24));
+    const sentence = await refused('NDI_E_TWO_REMOTES', input());
+    expect(sentence).toContain('a'.repeat(24));
+    expect(sentence).toContain('c'.repeat(24));
+  });
+
+  it.each([
+    ['that does not exist', UNKNOWN, 'NDI_E_NOT_FOUND'],
+    ['that is published', SEED_DATASETS.small, 'NDI_E_DATASET_PUBLISHED'],
+    ['whose id is a path', '../../etc', 'NDI_E_NOT_FOUND'],
+  ])('into a cloud dataset %s', async (_what, cloudDatasetId, code) => {
+    await refused(code, input({ target: { kind: 'to', cloudDatasetId } }));
+  });
+
+  it('by an account of another laboratory', async () => {
+    const cloudDatasetId = await createCloudDataset(rig, `Private ${made}`);
+    await loginAs('second');
+    const cloud = { ...input().cloud, profile: 'second' };
+    await refused('NDI_E_FORBIDDEN', input({ cloud, target: { kind: 'to', cloudDatasetId } }));
+  });
+
+  it('by an account that may not create cloud datasets', async () => {
+    await loginAs('reader');
+    await refused('NDI_E_FORBIDDEN', input({ cloud: { ...input().cloud, profile: 'reader' } }));
+  });
+
+  async function loginAs(name: string): Promise<void> {
+    const { email, password } = rig.sandbox.users.find((user) => user.email.startsWith(`${name}@`))!;
+    const store = createProfileStore({ stateHome: rig.homeDir, env: rig.env });
+    await login({ store, env: { NDI_CLOUD_URL: rig.sandbox.apiUrl }, email, password, profile: name });
+  }
+
+  it('of a dataset that another program is writing: waits for a person, and goes on', async () => {
+    const other = new DatabaseSync(databasePath(source));
+    other.exec('BEGIN EXCLUSIVE');
+    const [here, there] = [contentOf(source), cloudContent(rig)];
+    const handle = await rig.startUpload(input());
+    const { waitingFor } = await rig.until(handle, (progress) => progress.waitingFor !== null);
+    expect(waitingFor).toMatchObject({ kind: 'person', code: 'NDI_E_DATABASE_BUSY' });
+    expect(contentOf(source)).toEqual(here);
+    expect(cloudContent(rig)).toBe(there);
+    other.exec('ROLLBACK');
+    other.close();
+    await handle.signal(resumeSignal);
+    expect(((await handle.result()) as RunResult).status).toBe('done');
+  });
+
+  /** What is wrong with one item is the run's result, and everything else is in the cloud. */
+  async function wentRound(expected: { kind: string; id: string; code: string }): Promise<RunResult> {
+    const result: RunResult = await (
+      await rig.startUpload(input({ target: { kind: 'as-new', name: source } }))
+    ).result();
+    expect(result.status).toBe('done-with-leftovers');
+    expect(result.problems).toEqual([expect.objectContaining(expected)]);
+    expect(result.documents.transferred + result.documents.failed).toBe(result.documents.total);
+    expect(result.files.transferred + result.files.failed).toBe(result.files.total);
+    const cloud = await documentsInCloud(rig, result.datasetId);
+    expect(cloud.count).toBe(result.documents.transferred);
+    expect(cloud.doubled).toEqual([]);
+    return result;
+  }
+
+  it('of a dataset with a binary that is not there: names it and takes the others', async () => {
+    const { uid, name, documentId } = aFile(source);
+    removeBinary(source, uid);
+    const result = await wentRound({ kind: 'file', id: uid, code: 'NDI_E_FILE_MISSING' });
+    expect(result.problems[0]?.detail).toContain(name);
+    expect(result.problems[0]?.detail).toContain(documentId);
+    expect(result.files).toMatchObject({ total: 4, transferred: 3, failed: 1 });
+  });
+
+  it('of a dataset with a file over 5 GB: names it and the limit, and takes the others', async () => {
+    const { uid, name } = aFile(source);
+    const path = uidPath(source, uid);
+    const file = openSync(path, 'r+');
+    ftruncateSync(file, 5_000_000_001);
+    closeSync(file);
+    const result = await wentRound({ kind: 'file', id: uid, code: 'NDI_E_FILE_TOO_LARGE' });
+    expect(result.problems[0]?.detail).toContain(name);
+    expect(result.problems[0]?.detail).toContain('5000000001');
+  });
+
+  it('of a dataset with a document that is no JSON: names it and takes the others', async () => {
+    const id = plainDocument(source);
+    tamper(source, `UPDATE docs SET json_code = '{"base": {"id": oops' WHERE doc_id = '${id}'`);
+    await wentRound({ kind: 'document', id, code: 'NDI_E_BAD_JSON' });
+  });
+
+  it('of a dataset with a document whose id is a path: names it and takes the others', async () => {
+    const id = plainDocument(source);
+    const evil = '../../../evil';
+    tamper(
+      source,
+      `UPDATE docs SET doc_id = '${evil}', json_code = replace(json_code, '${id}', '${evil}') WHERE doc_id = '${id}'`,
+    );
+    await wentRound({ kind: 'document', id: evil, code: 'NDI_E_BAD_ID' });
+  });
+
+  it('of a dataset with a file whose uid is a path: names it and takes the others', async () => {
+    const { uid, documentId } = aFile(source);
+    const evil = '../../../../../../etc/hostname';
+    tamper(
+      source,
+      `UPDATE docs SET json_code = replace(json_code, '${uid}', '${evil}') WHERE doc_id = '${documentId}'`,
+    );
+    tamper(source, `UPDATE files SET uid = '${evil}' WHERE uid = '${uid}'`);
+    removeBinary(source, uid);
+    // The document as a whole: what it names cannot be brought.
+    const result = await wentRound({ kind: 'document', id: documentId, code: 'NDI_E_BAD_ID' });
+    expect(result.problems[0]?.detail).toContain(evil);
+    expect(result.files).toMatchObject({ total: 3, transferred: 3 });
+  });
+});
+
+describe('an upload with a wrong password', () => {
+  let rig: Rig;
+  beforeAll(async () => {
+    rig = await createRig({ env: { NDI_CLOUD_PASSWORD: 'not the password' } });
+  });
+  afterAll(() => rig?.close());
+
+  it('waits for a login; nothing has changed', async () => {
+    const source = join(rig.dir, 'source');
+    await makeDataset(source, { documents: 30, files: 2, fileBytes: 1_000, seed: 4 });
+    const [here, there] = [contentOf(source), cloudContent(rig)];
+    const handle = await rig.startUpload(rig.uploadInput(source));
+    const { waitingFor } = await rig.until(handle, (progress) => progress.waitingFor !== null);
+    expect(waitingFor).toMatchObject({ kind: 'login', code: 'NDI_E_WRONG_PASSWORD' });
+    expect(waitingFor?.nextStep).toContain('ndi-courier login');
+    expect(contentOf(source)).toEqual(here);
+    expect(cloudContent(rig)).toBe(there);
+    await handle.cancel();
+    await handle.result().catch(() => {});
+  });
+});
+
+/** A binary of the dataset, and the document that names it. */
+function aFile(dir: string): { uid: string; name: string; documentId: string } {
+  const reader = openDataset(dir);
+  try {
+    for (const stored of reader.documents()) {
+      const facts = describeDocument(parseDocument(stored.text));
+      for (const { name, file } of reader.files(facts)) {
+        if (file.kind === 'local') return { uid: file.uid, name, documentId: facts.id };
+      }
+    }
+    throw new Error('no file');
+  } finally {
+    reader.close();
+  }
+}
+
+/** A document without a binary, on which nothing else stands. */
+function plainDocument(dir: string): string {
+  const reader = openDataset(dir);
+  try {
+    const facts = [...reader.documents()].map((stored) => describeDocument(parseDocument(stored.text)));
+    const needed = new Set(facts.flatMap((one) => one.dependsOn.map(({ value }) => value)));
+    const found = facts.find(
+      (one) =>
+        !needed.has(one.id) &&
+        !/^(session|dataset)/.test(one.className) &&
+        [...reader.files(one)].length === 0,
+    );
+    return found!.id;
+  } finally {
+    reader.close();
+  }
+}
+
+const sameFile = (a: string, b: string): boolean => readFileSync(a).equals(readFileSync(b));
+
+/** A second link, as only another program would write it. */
+function doubleLink(dir: string, cloudDatasetId: string): void {
+  const other = "replace(doc_id, substr(doc_id, 1, 4), 'ffff')";
+  tamper(
+    dir,
+    `INSERT INTO docs (doc_id, json_code, timestamp)
+       SELECT ${other}, replace(replace(json_code, doc_id, ${other}), '${'a'.repeat(24)}', '${cloudDatasetId}'), timestamp
+         FROM docs WHERE json_code LIKE '%"dataset_remote"%';
+     INSERT INTO branch_docs (branch_id, doc_idx, timestamp)
+       SELECT (SELECT branch_id FROM branch_docs LIMIT 1), doc_idx, timestamp FROM docs WHERE doc_id LIKE 'ffff%';`,
+  );
+}
+
+/** Under all its names. */
+function removeBinary(dir: string, uid: string): void {
+  const files = join(dir, '.ndi', 'files');
+  const path = join(files, uid);
+  const names = readdirSync(files).filter((name) => sameFile(join(files, name), path));
+  for (const name of names) rmSync(join(files, name));
+}
