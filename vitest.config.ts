@@ -6,7 +6,9 @@ export default defineConfig({
     include: ['**/*.test.ts'],
     exclude: ['node_modules/**', 'dist/**', 'test/long/**'],
     globalSetup: ['./test/setup/temporal-server.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Most of a test here is waiting for other processes; one file per core would leave the cores idle.
+    maxWorkers: 3,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });

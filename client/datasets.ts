@@ -15,14 +15,14 @@ export function identityOf(dir: string): DatasetIdentity {
 
 /**
  * The name a new cloud dataset would get: the given one, else that of the metadata file, else that of the dataset's
- * metadata-editor document. Null when there is none.
+ * metadata-editor document, else the dataset's own reference.
  * @throws CourierError NDI_E_BAD_METADATA with every problem in one message.
  */
 export async function creationName(
   dir: string,
   name: string | null,
   metadataPath: string | null,
-): Promise<string | null> {
+): Promise<string> {
   if (metadataPath !== null) {
     const metadata = await metadataFromFile(metadataPath);
     return name ?? metadata.name;
@@ -31,7 +31,7 @@ export async function creationName(
   try {
     // Also with a name: the rest of the metadata goes along, and must be good.
     const metadata = metadataFromDataset(reader);
-    return name ?? metadata?.name ?? null;
+    return name ?? metadata?.name ?? reader.identity.reference;
   } finally {
     reader.close();
   }

@@ -76,7 +76,7 @@ export const uploadOptions = z
     new: option(nonEmpty.optional(), {
       help: 'Create the cloud dataset under this name when the dataset is not linked to one yet.',
       value: 'NAME',
-      defaultText: 'the name in the metadata',
+      defaultText: 'the name in the metadata, else the dataset’s reference',
     }),
     to: option(id24.optional(), {
       help: 'Upload into this cloud dataset, whatever the dataset is linked to.',

@@ -51,7 +51,7 @@ export interface UploadPreflight {
   readonly settings: UploadSettings;
   readonly cloud: CloudClient;
   /** Name and metadata for creation; throws NDI_E_BAD_METADATA with all problems. */
-  readonly creationName: () => Promise<string | null>;
+  readonly creationName: () => Promise<string>;
   readonly log: (line: string) => void;
 }
 
@@ -59,8 +59,7 @@ export interface UploadPreflight {
 export async function preflightUpload(check: UploadPreflight): Promise<{ organizationId: string | null }> {
   const id = targetId(check.target, check.identity);
   // Problems of this disk first: they need no network to be told.
-  const name = id === null ? await check.creationName() : null;
-  if (id === null && name === null) throw new CourierError('NDI_E_NAME_NEEDED');
+  if (id === null) check.log(`A new cloud dataset will be called “${await check.creationName()}”.`);
   return askCloud(check.log, { organizationId: check.settings.organization ?? null }, async () => {
     const me = await check.cloud.me();
     if (id !== null) {

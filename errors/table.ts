@@ -121,11 +121,6 @@ export const ERRORS = {
     'The metadata for the new cloud dataset is not valid.',
     'Correct the listed fields, or pass --new NAME.',
   ),
-  NDI_E_NAME_NEEDED: entry(
-    'permanent',
-    'The dataset is not linked to the cloud and has no name to be created under.',
-    'Pass --new NAME to create a cloud dataset, or --to ID to use an existing one.',
-  ),
 
   // Logging in.
   NDI_E_NO_CREDENTIALS: entry(

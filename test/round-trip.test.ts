@@ -3,7 +3,9 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareDatasets } from '../ndi/dataset/compare.ts';
+import { openDataset } from '../ndi/dataset/read.ts';
 import { makeDataset } from '../ndi/dataset/synthetic.ts';
+import { documentsInCloud } from './support/cloud-state.ts';
 import { createRig, type Rig } from './support/rig.ts';
 
 describe('a dataset', () => {
@@ -34,6 +36,18 @@ describe('a dataset', () => {
     expect(result.documents).toMatchObject({ transferred: 0, skipped: result.documents.total, failed: 0 });
     expect(result.files).toMatchObject({ transferred: 0, skipped: result.files.total, failed: 0 });
     expect(result.bytes).toBe(0);
+  });
+
+  it('goes up under its own reference when nobody named it', async () => {
+    const unnamed = join(rig.dir, 'unnamed');
+    await makeDataset(unnamed, { documents: 20, files: 1, fileBytes: 10, seed: 2 });
+    const reader = openDataset(unnamed);
+    const { reference } = reader.identity;
+    reader.close();
+    const result = await rig.upload(unnamed, { target: { kind: 'linked-or-new', name: null } });
+    const cloud = await documentsInCloud(rig, result.datasetId);
+    expect(await cloud.datasetsNamed(reference)).toBe(1);
+    expect(cloud.count).toBe(result.documents.total);
   });
 
   it('comes down: the same documents and bytes', async () => {

@@ -135,6 +135,10 @@ async function fromZip(context: Fetching, keep: Keeper): Promise<void> {
     }
   } catch (error) {
     if (!isCourierError(error) || !LEAVES_THE_REST.has(error.code)) throw error;
+    const { code, detail } = error;
+    deps.ledgers
+      .open(ref.ledgerPath)
+      .audit(ref.runKey, 'a zip of documents was not used', { unit: unit.unit, code, detail });
   } finally {
     await rm(zipPath, { force: true });
   }

@@ -77,8 +77,7 @@ async function create(
   const metadata =
     input.metadataPath === null ? metadataFromDataset(reader) : metadataFromFile(input.metadataPath);
   const given = input.target.kind === 'to' ? null : input.target.name;
-  const name = given ?? metadata?.name;
-  if (name === undefined) throw new CourierError('NDI_E_NAME_NEEDED');
+  const name = given ?? metadata?.name ?? reader.identity.reference;
   const organizationId = await cloud.organizationId(context.signal);
   const cloudDatasetId = await createDatasetOnce(context, {
     cloud,

@@ -134,12 +134,6 @@ describe('an upload is refused when', () => {
     expect(named.code).toBe('NDI_E_NOT_FOUND');
   });
 
-  it('it would create a cloud dataset and has no name for it', async () => {
-    const path = await dataset();
-    const { code } = await refused(lab(), (courier) => courier.upload({ dir: path }), path);
-    expect(code).toBe('NDI_E_NAME_NEEDED');
-  });
-
   it('the metadata is not valid, with all problems at once', async () => {
     const path = await dataset();
     const metadata = join(dir, 'metadata.json');
