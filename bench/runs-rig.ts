@@ -50,6 +50,7 @@ export interface RunsRig {
   download(cloudDatasetId: string, targetDir: string): Promise<Measured>;
   /** Most memory that the worker ever held, threads and all (VmHWM). */
   workerPeakBytes(): number;
+  workerPid(): number;
   /** A fresh worker, whose peak starts anew. */
   restartWorker(): Promise<void>;
   close(): Promise<void>;
@@ -100,6 +101,7 @@ export async function createRunsRig(options: RunsRigOptions = {}): Promise<RunsR
       cloud,
       ...runs(client, site, cloud),
       workerPeakBytes: () => peakBytesOf(running.pid),
+      workerPid: () => running.pid,
       restartWorker: async () => {
         await running.stop();
         running = await worker();

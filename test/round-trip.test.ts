@@ -40,7 +40,7 @@ describe('a dataset', () => {
 
   it('goes up under its own reference when nobody named it', async () => {
     const unnamed = join(rig.dir, 'unnamed');
-    await makeDataset(unnamed, { documents: 20, files: 1, fileBytes: 10, seed: 2 });
+    await makeDataset(unnamed, { documents: 80, files: 5, fileBytes: 10, seed: 2 });
     const reader = openDataset(unnamed);
     const { reference } = reader.identity;
     reader.close();

@@ -45,14 +45,31 @@ export async function documentsInCloud(rig: Rig, datasetId: string): Promise<Clo
 
 /** An empty dataset, as a person makes one in the cloud. */
 export async function createCloudDataset(rig: Rig, name: string): Promise<string> {
-  const organization = rig.sandbox.users[0]!.organizationId;
-  const answer = await fetch(`${rig.sandbox.apiUrl}/organizations/${organization}/datasets`, {
-    method: 'POST',
+  const { organizationId } = rig.sandbox.users[0]!;
+  const made = await cloudRequest(rig, 'POST', `/organizations/${organizationId}/datasets`, { name });
+  return made.id as string;
+}
+
+/** A document of any content, as any other client could add it. */
+export async function addCloudDocument(rig: Rig, datasetId: string, text: string): Promise<void> {
+  await cloudRequest(rig, 'POST', `/datasets/${datasetId}/documents`, text);
+}
+
+/** Any request of the first user; what it answers. */
+export async function cloudRequest(
+  rig: Rig,
+  method: string,
+  path: string,
+  body?: object | string,
+): Promise<Record<string, unknown>> {
+  const answer = await fetch(rig.sandbox.apiUrl + path, {
+    method,
     headers: { authorization: `Bearer ${await login(rig)}` },
-    body: JSON.stringify({ name }),
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   });
-  if (!answer.ok) throw new Error(`create: ${answer.status} ${await answer.text()}`);
-  return ((await answer.json()) as { id: string }).id;
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+  return text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
 }
 
 async function login(rig: Rig): Promise<string> {

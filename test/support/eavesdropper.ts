@@ -11,6 +11,8 @@ export interface Eavesdropper {
   readonly apiUrl: string;
   readonly tokens: ReadonlySet<string>;
   readonly signatures: ReadonlySet<string>;
+  /** From now on answers to these requests are changed on their way. */
+  rewrite(change: (request: string, body: string) => string): void;
   close(): Promise<void>;
 }
 
@@ -24,6 +26,7 @@ export async function startEavesdropper(sandbox: Sandbox): Promise<Eavesdropper>
     for (const [token] of text.matchAll(TOKEN)) tokens.add(token);
     for (const [, signature] of text.matchAll(SIGNATURE)) signatures.add(signature!);
   };
+  let change = (_request: string, body: string): string => body;
   const server = createServer(async (request, response) => {
     try {
       const chunks: Buffer[] = [];
@@ -39,8 +42,9 @@ export async function startEavesdropper(sandbox: Sandbox): Promise<Eavesdropper>
         redirect: 'manual',
         ...(chunks.length === 0 ? {} : { body: Buffer.concat(chunks) }),
       });
-      const body = Buffer.from(await answer.arrayBuffer());
-      listen(body.toString('latin1'));
+      const text = Buffer.from(await answer.arrayBuffer()).toString('utf8');
+      listen(text);
+      const body = change(`${request.method} ${request.url}`, text);
       for (const [name, value] of answer.headers) if (!HOP.has(name)) response.setHeader(name, value);
       response.writeHead(answer.status).end(body);
     } catch {
@@ -52,6 +56,9 @@ export async function startEavesdropper(sandbox: Sandbox): Promise<Eavesdropper>
     apiUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
     tokens,
     signatures,
+    rewrite: (next) => {
+      change = next;
+    },
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
