@@ -45,7 +45,7 @@ describe('a run', () => {
     await handle.signal(resumeSignal);
     const result: RunResult = await handle.result();
     expect(result.status).toBe('done');
-    await record(handle, 'upload-paused-and-resumed');
+    await record(rig, handle, 'upload-paused-and-resumed');
   });
 
   it('changes its window while it goes on, and refuses nonsense', async () => {
@@ -77,7 +77,7 @@ describe('a run', () => {
     const target = join(rig.dir, `target-${made}`);
     await rig.download(again.datasetId, target);
     expect(await compareDatasets(source, target)).toMatchObject({ equal: true });
-    await record(handle, 'upload-cancelled');
+    await record(rig, handle, 'upload-cancelled');
   });
 
   it('continues as new with nothing lost', async () => {
@@ -94,8 +94,8 @@ describe('a run', () => {
     const down = await rig.startDownload(rig.downloadInput(result.datasetId, target, { tuning }));
     await down.result();
     expect(await compareDatasets(source, target)).toMatchObject({ equal: true });
-    await record(latest, 'upload-continued-as-new');
-    await record(rig.client.workflow.getHandle(down.workflowId), 'download-continued-as-new');
+    await record(rig, latest, 'upload-continued-as-new');
+    await record(rig, rig.client.workflow.getHandle(down.workflowId), 'download-continued-as-new');
   });
 
   it('of another kind waits while one has the dataset, and says for whom', async () => {
@@ -124,6 +124,8 @@ describe('a run', () => {
     const result: RunResult = await second.result();
     expect(result.documents.transferred).toBe(0);
     expect(existsSync(target)).toBe(true);
+    await record(rig, first, 'download');
+    await record(rig, second, 'download-of-what-is-there');
   });
 });
 
@@ -161,6 +163,6 @@ describe('a run with a profile', () => {
     const result: RunResult = await handle.result();
     expect(result.status).toBe('done');
     expect(result.problems).toEqual([]);
-    await record(handle, 'upload-waited-for-a-login');
+    await record(rig, handle, 'upload-waited-for-a-login');
   });
 });
