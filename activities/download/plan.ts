@@ -9,6 +9,7 @@ import type { DatasetReader, ResolvedFile } from '../../ndi/dataset/types.ts';
 import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
 import { isSafeName } from '../../ndi/ids.ts';
+import { ensureSpace } from '../../transfer/probe.ts';
 import type { DownloadInput } from '../../workflows/contracts.ts';
 import type { PlanSummary, RunRef } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
@@ -106,6 +107,11 @@ export async function planDownloadFiles(
   try {
     const { items, units } = await newFiles(context, reader, ledger, ref.runKey);
     if (items.length > 0) {
+      // Said now, not after a night of filling the disk. Sizes that the cloud does not list count as nothing.
+      await ensureSpace(
+        buildDirOf(input),
+        units.reduce((sum, unit) => sum + unit.sizeBytes, 0),
+      );
       ledger.reopenPlan(ref.runKey);
       // Units first: a unit without items is harmless, an item without a unit would be forgotten.
       ledger.addUnits(ref.runKey, units);

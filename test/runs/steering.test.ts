@@ -80,6 +80,16 @@ describe('a run', () => {
     await record(rig, handle, 'upload-cancelled');
   });
 
+  it('waits for a site that is away, says so, and can be cancelled meanwhile', async () => {
+    const tuning = { ...TEST_TUNING, siteTimeoutMs: 500 };
+    const handle = await rig.startUpload(rig.uploadInput(source, { site: `${rig.site}-away`, tuning }));
+    const waiting = await rig.until(handle, (progress) => progress.waitingFor?.kind === 'site');
+    expect(waiting.waitingFor?.nextStep).toContain('ndi-courier up');
+    await handle.cancel();
+    const error = await handle.result().catch((reason: unknown) => reason);
+    expect((error as WorkflowFailedError).cause).toBeInstanceOf(CancelledFailure);
+  });
+
   it('continues as new with nothing lost', async () => {
     const tuning = { ...TEST_TUNING, zipFiles: 5, documentsPerUnit: 40, unitsPerExecution: 4 };
     const handle = await rig.startUpload(rig.uploadInput(source, { tuning }));
