@@ -2,6 +2,7 @@
  * What went wrong, said in the words of the house. A presigned URL is a key to the bytes: of a URL nothing but its host ever
  * goes into an error, and errors of the HTTP library, whose text may quote it, go no further than here.
  */
+import { XMLParser } from 'fast-xml-parser';
 import { CourierError, type CourierErrorOptions, isCourierError } from '../errors/index.ts';
 
 /** The part of a URL that may be shown. */
@@ -46,7 +47,7 @@ export function refusal(
   notReadyStatuses: readonly number[] = [],
 ): CourierError {
   const { status, headers, body } = answer;
-  const code = /<Code>([\w.]{1,64})<\/Code>/.exec(body)?.[1];
+  const code = errorCode(body);
   const requestId = headers['x-amz-request-id'];
   const options: CourierErrorOptions = {
     detail: `${host} answered ${status}${code === undefined ? '' : ` ${code}`}.`,
@@ -64,6 +65,20 @@ export function refusal(
   if (status >= 500) return new CourierError('NDI_E_CLOUD_UNAVAILABLE', options);
   if (status >= 400) return new CourierError('NDI_E_BAD_REQUEST', options);
   return new CourierError('NDI_E_BAD_ANSWER', options);
+}
+
+// No entities: the body comes from outside, and a code has none.
+const xml = new XMLParser({ processEntities: false, parseTagValue: false });
+
+/** `<Error><Code>…` of an S3 error body, which may be cut off; undefined when it is none. */
+function errorCode(body: string): string | undefined {
+  if (!body.includes('<Error>')) return undefined;
+  try {
+    const code: unknown = xml.parse(body)?.Error?.Code;
+    return typeof code === 'string' && /^[\w.]{1,64}$/.test(code) ? code : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 export type Headers = Readonly<Record<string, string | string[] | undefined>>;

@@ -1,17 +1,15 @@
 /** Error bodies as S3 writes them. */
 import { randomBytes } from 'node:crypto';
+import { XMLBuilder } from 'fast-xml-parser';
 
-const escapeXml = (text: string): string =>
-  text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
+const builder = new XMLBuilder();
 
 export function xmlError(
   code: string,
   message: string,
   extra: Readonly<Record<string, string>> = {},
 ): string {
-  const more = Object.entries(extra)
-    .map(([name, value]) => `<${name}>${escapeXml(value)}</${name}>`)
-    .join('');
-  const requestId = randomBytes(8).toString('hex').toUpperCase();
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${escapeXml(message)}</Message>${more}<RequestId>${requestId}</RequestId><HostId>sandbox</HostId></Error>`;
+  const RequestId = randomBytes(8).toString('hex').toUpperCase();
+  const body = { Error: { Code: code, Message: message, ...extra, RequestId, HostId: 'sandbox' } };
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${builder.build(body)}`;
 }
