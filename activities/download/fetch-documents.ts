@@ -36,8 +36,10 @@ export async function fetchDocuments(context: Fetching): Promise<void> {
   const { deps, input, step } = context;
   const wanted = new Map(context.items.map((item) => [item.id, item]));
   const writer = openForWriting(buildDirOf(input), { finalDir: input.targetDir });
+  /** Why, by cloud id: of those that came and made no sense. */
+  const unreadable = new Map<string, CourierError>();
   try {
-    const keep = createKeeper(context, writer, wanted);
+    const keep = createKeeper(context, writer, wanted, unreadable);
     if (step.attempt <= ZIP_TRIES) await fromZip(context, keep);
     await fromDirectFetch(context, deps.cloud(context.ref.cloud), wanted, keep);
     keep.flush();
@@ -46,17 +48,23 @@ export async function fetchDocuments(context: Fetching): Promise<void> {
   }
   for (const item of wanted.values()) {
     const detail = `Document ${item.id} is listed, but the cloud gives it neither in a zip nor directly.`;
-    failItem(context, item, new CourierError('NDI_E_NOT_FOUND', { detail }));
+    const lacking = new CourierError('NDI_E_NOT_FOUND', { detail });
+    failItem(context, item, unreadable.get(item.cloudId ?? '') ?? lacking);
   }
 }
 
 interface Keeper {
   /** Takes the text of one document from the cloud; one that is not wanted, or wanted no more, is passed over. */
-  add(text: string): void;
+  add(text: string, cloudId?: string): void;
   flush(): void;
 }
 
-function createKeeper(context: Fetching, writer: DatasetWriter, wanted: Map<string, PlanItem>): Keeper {
+function createKeeper(
+  context: Fetching,
+  writer: DatasetWriter,
+  wanted: Map<string, PlanItem>,
+  unreadable: Map<string, CourierError>,
+): Keeper {
   const { deps, ref, step, unit } = context;
   const ledger = deps.ledgers.open(ref.ledgerPath);
   const place = placement(context);
@@ -76,9 +84,12 @@ function createKeeper(context: Fetching, writer: DatasetWriter, wanted: Map<stri
     batch = [];
   };
   return {
-    add: (text) => {
+    add: (text, cloudId) => {
       const known = understood(text);
-      if (known === undefined) return;
+      if (isCourierError(known)) {
+        if (cloudId !== undefined) unreadable.set(cloudId, known);
+        return;
+      }
       const item = wanted.get(known.id);
       if (item === undefined) return;
       wanted.delete(known.id);
@@ -92,12 +103,12 @@ function createKeeper(context: Fetching, writer: DatasetWriter, wanted: Map<stri
 }
 
 /** A document that cannot be read stays wanted: it is reported when nothing gives it in a readable form. */
-function understood(text: string): { id: string; document: NdiDocument } | undefined {
+function understood(text: string): { id: string; document: NdiDocument } | CourierError {
   try {
     const document = parseDocument(text);
     return { id: describeDocument(document).id, document };
   } catch (error) {
-    if (isCourierError(error)) return undefined;
+    if (isCourierError(error)) return error;
     throw error;
   }
 }
@@ -182,6 +193,6 @@ async function fromDirectFetch(
   for (let i = 0; i < ids.length; i += FETCH_BATCH) {
     const batch = ids.slice(i, i + FETCH_BATCH);
     const rows = await cloud.documents.bulkFetch(ref.cloudDatasetId, batch, step.signal);
-    for (const row of rows) keep.add(row.text);
+    for (const row of rows) keep.add(row.text, row.id);
   }
 }

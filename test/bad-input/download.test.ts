@@ -1,0 +1,236 @@
+/**
+ * Bad input for a download, given to the run itself: an id that is none, a target that is taken, a cloud that serves names
+ * and archives made to write elsewhere. Each has a code that says what it is, and nothing but the target is touched.
+ */
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openLedger } from '../../ledger/open.ts';
+import { createProfileStore, login } from '../../ndi/auth/index.ts';
+import { compareDatasets } from '../../ndi/dataset/compare.ts';
+import { openDataset } from '../../ndi/dataset/read.ts';
+import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import type { DownloadInput } from '../../workflows/contracts.ts';
+import { addCloudDocument, cloudRequest } from '../support/cloud-state.ts';
+import { type Eavesdropper, startEavesdropper } from '../support/eavesdropper.ts';
+import { type ForgedEntry, forgedZip } from '../support/forged-zip.ts';
+import { cloudContent, contentOf, refusalOf } from '../support/refusals.ts';
+import { createRig, type Rig } from '../support/rig.ts';
+
+const UNKNOWN = 'ffffffffffffffffffffffff';
+
+describe('a download', () => {
+  let rig: Rig;
+  let source: string;
+  let cloudId: string;
+  let made = 0;
+  /** A folder of its own for each target, so that whatever is written beside it shows. */
+  let parent: string;
+  let target: string;
+
+  beforeAll(async () => {
+    rig = await createRig();
+    source = join(rig.dir, 'source');
+    await makeDataset(source, { documents: 40, files: 4, fileBytes: 2_000, seed: 3 });
+    cloudId = (await rig.upload(source)).datasetId;
+  });
+  afterAll(() => rig?.close());
+  beforeEach(() => {
+    made += 1;
+    parent = join(rig.dir, `parent-${made}`);
+    mkdirSync(parent);
+    target = join(parent, 'target');
+  });
+
+  const input = (more: Partial<DownloadInput> = {}): DownloadInput =>
+    rig.downloadInput(cloudId, target, more);
+
+  async function refused(code: string, given: DownloadInput): Promise<string> {
+    const [here, there] = [contentOf(parent), cloudContent(rig)];
+    const info = await refusalOf(await rig.startDownload(given));
+    expect(info.code).toBe(code);
+    expect(info.nextStep.length).toBeGreaterThan(5);
+    // No folder of its own beside the target, either.
+    expect(contentOf(parent)).toEqual(here);
+    expect(cloudContent(rig)).toBe(there);
+    return info.sentence;
+  }
+
+  it.each([
+    ['that does not exist', UNKNOWN],
+    ['whose id is a path', '../../../etc'],
+  ])('of a cloud dataset %s', async (_what, cloudDatasetId) => {
+    await refused('NDI_E_NOT_FOUND', input({ cloudDatasetId }));
+  });
+
+  it('of a cloud dataset that was deleted', async () => {
+    const { organizationId } = rig.sandbox.users[0]!;
+    const { id } = await cloudRequest(rig, 'POST', `/organizations/${organizationId}/datasets`, {
+      name: 'Gone',
+    });
+    await cloudRequest(rig, 'DELETE', `/datasets/${id}?when=7d`);
+    await refused('NDI_E_NOT_FOUND', input({ cloudDatasetId: id as string }));
+  });
+
+  it('of a private dataset of another laboratory', async () => {
+    const { email, password } = rig.sandbox.users.find((user) => user.email.startsWith('second@'))!;
+    const store = createProfileStore({ stateHome: rig.homeDir, env: rig.env });
+    await login({ store, env: { NDI_CLOUD_URL: rig.sandbox.apiUrl }, email, password, profile: 'second' });
+    await refused('NDI_E_FORBIDDEN', input({ cloud: { ...input().cloud, profile: 'second' } }));
+  });
+
+  it('into a folder that holds something else', async () => {
+    mkdirSync(target);
+    writeFileSync(join(target, 'thesis.txt'), 'years of work');
+    expect(await refused('NDI_E_TARGET_OCCUPIED', input())).toContain(target);
+  });
+
+  it('onto a file', async () => {
+    writeFileSync(target, 'a file');
+    await refused('NDI_E_TARGET_OCCUPIED', input());
+  });
+
+  it('into a folder that holds another dataset', async () => {
+    await makeDataset(target, { documents: 30, files: 1, fileBytes: 100, seed: 77 });
+    await refused('NDI_E_TARGET_OCCUPIED', input());
+  });
+
+  it('of documents and files whose ids are paths: names them, takes the rest, writes nowhere else', async () => {
+    const { organizationId } = rig.sandbox.users[0]!;
+    const { id } = await cloudRequest(rig, 'POST', `/organizations/${organizationId}/datasets`, {
+      name: 'Evil',
+    });
+    const dataset = id as string;
+    const texts = documentTexts(source);
+    for (const text of texts) await addCloudDocument(rig, dataset, text);
+    const [first, second] = [JSON.parse(texts[0]!), JSON.parse(texts[1]!)];
+    await addCloudDocument(rig, dataset, JSON.stringify(withId(first, '../../../evil-document')));
+    await addCloudDocument(
+      rig,
+      dataset,
+      JSON.stringify({
+        ...withId(second, '41268d7001aaaaaa_06c45d18aaaaaaaa'),
+        files: {
+          file_list: ['evil'],
+          file_info: [
+            {
+              name: 'evil',
+              locations: [
+                {
+                  delete_original: 0,
+                  uid: '../../../../evil-file',
+                  location: 'x',
+                  parameters: '',
+                  location_type: 'file',
+                  ingest: 1,
+                },
+              ],
+            },
+          ],
+        },
+      }),
+    );
+    const before = contentOf(rig.dir).filter((line) => /evil/.test(line));
+    const result = await (await rig.startDownload(input({ cloudDatasetId: dataset }))).result();
+    expect(result.status).toBe('done-with-leftovers');
+    const bad = result.problems.filter(({ code }: { code: string }) => code === 'NDI_E_BAD_ID');
+    expect(JSON.stringify(bad)).toContain('evil-document');
+    expect(JSON.stringify(bad)).toContain('evil-file');
+    expect(readdirSync(parent)).toEqual(['target']);
+    expect(contentOf(rig.dir).filter((line) => /evil/.test(line))).toEqual(before);
+    const { onlyInA, differentDocuments } = await compareDatasets(source, target);
+    expect([...onlyInA, ...differentDocuments]).toEqual([]);
+  });
+
+  describe('from a cloud whose archives are', () => {
+    let wire: Eavesdropper;
+    let store: Server;
+    let archive: Buffer;
+
+    beforeAll(async () => {
+      wire = await startEavesdropper(rig.sandbox);
+      // An account in the environment is for the cloud that is named there.
+      const { email, password } = rig.sandbox.users[0]!;
+      const profiles = createProfileStore({ stateHome: rig.homeDir, env: rig.env });
+      await login({ store: profiles, env: {}, email, password, profile: 'wire', baseUrl: wire.apiUrl });
+      store = createServer((_request, response) => {
+        response.writeHead(200, { 'content-length': archive.length, etag: '"evil"' }).end(archive);
+      });
+      await new Promise<void>((resolve) => store.listen(0, '127.0.0.1', resolve));
+      const url = `http://127.0.0.1:${(store.address() as AddressInfo).port}/documents.zip`;
+      wire.rewrite((request, body) => (/bulk-download/.test(request) ? JSON.stringify({ url }) : body));
+    });
+    afterAll(async () => {
+      store.closeAllConnections();
+      store.close();
+      await wire.close();
+    });
+
+    /** What the archive brings if it is believed: a document of the dataset that says something else. */
+    const tampered = (): Buffer => {
+      const text = documentTexts(source)[3]!;
+      const document = JSON.parse(text);
+      return Buffer.from(JSON.stringify([{ ...document, tampered: true }]));
+    };
+    const good = (): ForgedEntry => ({ name: 'documents.json', data: tampered() });
+    const HOSTILE: [string, string, () => ForgedEntry[]][] = [
+      ['climbing', 'NDI_E_ZIP_UNSAFE', () => [good(), { name: '../../evil.json', data: tampered() }]],
+      ['absolute', 'NDI_E_ZIP_UNSAFE', () => [good(), { name: '/tmp/evil.json', data: tampered() }]],
+      [
+        'climbing the Windows way',
+        'NDI_E_ZIP_UNSAFE',
+        () => [good(), { name: '..\\evil.json', data: tampered() }],
+      ],
+      ['double', 'NDI_E_ZIP_UNSAFE', () => [good(), good()]],
+      ['encrypted', 'NDI_E_ZIP_UNSAFE', () => [{ ...good(), flags: 0x0801 }]],
+      [
+        'bombs that say so',
+        'NDI_E_ZIP_UNSAFE',
+        () => [good(), { name: 'bomb.json', data: Buffer.alloc(200_000_000, 0x20), deflated: true }],
+      ],
+      [
+        'bombs that lie',
+        'NDI_E_ZIP_UNSAFE',
+        () => [
+          { name: 'bomb.json', data: Buffer.alloc(200_000_000, 0x20), deflated: true, claimedBytes: 1_000 },
+        ],
+      ],
+    ];
+
+    it.each(HOSTILE)(
+      '%s: notes it, believes nothing of it, and asks for the documents one by one',
+      async (_name, code, entries) => {
+        archive = forgedZip(entries());
+        const peak = process.memoryUsage.rss();
+        const cloud = { ...input().cloud, baseUrl: wire.apiUrl, profile: 'wire' };
+        const handle = await rig.startDownload(input({ cloud }));
+        const result = await handle.result();
+        expect(process.memoryUsage.rss() - peak).toBeLessThan(150_000_000);
+        expect(result.problems).toEqual([]);
+        expect(await compareDatasets(source, target)).toMatchObject({ equal: true });
+        expect(readdirSync(parent)).toEqual(['target']);
+        for (const place of [rig.dir, parent, target, rig.homeDir, '/tmp']) {
+          expect(existsSync(join(place, 'evil.json'))).toBe(false);
+        }
+        const ledger = openLedger(join(target, '.ndi', 'courier', 'ledger.sqlite'));
+        const noted = ledger.auditTrail({ limit: 100 }).filter(({ action }) => /zip/.test(action));
+        ledger.close();
+        expect(noted.length).toBeGreaterThan(0);
+        for (const { detail } of noted) expect(detail).toMatchObject({ code });
+      },
+    );
+  });
+});
+
+function documentTexts(dir: string): string[] {
+  const reader = openDataset(dir);
+  try {
+    return [...reader.documents()].map(({ text }) => text);
+  } finally {
+    reader.close();
+  }
+}
+
+const withId = (document: { base: object }, id: string) => ({ ...document, base: { ...document.base, id } });
