@@ -23,7 +23,16 @@ export async function settleDocuments(
 ): Promise<Settlement> {
   const listing = listingRef(deps, ref);
   const missing = await untilListed(context, listing, 'document', () => waitForCount(context, listing, ref));
-  return missing === 0 ? { missing, newUnits: 0 } : sendAgain(listing.ledger, ref, 'document');
+  if (missing > 0) return sendAgain(listing.ledger, ref, 'document');
+  forgetRounds(listing.ledger, ref.runKey);
+  return { missing, newUnits: 0 };
+}
+
+/** What a wave lost is no reason to send all later waves one document at a time, or to give them up sooner. */
+function forgetRounds(ledger: Ledger, runKey: string): void {
+  if ((ledger.fact(runKey, 'document rounds') ?? '0') === '0') return;
+  ledger.setFact(runKey, 'document rounds', '0');
+  ledger.setFact(runKey, 'documentsSerially', 'no');
 }
 
 /** After everything: both lists in full, doubles removed. */

@@ -1,0 +1,33 @@
+/** Imports that were lost for a while: the documents of that time go one by one, those after it in zips again. */
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import type { RunResult } from '../../workflows/contracts.ts';
+import { expectUploadedOnce } from '../support/crash.ts';
+import { createRig, type Rig, TEST_TUNING } from '../support/rig.ts';
+
+const ADD = 'POST /datasets/:d/documents';
+
+let rig: Rig;
+beforeAll(async () => {
+  rig = await createRig();
+});
+afterAll(() => rig?.close());
+
+it('an import that works again is used again', async () => {
+  const source = join(rig.dir, 'source');
+  await makeDataset(source, { documents: 300, files: 4, fileBytes: 1_000, seed: 12 });
+  const { faults } = rig.sandbox;
+  const id = faults.set({ route: 'IMPORT documents', kind: 'import-lost' });
+  const tuning = { ...TEST_TUNING, documentsPerUnit: 30, importQuietMs: 700 };
+  const target = { kind: 'linked-or-new', name: 'Lost for a while' } as const;
+  const handle = await rig.startUpload(rig.uploadInput(source, { tuning, target }));
+  const added = (): number => faults.requests().routes[ADD]?.count ?? 0;
+  while (added() === 0) await sleep(10);
+  faults.clear(id);
+  const result: RunResult = await handle.result();
+  await expectUploadedOnce(rig, result, target.name);
+  expect(added()).toBeGreaterThan(0);
+  expect(added()).toBeLessThanOrEqual(120);
+});
