@@ -125,7 +125,7 @@ describe('a run whose login is gone', () => {
     const { code: up } = await cli.run(['up']);
     expect(up).toBe(0);
     // Time to take the login away between the check before the run and its first request.
-    cli.sandbox.faults.set({ route: 'PUT object', kind: 'latency', params: { ms: 1_500 }, count: 1 });
+    cli.sandbox.faults.set({ route: 'PUT object', kind: 'latency', params: { ms: 8_000 }, count: 1 });
     const upload = cli.start(['upload', dir, '--new', 'Parked', '--json']);
     await upload.says('"phase":"files"');
     expect((await cli.run(['logout', '--json'])).json()).toEqual({ removed: true });
