@@ -19,7 +19,7 @@ import type { NdiDocument } from '../../ndi/document/types.ts';
 import { getToFile } from '../../transfer/get.ts';
 import { readJsonEntries } from '../../transfer/unzip.ts';
 import type { DownloadInput } from '../../workflows/contracts.ts';
-import { backoffMs, sleep } from '../sleep.ts';
+import { pollMs, sleep } from '../sleep.ts';
 import { failItem, type UnitContext } from '../units.ts';
 import { buildDirOf } from './places.ts';
 
@@ -176,7 +176,7 @@ async function getWhenReady(context: Fetching, url: string, path: string): Promi
       if (Date.now() > giveUpAt) return false;
     }
     step.beat({ unit: unit.unit, what: 'waiting for a zip of documents', bytes: 0, ofBytes: 0 });
-    await sleep(backoffMs(n, pollMinMs, pollMaxMs), step.signal);
+    await sleep(pollMs(n, pollMinMs, pollMaxMs), step.signal);
   }
 }
 

@@ -11,7 +11,7 @@ import { putFile } from '../../transfer/put.ts';
 import type { TransferOptions } from '../../transfer/types.ts';
 import { putZip } from '../../transfer/zip.ts';
 import type { UploadInput } from '../../workflows/contracts.ts';
-import { backoffMs, sleep } from '../sleep.ts';
+import { backoffMs, pollMs, sleep } from '../sleep.ts';
 import { failItem, type UnitContext } from '../units.ts';
 
 type Sending = UnitContext<UploadInput>;
@@ -135,7 +135,7 @@ async function awaitExtraction(context: Sending, cloud: CloudClient, jobId: stri
       bytes: context.unit.sizeBytes,
       ofBytes: context.unit.sizeBytes,
     });
-    await sleep(backoffMs(n, pollMinMs, pollMaxMs), context.step.signal);
+    await sleep(pollMs(n, pollMinMs, pollMaxMs), context.step.signal);
   }
 }
 

@@ -7,7 +7,7 @@ import type { UploadInput } from '../../workflows/contracts.ts';
 import type { RunRef, Settlement } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { documentPass, filePass, type ListingRef, listDocuments, listFiles } from '../listing.ts';
-import { backoffMs, sleep } from '../sleep.ts';
+import { pollMs, sleep } from '../sleep.ts';
 import { removeDuplicates } from './duplicates.ts';
 
 /** Rounds of sending what an import lost; the last ones go one by one, so that a refusal has a reason. */
@@ -89,7 +89,7 @@ async function untilListed(
     if (now < missing) lastChange = Date.now();
     missing = now;
     if (missing === 0 || Date.now() - lastChange > listing.quietMs) break;
-    await sleep(backoffMs(n, listing.pollMinMs, listing.pollMaxMs), context.signal);
+    await sleep(pollMs(n, listing.pollMinMs, listing.pollMaxMs), context.signal);
   }
   return missing;
 }
@@ -120,7 +120,7 @@ async function waitForCount(context: StepContext, listing: ListingRef, ref: RunR
       bytes: 0,
       ofBytes: 0,
     });
-    await sleep(backoffMs(n, pollMinMs, pollMaxMs), context.signal);
+    await sleep(pollMs(n, pollMinMs, pollMaxMs), context.signal);
   }
 }
 

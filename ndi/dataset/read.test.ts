@@ -8,7 +8,9 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -26,7 +28,7 @@ import {
 } from '../../test/fixtures/dataset.ts';
 import { newDocument } from '../document/classes.ts';
 import { newNdiId } from '../ids.ts';
-import { finishDataset, trackingDocument } from './finish.ts';
+import { finishDataset, linkRemote, trackingDocument, unlinkRemote } from './finish.ts';
 import { databasePath, ndiDir } from './layout.ts';
 import { openDataset } from './read.ts';
 import { createDataset, openForWriting } from './write.ts';
@@ -404,4 +406,34 @@ test('identity: without any session document the text file is believed', () =>
     reader.close();
     rmSync(join(ndiDir(dir), 'unique_reference.txt'));
     expect(refusal(dir)).toBe('NDI_E_AMBIGUOUS_DATASET_ID');
+  }));
+
+test('what a dataset is linked to is read anew after every change, even one that leaves size and time as they were', () =>
+  inTempDir(async (dir) => {
+    await built(dir);
+    const remotes = (): string[] => {
+      const reader = openDataset(dir);
+      reader.close();
+      return reader.identity.remotes.map((remote) => remote.cloudDatasetId);
+    };
+    const opened = openDataset(dir);
+    opened.close();
+    const { datasetId } = opened.identity;
+    const path = databasePath(dir);
+    const { mtime, atime } = statSync(path);
+    const link = (cloudDatasetId: string): void => {
+      linkRemote(dir, { cloudDatasetId, organizationId: 'o'.repeat(24), datasetId, replace: true });
+      utimesSync(path, atime, mtime);
+    };
+    expect(remotes()).toEqual([]);
+    expect(remotes()).toEqual([]);
+    link('a'.repeat(24));
+    expect(remotes()).toEqual(['a'.repeat(24)]);
+    const { size } = statSync(path);
+    link('b'.repeat(24));
+    expect(statSync(path).size).toBe(size);
+    expect(remotes()).toEqual(['b'.repeat(24)]);
+    unlinkRemote(dir);
+    utimesSync(path, atime, mtime);
+    expect(remotes()).toEqual([]);
   }));

@@ -9,9 +9,11 @@
  */
 import { execFileSync } from 'node:child_process';
 import {
+  type BigIntStats,
   closeSync,
   copyFileSync,
   existsSync,
+  fstatSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -29,6 +31,7 @@ import { databaseError, isBusy, needsRollback } from './sqlite.ts';
 const MAGIC = 'SQLite format 3\0';
 const HEADER_BYTES = 100;
 const WAL_MODE = 2;
+const CHANGE_COUNTER_AT = 24;
 const COPY_ATTEMPTS = 5;
 /** Coarser than the clock of any common file system but FAT. */
 const CLOCK_TICK_MS = 20;
@@ -43,6 +46,8 @@ export interface SnapshotOptions {
 export interface Snapshot {
   readonly database: DatabaseSync;
   readonly isCopy: boolean;
+  /** Of a database that is read in place: another one after every change. */
+  readonly version?: string;
   close(): void;
 }
 
@@ -53,29 +58,33 @@ export interface Snapshot {
 export function openSnapshot(path: string, options: SnapshotOptions = {}): Snapshot {
   const busyTimeoutMs = options.busyTimeoutMs ?? 5_000;
   try {
-    if (usesLog(path)) return copied(path, ['', '-wal'], options, busyTimeoutMs);
+    const version = quietVersion(path);
+    if (version === undefined) return copied(path, ['', '-wal'], options, busyTimeoutMs);
     if (sizeOf(`${path}-journal`) > 0) return copied(path, ['', '-journal'], options, busyTimeoutMs);
     const database = openInPlace(path, busyTimeoutMs);
     // A writer came in between.
     if (database === undefined) return copied(path, ['', '-journal'], options, busyTimeoutMs);
-    return { database, isCopy: false, close: () => database.close() };
+    return { database, isCopy: false, version, close: () => database.close() };
   } catch (error) {
     throw databaseError(error, path);
   }
 }
 
 /**
- * True for a database in WAL mode. Looks into the file only when there is no `-wal`: closing a descriptor drops every POSIX
+ * The version of a database that is not in WAL mode: undefined for one that is. SQLite counts its changes in the header
+ * (sqlite.org/fileformat.html §1.3.7). Looks into the file only when there is no `-wal`: closing a descriptor drops every POSIX
  * lock that this process has on the file, and an open writer in WAL mode has some; in delete mode a lock never outlives
  * the synchronous call that took it.
  * @throws NDI_E_DATABASE_CORRUPT for an empty or a foreign file
  */
-function usesLog(path: string): boolean {
-  if (existsSync(`${path}-wal`)) return true;
+function quietVersion(path: string): string | undefined {
+  if (existsSync(`${path}-wal`)) return undefined;
   const header = Buffer.alloc(HEADER_BYTES);
   const file = openSync(path, 'r');
   let length: number;
+  let stat: BigIntStats;
   try {
+    stat = fstatSync(file, { bigint: true });
     length = readSync(file, header, 0, HEADER_BYTES, 0);
   } finally {
     closeSync(file);
@@ -84,7 +93,8 @@ function usesLog(path: string): boolean {
   if (length < HEADER_BYTES || header.toString('latin1', 0, MAGIC.length) !== MAGIC) {
     throw new CourierError('NDI_E_DATABASE_CORRUPT', { detail: `${path} is not an SQLite database.` });
   }
-  return header[18] === WAL_MODE || header[19] === WAL_MODE;
+  if (header[18] === WAL_MODE || header[19] === WAL_MODE) return undefined;
+  return [stat.dev, stat.ino, stat.size, stat.mtimeNs, header.readUInt32BE(CHANGE_COUNTER_AT)].join(':');
 }
 
 const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
@@ -153,7 +163,7 @@ function scratch(options: SnapshotOptions): string {
   return mkdtempSync(join(parent, 'ndi-read-'));
 }
 
-/** In another process where locks belong to processes: see `usesLog`. */
+/** In another process where locks belong to processes: see `quietVersion`. */
 function copyUnlocked(from: string, to: string): void {
   if (process.platform === 'win32') {
     copyFileSync(from, to);
