@@ -1,5 +1,5 @@
 /** What the steps of this host work with: cloud clients, ledgers, the throttle, and who is running elsewhere. */
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isGrpcServiceError, type WorkflowClient, WorkflowNotFoundError } from '@temporalio/client';
 import type { StepDeps } from '../activities/deps.ts';
@@ -11,6 +11,7 @@ import type { CloudClient } from '../ndi/cloud/types.ts';
 import { createThrottle } from '../transfer/throttle.ts';
 import type { CloudRef } from '../workflows/contracts.ts';
 import type { Env, Home } from './home.ts';
+import { processToken } from './processes.ts';
 
 export interface CompositionOptions {
   readonly home: Home;
@@ -51,11 +52,16 @@ export function composeSite({ home, env, workflows }: CompositionOptions): Compo
   };
 }
 
-/** Per process: what a killed worker left there is nobody's, and goes with the next start. */
+/** Per process. What processes that are gone have left there is nobody's. */
 function makeScratchDir(home: Home): string {
-  const dir = join(home.dir, 'scratch', String(process.pid));
-  rmSync(dir, { recursive: true, force: true });
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const parent = join(home.dir, 'scratch');
+  const dir = join(parent, String(process.pid));
+  mkdirSync(parent, { recursive: true, mode: 0o700 });
+  for (const pid of readdirSync(parent)) {
+    if (pid === String(process.pid) || processToken(Number(pid)) === undefined)
+      rmSync(join(parent, pid), { recursive: true, force: true });
+  }
+  mkdirSync(dir, { mode: 0o700 });
   return dir;
 }
 

@@ -19,8 +19,8 @@ import { type Run, resumedRef, resumeState, startRun } from './run.ts';
 import { siteSteps } from './site.ts';
 import type { RunRef } from './steps.ts';
 
-/** Missing items are sent again this often; what is missing then is reported, not tried for ever. */
-const MAX_ROUNDS = 5;
+/** More than the rounds that steps allow documents and files together; they report what is missing then. */
+const MAX_ROUNDS = 10;
 
 export async function uploadDataset(input: UploadInput): Promise<RunResult> {
   const run = startRun('upload', input);

@@ -1,4 +1,5 @@
 /** The end of an upload: base, an index that both NDI clients read, the report, and the lease goes back. */
+import type { Ledger } from '../../ledger/types.ts';
 import { writeSyncIndex } from '../../ndi/dataset/sync-index.ts';
 import type { UploadInput } from '../../workflows/contracts.ts';
 import type { RunRef, SiteResult } from '../../workflows/steps.ts';
@@ -22,6 +23,7 @@ export async function finishUpload(
     organizationId: ref.organizationId,
     metadata: { name: record.name },
   });
+  giveUpUnsettled(ledger, ref.runKey);
   ledger.advanceBase(ref.runKey);
   const ids = [...idsInBase(ledger)];
   writeSyncIndex(input.datasetDir, { localIds: ids, remoteIds: ids, syncedAt: new Date() });
@@ -30,6 +32,20 @@ export async function finishUpload(
   ledger.audit(ref.runKey, 'upload finished', { status: result.status, problems: result.problemCount });
   ledger.releaseLease(ref.workflowId);
   return result;
+}
+
+/** Whatever brought us here: an item that was never seen in the cloud's list is a problem, not a success. */
+function giveUpUnsettled(ledger: Ledger, runKey: string): void {
+  const states = ['pending', 'sending', 'sent'] as const;
+  for (const kind of ['document', 'file'] as const) {
+    const ids: string[] = [];
+    for (const item of ledger.items(runKey, { kind, states })) ids.push(item.id);
+    ledger.markItems(runKey, kind, ids, {
+      state: 'failed',
+      errorCode: 'NDI_E_IMPORT_INCOMPLETE',
+      errorDetail: 'The cloud never listed it.',
+    });
+  }
 }
 
 function* idsInBase(ledger: {
