@@ -27,6 +27,8 @@ export interface Baselines {
   documentsUp(texts: readonly string[]): Promise<void>;
   documentsDown(datasetId: string, ids: readonly string[]): Promise<void>;
   documentIds(datasetId: string): Promise<string[]>;
+  /** While `work` goes on, every request to either origin takes so much longer, whoever makes it. */
+  away<T>(latencyMs: number, work: () => Promise<T>): Promise<T>;
   /** Requests per route since the last time. */
   requests(): Promise<Record<string, number>>;
   close(): Promise<void>;
@@ -170,6 +172,17 @@ export async function createBaselines(cloud: CloudAddress): Promise<Baselines> {
     documentsDown: async (id, ids) => {
       // As text: documents may hold bare NaN.
       for (const one of ids) await ask('GET', `/datasets/${id}/documents/${one}`);
+    },
+    away: async (latencyMs, work) => {
+      const fault = { route: '*', kind: 'latency', params: { ms: latencyMs } };
+      const faults = ['api', 'objects'].map((origin) => ({ ...fault, origin }));
+      await ask('POST', `${controlUrl}/faults`, JSON.stringify(faults));
+      try {
+        return await work();
+      } finally {
+        const cleared = await request(`${controlUrl}/faults`, { method: 'DELETE', dispatcher: api });
+        await cleared.body.dump();
+      }
     },
     requests: async () => {
       const { routes } = await call<{ routes: Record<string, { count: number }> }>(

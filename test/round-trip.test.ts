@@ -1,5 +1,5 @@
 /** A dataset goes up and comes down whole: the project's main job, on real parts. */
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareDatasets } from '../ndi/dataset/compare.ts';
@@ -62,6 +62,15 @@ describe('a dataset', () => {
     const result = await rig.download(cloudId, join(rig.dir, 'target'));
     expect(result.documents).toMatchObject({ transferred: 0, skipped: result.documents.total });
     expect(result.bytes).toBe(0);
+  });
+
+  it('comes down anew when its folder was deleted, by the same worker', async () => {
+    const target = join(rig.dir, 'target');
+    rmSync(target, { recursive: true });
+    const result = await rig.download(cloudId, target);
+    expect(result.problems).toEqual([]);
+    expect(result.documents).toMatchObject({ transferred: result.documents.total, skipped: 0 });
+    expect(await compareDatasets(source, target)).toMatchObject({ equal: true });
   });
 
   it('comes down in hybrid mode: documents here, binaries behind ndic://', async () => {

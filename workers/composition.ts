@@ -4,13 +4,12 @@ import { join } from 'node:path';
 import { isGrpcServiceError, type WorkflowClient, WorkflowNotFoundError } from '@temporalio/client';
 import type { StepDeps } from '../activities/deps.ts';
 import { ledgerPath } from '../ledger/locate.ts';
-import { openLedger } from '../ledger/open.ts';
-import type { Ledger } from '../ledger/types.ts';
 import { connectCloud } from '../ndi/auth/index.ts';
 import type { CloudClient } from '../ndi/cloud/types.ts';
 import { createThrottle } from '../transfer/throttle.ts';
 import type { CloudRef } from '../workflows/contracts.ts';
 import type { Env, Home } from './home.ts';
+import { createOpenLedgers } from './ledger-shelf.ts';
 import { processToken } from './processes.ts';
 
 export interface CompositionOptions {
@@ -27,25 +26,22 @@ export interface Composition {
 
 export function composeSite({ home, env, workflows }: CompositionOptions): Composition {
   const clouds = new Map<string, CloudClient>();
-  const ledgers = new Map<string, Ledger>();
+  const ledgers = createOpenLedgers();
   const scratchDir = makeScratchDir(home);
   return {
     deps: {
       cloud: (ref) => memo(clouds, JSON.stringify(ref), () => cloudClient(home, env, ref)),
       ledgers: {
         locate: (datasetDir, datasetId) => ledgerPath({ datasetDir, datasetId, stateHome: home.dir }),
-        open: (path) => memo(ledgers, path, () => openLedger(path)),
-        close: (path) => {
-          ledgers.get(path)?.close();
-          ledgers.delete(path);
-        },
+        open: ledgers.open,
+        close: ledgers.close,
       },
       isRunning: (workflowId) => isRunning(workflows, workflowId),
       throttle: createThrottle(),
       scratchDir,
     },
     close: async () => {
-      for (const ledger of ledgers.values()) ledger.close();
+      ledgers.closeAll();
       await Promise.all([...clouds.values()].map((cloud) => cloud.close()));
       rmSync(scratchDir, { recursive: true, force: true });
     },
