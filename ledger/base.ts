@@ -14,6 +14,15 @@ const baseOf = (row: Row): BaseItem =>
     sizeBytes: row.size_bytes,
   }) as BaseItem;
 
+/** A lost base never deletes anything; a base of another cloud dataset would. */
+function ofCloudDataset(db: Db, run: number): void {
+  const plan = db.get('SELECT cloud_dataset_id AS id FROM runs WHERE run = ?', run);
+  const known = db.get(`SELECT value AS id FROM dataset_facts WHERE key = 'base of'`);
+  if (known?.id === plan?.id) return;
+  db.run('DELETE FROM base');
+  db.run(`INSERT OR REPLACE INTO dataset_facts (key, value) VALUES ('base of', ?)`, plan?.id ?? '');
+}
+
 export function openBase(
   db: Db,
   runs: Runs,
@@ -21,16 +30,18 @@ export function openBase(
   return {
     // What this run did not learn (the hash of a file that was there already) stays as an earlier run learnt it.
     advanceBase: (runKey) =>
-      db.transaction(() =>
-        db.run(
+      db.transaction(() => {
+        const run = runs.planned(runKey);
+        ofCloudDataset(db, run);
+        return db.run(
           `INSERT INTO base (kind, id, sha256_hex, cloud_id, size_bytes)
            SELECT kind, id, sha256_hex, cloud_id, size_bytes FROM items
            WHERE run = ? AND state IN ('done', 'skipped') ORDER BY kind, id
            ON CONFLICT DO UPDATE SET sha256_hex = coalesce(excluded.sha256_hex, sha256_hex),
              cloud_id = coalesce(excluded.cloud_id, cloud_id), size_bytes = excluded.size_bytes`,
-          runs.planned(runKey),
-        ),
-      ),
+          run,
+        );
+      }),
 
     base: (kind, id) => {
       const row = db.get(`SELECT ${COLUMNS} FROM base WHERE kind = ? AND id = ?`, kind, id);

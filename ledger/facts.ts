@@ -1,9 +1,12 @@
-/** Small facts of a run that must be on disk before the world is touched (a create mark, a chosen id). */
+/** Small facts of a run, or of the dataset, that must be on disk before the world is touched (a create mark, a chosen id). */
 import type { Db } from './db.ts';
 import type { Runs } from './runs.ts';
 import type { Ledger } from './types.ts';
 
-export function openFacts(db: Db, runs: Runs): Pick<Ledger, 'fact' | 'setFact'> {
+export function openFacts(
+  db: Db,
+  runs: Runs,
+): Pick<Ledger, 'fact' | 'setFact' | 'datasetFact' | 'setDatasetFact'> {
   return {
     fact: (runKey, key) =>
       db.get('SELECT value FROM facts JOIN runs USING (run) WHERE run_key = ? AND key = ?', runKey, key)
@@ -17,6 +20,15 @@ export function openFacts(db: Db, runs: Runs): Pick<Ledger, 'fact' | 'setFact'> 
           key,
           value,
         );
+      }),
+
+    datasetFact: (key) =>
+      db.get('SELECT value FROM dataset_facts WHERE key = ?', key)?.value as string | undefined,
+
+    setDatasetFact: (key, value) =>
+      db.transaction(() => {
+        if (value === null) db.run('DELETE FROM dataset_facts WHERE key = ?', key);
+        else db.run('INSERT OR REPLACE INTO dataset_facts (key, value) VALUES (?, ?)', key, value);
       }),
   };
 }

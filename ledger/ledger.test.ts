@@ -377,6 +377,15 @@ describe('facts', () => {
     expect(ledger.fact(RUN, 'mark')).toBe('b');
     expect(ledger.fact('other', 'mark')).toBeUndefined();
   });
+
+  it('of the dataset outlive runs, until they are forgotten', () => {
+    ledger.setDatasetFact('link', 'a');
+    ledger.setDatasetFact('link', 'b');
+    for (let n = 0; n < 8; n += 1) plan([], [], `run ${n}`);
+    expect(ledger.datasetFact('link')).toBe('b');
+    ledger.setDatasetFact('link', null);
+    expect(ledger.datasetFact('link')).toBeUndefined();
+  });
 });
 
 describe('listings', () => {
@@ -508,6 +517,19 @@ describe('base', () => {
     expect(ledger.base('document', 'doc0002')).toBeUndefined();
     expect(ids(ledger.baseItems('file'))).toEqual(['file3']);
     expect([ledger.baseCount('document'), ledger.baseCount('file')]).toEqual([1, 1]);
+  });
+
+  it('of another cloud dataset is forgotten: it says nothing about this one', () => {
+    plan([documentItem(1, null, { state: 'done' }), documentItem(2, null, { state: 'done' })]);
+    ledger.advanceBase(RUN);
+    ledger.beginPlan('as new', { operation: 'upload', cloudDatasetId: 'another' });
+    ledger.addItems('as new', [
+      documentItem(1, null, { state: 'done' }),
+      documentItem(2, null, { state: 'failed' }),
+    ]);
+    ledger.sealPlan('as new');
+    ledger.advanceBase('as new');
+    expect(ids(ledger.baseItems('document'))).toEqual(['doc0001']);
   });
 });
 

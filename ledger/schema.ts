@@ -8,6 +8,7 @@
  *   items, units   the plan: what moves, and together with what
  *   problems       what is wrong with no item, or with more than its state says
  *   facts          small things that must be on disk before the world is touched
+ *   dataset_facts  the same of the dataset itself: they outlive runs
  *   listings, listing_rows   what the other side lists
  *   parts, parts_done        what a ranged download has on disk
  *   base           the last state both sides agreed on; outlives runs
@@ -119,7 +120,12 @@ const V2 = `
 CREATE INDEX items_by_state ON items (run, kind, state, size_bytes);
 `;
 
-export const MIGRATIONS: readonly string[] = [V1, V2];
+/** A cloud dataset is created once by whichever run gets there, and the base is of one cloud dataset. */
+const V3 = `
+CREATE TABLE dataset_facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+`;
+
+export const MIGRATIONS: readonly string[] = [V1, V2, V3];
 
 /** The version this program writes. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -182,6 +182,9 @@ export interface Ledger {
   // Small facts of a run that must be on disk before the world is touched (a create mark, a chosen id).
   fact(runKey: string, key: string): string | undefined;
   setFact(runKey: string, key: string, value: string): void;
+  /** The same of the dataset itself, whichever run said it. Null forgets. */
+  datasetFact(key: string): string | undefined;
+  setDatasetFact(key: string, value: string | null): void;
 
   // What the other side lists, kept in a table so that no listing is held in memory.
   /** Replaces the rows of an earlier listing of this run, kind and name. */
@@ -213,7 +216,10 @@ export interface Ledger {
   parts(fileUid: string): PartJournal;
 
   // Base: the last state both sides agreed on, per item.
-  /** Copies the done and skipped items of a plan into the base, in one transaction. */
+  /**
+   * Copies the done and skipped items of a plan into the base, in one transaction. A base agreed on with another cloud
+   * dataset than the plan's goes first: it says nothing about this one.
+   */
   advanceBase(runKey: string): number;
   base(kind: ItemKind, id: string): BaseItem | undefined;
   baseItems(kind: ItemKind): IterableIterator<BaseItem>;

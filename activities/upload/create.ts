@@ -1,6 +1,9 @@
 /**
  * Creating a cloud dataset exactly once. The API has no idempotency key, and a create that answers 504 is common
  * (contract §2.4 D1), so the dataset is born under a name nobody else can have, found again by it, and then renamed.
+ *
+ * What was begun is kept with the dataset, not with the run: a run that is cancelled, or forgotten with Temporal's
+ * database, between the create and the link would otherwise leave a cloud dataset behind and the next one make another.
  */
 import { randomUUID } from 'node:crypto';
 import { CourierError, isCourierError } from '../../errors/index.ts';
@@ -17,6 +20,8 @@ const LOOKS = 8;
 
 export interface Creation {
   readonly cloud: CloudClient;
+  /** Of `cloud`: what was begun elsewhere is none of this one's. */
+  readonly baseUrl: string;
   readonly ledger: Ledger;
   readonly runKey: string;
   readonly organizationId: string;
@@ -24,29 +29,88 @@ export interface Creation {
   readonly tuning: Tuning;
 }
 
-/** Returns the id of the one dataset that this run created, however often it was tried. */
+/** A creation from before its first request until its run has ended well. */
+interface Begun {
+  readonly markedName: string;
+  readonly baseUrl: string;
+  readonly organizationId: string;
+  /** The run that began it. */
+  readonly runKey: string;
+  /** Null while nobody knows whether there is one. */
+  readonly id: string | null;
+  readonly createdAt: string | null;
+  /** The dataset says where it goes: from now on a creation is a wish for another one. */
+  readonly linked: boolean;
+}
+
+const FACT = 'creation';
+
+function begunCreation(ledger: Ledger): Begun | undefined {
+  const text = ledger.datasetFact(FACT);
+  return text === undefined ? undefined : (JSON.parse(text) as Begun);
+}
+
+function remember(ledger: Ledger, begun: Begun): Begun {
+  ledger.setDatasetFact(FACT, JSON.stringify(begun));
+  return begun;
+}
+
+/** Returns the id of the one dataset that was created, however often and by however many runs it was tried. */
 export async function createDatasetOnce(context: StepContext, creation: Creation): Promise<string> {
   const { cloud, ledger, runKey, metadata } = creation;
-  let id = ledger.fact(runKey, 'createdId');
-  if (id === undefined) {
-    id = await createUnderMark(context, creation);
-    ledger.setFact(runKey, 'createdAt', new Date().toISOString());
+  const earlier = await unfinished(context, creation);
+  // On disk before the first request: a second try must know what to look for.
+  let begun = earlier ?? remember(ledger, newCreation(creation));
+  if (begun.id === null) {
+    const id = await createUnderMark(context, creation, begun.markedName, earlier !== undefined);
     // On disk before the mark goes: whether or not the renaming was heard of, nothing would be found by it again.
-    ledger.setFact(runKey, 'createdId', id);
+    begun = remember(ledger, { ...begun, id, createdAt: new Date().toISOString() });
   }
-  await cloud.datasets.update(id, { name: metadata.name }, context.signal);
+  ledger.setFact(runKey, 'createdAt', begun.createdAt ?? '');
+  const id = begun.id as string;
+  // What another run began has the name and metadata of its day.
+  const changes = begun.runKey === runKey ? { name: metadata.name } : metadata;
+  await cloud.datasets.update(id, changes, context.signal);
   return id;
 }
 
-async function createUnderMark(context: StepContext, creation: Creation): Promise<string> {
-  const { cloud, ledger, runKey } = creation;
-  const earlier = ledger.fact(runKey, 'createMark');
-  const mark = earlier ?? randomUUID();
-  // On disk before the first request: a second try must know what to look for.
-  if (earlier === undefined) ledger.setFact(runKey, 'createMark', mark);
-  const markedName = nameWithMark(creation.metadata.name, mark);
+function newCreation({ metadata, baseUrl, organizationId, runKey }: Creation): Begun {
+  const markedName = `${metadata.name} [ndi-courier ${randomUUID()}]`;
+  return { markedName, baseUrl, organizationId, runKey, id: null, createdAt: null, linked: false };
+}
 
-  let found = earlier === undefined ? [] : await findByName(context, creation, markedName);
+/** What an earlier try, or an earlier run, began in the same place and did not get to link. */
+async function unfinished(context: StepContext, creation: Creation): Promise<Begun | undefined> {
+  const { cloud, ledger, runKey, baseUrl, organizationId } = creation;
+  const begun = begunCreation(ledger);
+  if (begun === undefined || begun.linked) return undefined;
+  if (begun.baseUrl !== baseUrl || begun.organizationId !== organizationId) return undefined;
+  if (begun.id === null || begun.runKey === runKey) return begun;
+  try {
+    const { isDeleted } = await cloud.datasets.get(begun.id, context.signal);
+    return isDeleted ? undefined : begun;
+  } catch (error) {
+    if (!isCourierError(error, 'NDI_E_NOT_FOUND')) throw error;
+    if (isYoung(begun.createdAt)) throw notYet(error);
+    // Somebody found the stray one and deleted it.
+    return undefined;
+  }
+}
+
+/** The dataset is linked: what is created after this is another one. */
+export function creationIsLinked(ledger: Ledger, cloudDatasetId: string): void {
+  const begun = begunCreation(ledger);
+  if (begun?.id === cloudDatasetId) remember(ledger, { ...begun, linked: true });
+}
+
+async function createUnderMark(
+  context: StepContext,
+  creation: Creation,
+  markedName: string,
+  triedBefore: boolean,
+): Promise<string> {
+  const { cloud, ledger, runKey } = creation;
+  let found = triedBefore ? await findByName(context, creation, markedName) : [];
   if (found.length === 0) {
     const created = await tryCreate(context, creation, markedName);
     found = await look(context, creation, markedName, created === undefined ? 1 : 0);
@@ -61,16 +125,27 @@ async function createUnderMark(context: StepContext, creation: Creation): Promis
   return id;
 }
 
-/** Removes doubles that a slow replica showed only after the dataset was created. Returns how many. */
+/**
+ * Removes doubles that a slow replica showed only after the dataset was created, and closes the creation. The dataset
+ * itself may still be listed under its mark, by a replica that has not heard of the new name.
+ */
 export async function sweepDoubles(
   context: StepContext,
-  creation: Omit<Creation, 'tuning'>,
-): Promise<number> {
-  const mark = creation.ledger.fact(creation.runKey, 'createMark');
-  if (mark === undefined) return 0;
-  const doubles = await findByName(context, creation, nameWithMark(creation.metadata.name, mark));
-  for (const double of doubles) await creation.cloud.datasets.delete(double, 'now', context.signal);
-  return doubles.length;
+  {
+    cloud,
+    ledger,
+    runKey,
+    cloudDatasetId,
+  }: Pick<Creation, 'cloud' | 'ledger' | 'runKey'> & { cloudDatasetId: string },
+): Promise<void> {
+  const begun = begunCreation(ledger);
+  if (begun?.id !== cloudDatasetId) return;
+  const { organizationId, markedName } = begun;
+  const found = await findByName(context, { cloud, organizationId }, markedName);
+  const doubles = found.filter((id) => id !== cloudDatasetId);
+  for (const double of doubles) await cloud.datasets.delete(double, 'now', context.signal);
+  if (doubles.length > 0) ledger.audit(runKey, 'removed doubles of the new dataset', { doubles });
+  ledger.setDatasetFact(FACT, null);
 }
 
 /** A replica may not know a new dataset for a while (contract §3.4: a GET right after a create may be 404). */
@@ -79,12 +154,14 @@ const UNKNOWN_AT_MOST_MS = 5 * 60_000;
 /** A 404 on a dataset that this run has just created means "not yet"; any other error is what it is. */
 export function unlessJustCreated(ledger: Ledger, runKey: string, error: unknown): unknown {
   if (!isCourierError(error, 'NDI_E_NOT_FOUND')) return error;
-  const createdAt = Date.parse(ledger.fact(runKey, 'createdAt') ?? '');
-  const young = Date.now() - createdAt < UNKNOWN_AT_MOST_MS;
-  return young ? new CourierError('NDI_E_NOT_READY', { detail: error.detail ?? '', cause: error }) : error;
+  return isYoung(ledger.fact(runKey, 'createdAt') ?? null) ? notYet(error) : error;
 }
 
-const nameWithMark = (name: string, mark: string): string => `${name} [ndi-courier ${mark}]`;
+const isYoung = (createdAt: string | null): boolean =>
+  Date.now() - Date.parse(createdAt ?? '') < UNKNOWN_AT_MOST_MS;
+
+const notYet = (cause: CourierError): CourierError =>
+  new CourierError('NDI_E_NOT_READY', { detail: cause.detail ?? '', cause });
 
 /** The new id, or undefined when nobody knows whether there is one. */
 async function tryCreate(

@@ -1,4 +1,5 @@
 /** The end of an upload: base, an index that both NDI clients read, the report, and the lease goes back. */
+import { isCourierError } from '../../errors/index.ts';
 import type { Ledger } from '../../ledger/types.ts';
 import { writeSyncIndex } from '../../ndi/dataset/sync-index.ts';
 import type { UploadInput } from '../../workflows/contracts.ts';
@@ -15,18 +16,10 @@ export async function finishUpload(
 ): Promise<SiteResult> {
   const ledger = deps.ledgers.open(ref.ledgerPath);
   const cloud = deps.cloud(ref.cloud);
-  const record = await cloud.datasets.get(ref.cloudDatasetId, context.signal);
-  await sweepDoubles(context, {
-    cloud,
-    ledger,
-    runKey: ref.runKey,
-    organizationId: ref.organizationId,
-    metadata: { name: record.name },
-  });
+  await sweepDoubles(context, { cloud, ledger, runKey: ref.runKey, cloudDatasetId: ref.cloudDatasetId });
   giveUpUnsettled(ledger, ref.runKey);
   ledger.advanceBase(ref.runKey);
-  const ids = [...idsInBase(ledger)];
-  writeSyncIndex(input.datasetDir, { localIds: ids, remoteIds: ids, syncedAt: new Date() });
+  writeIndex(ledger, input, ref);
   const result = buildResult(ledger, ref, input.datasetDir);
   await writeReport(ledger, result, ref, 'upload');
   ledger.audit(ref.runKey, 'upload finished', { status: result.status, problems: result.problemCount });
@@ -48,8 +41,26 @@ function giveUpUnsettled(ledger: Ledger, runKey: string): void {
   }
 }
 
-function* idsInBase(ledger: {
-  baseItems(kind: 'document'): Iterable<{ readonly id: string }>;
-}): Iterable<string> {
-  for (const item of ledger.baseItems('document')) yield item.id;
+/**
+ * Here: what the dataset holds. There: what both sides are known to hold, so that a client's next sync offers what did
+ * not get there, and fetches what only the cloud has.
+ */
+function writeIndex(ledger: Ledger, input: UploadInput, ref: RunRef): void {
+  const localIds: string[] = [];
+  const remoteIds: string[] = [];
+  for (const { id, state } of ledger.items(ref.runKey, { kind: 'document' })) {
+    localIds.push(id);
+    if (state === 'done' || state === 'skipped') remoteIds.push(id);
+  }
+  try {
+    writeSyncIndex(input.datasetDir, { localIds, remoteIds, syncedAt: new Date() });
+  } catch (error) {
+    if (!isCourierError(error, 'NDI_E_READ_ONLY')) throw error;
+    ledger.addProblem(ref.runKey, {
+      kind: 'dataset',
+      id: input.datasetId,
+      code: error.code,
+      detail: `${input.datasetDir} cannot be written: its link to ${ref.cloudDatasetId} is kept in ${ledger.path}, and the NDI clients do not know of this upload.`,
+    });
+  }
 }

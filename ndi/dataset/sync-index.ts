@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -89,7 +90,9 @@ export function writeSyncIndex(dir: string, index: SyncIndex): void {
     2,
   );
   withDatabaseErrors(path, () => {
-    mkdirSync(dirname(path), { recursive: true });
+    const folder = dirname(path);
+    // `recursive` only where it is needed: it says ENOENT on a read-only file system.
+    if (!existsSync(folder)) mkdirSync(folder, { recursive: !existsSync(dirname(folder)) });
     const temporary = `${path}.${randomBytes(6).toString('hex')}.partial`;
     try {
       const file = openSync(temporary, 'wx');
