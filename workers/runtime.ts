@@ -11,7 +11,15 @@ const REDACTED = ['password', 'token', 'authorization', 'url', 'downloadUrl'].fl
 ]);
 
 export const createLogger = (level: LogLevel, destination?: DestinationStream): Logger =>
-  pino({ level, base: null, redact: { paths: REDACTED, censor: '…' } }, destination ?? pino.destination(2));
+  pino(
+    {
+      level,
+      base: null,
+      serializers: { error: pino.stdSerializers.err },
+      redact: { paths: REDACTED, censor: '…' },
+    },
+    destination ?? pino.destination(2),
+  );
 
 /**
  * Gives the SDK our logger. Once per process, before the first connection; later calls do nothing, because the SDK

@@ -22,7 +22,12 @@ export async function openDownload(
   }
   if ((await targetState(input.targetDir)) === 'occupied') {
     const counts = await holdsExactly(deps, context, input);
-    if (counts === undefined) throw new CourierError('NDI_E_TARGET_OCCUPIED', { detail: input.targetDir });
+    if (counts === undefined) {
+      const wanted = input.mode === 'local' ? 'with all binaries' : 'with its binaries left in the cloud';
+      throw new CourierError('NDI_E_TARGET_OCCUPIED', {
+        detail: `${input.targetDir} is not exactly what the cloud has now, ${wanted}.`,
+      });
+    }
     return { result: nothingToDo(input, counts) };
   }
   const buildDir = await makeBuildDir(input);

@@ -2,6 +2,7 @@
  * Where a download lies while it is built: aside, in the target's own folder so that a rename puts it into place, under
  * a name that says what it will be. Its ledger lies in it and moves with it.
  */
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { CourierError } from '../../errors/index.ts';
@@ -32,10 +33,21 @@ export async function targetState(targetDir: string): Promise<TargetState> {
   }
 }
 
+/**
+ * Parents are made if need be, the folder itself in a step of its own: Node's recursive mkdir never returns where the
+ * parent exists and cannot have children (`/proc`). Errors: NDI_E_READ_ONLY.
+ */
 export async function makeBuildDir(input: DownloadInput): Promise<string> {
   const dir = buildDirOf(input);
-  await mkdir(dir, { recursive: true });
-  return dir;
+  try {
+    if (!existsSync(dirname(dir))) await mkdir(dirname(dir), { recursive: true });
+    if (!existsSync(dir)) await mkdir(dir);
+    return dir;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return dir;
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new CourierError('NDI_E_READ_ONLY', { detail: `${dir} cannot be made.`, cause: error });
+  }
 }
 
 /** The last step: the whole directory appears at once. Errors: NDI_E_TARGET_OCCUPIED when something came in between. */

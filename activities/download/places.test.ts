@@ -1,0 +1,24 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import type { DownloadInput } from '../../workflows/contracts.ts';
+import { buildDirOf, makeBuildDir, pathInTarget } from './places.ts';
+
+const input = (targetDir: string): DownloadInput =>
+  ({ targetDir, cloudDatasetId: 'a'.repeat(24), mode: 'local' }) as DownloadInput;
+
+it('makes the building folder beside the target, with its parents, as often as it is asked', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'courier-places-'));
+  const wanted = input(join(dir, 'deep', 'down', 'target'));
+  const made = await makeBuildDir(wanted);
+  expect(made).toBe(buildDirOf(wanted));
+  expect(await makeBuildDir(wanted)).toBe(made);
+  expect(pathInTarget(wanted, join(made, '.ndi', 'x'))).toBe(join(wanted.targetDir, '.ndi', 'x'));
+  expect(pathInTarget(wanted, '/elsewhere/x')).toBe('/elsewhere/x');
+  rmSync(dir, { recursive: true });
+});
+
+it.runIf(process.platform === 'linux')('refuses a place where nothing can be made, and returns', async () => {
+  await expect(makeBuildDir(input('/proc/target'))).rejects.toMatchObject({ code: 'NDI_E_READ_ONLY' });
+});
