@@ -21,14 +21,14 @@ export async function openDownload(
     throw new CourierError('NDI_E_NOT_FOUND', { detail: `${input.cloudDatasetId} was deleted.` });
   }
   if ((await targetState(input.targetDir)) === 'occupied') {
-    const counts = await holdsExactly(deps, context, input);
-    if (counts === undefined) {
+    const held = await holdsExactly(deps, context, input);
+    if (held.differs !== undefined) {
       const wanted = input.mode === 'local' ? 'with all binaries' : 'with its binaries left in the cloud';
       throw new CourierError('NDI_E_TARGET_OCCUPIED', {
-        detail: `${input.targetDir} is not exactly what the cloud has now, ${wanted}.`,
+        detail: `${input.targetDir} is not exactly what the cloud has now, ${wanted}: ${held.differs}.`,
       });
     }
-    return { result: nothingToDo(input, counts) };
+    return { result: nothingToDo(input, held) };
   }
   const buildDir = await makeBuildDir(input);
   createDataset(buildDir, { objectType: 'dataset' });

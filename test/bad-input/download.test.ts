@@ -2,7 +2,7 @@
  * Bad input for a download, given to the run itself: an id that is none, a target that is taken, a cloud that serves names
  * and archives made to write elsewhere. Each has a code that says what it is, and nothing but the target is touched.
  */
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -13,6 +13,7 @@ import { compareDatasets } from '../../ndi/dataset/compare.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import type { DownloadInput } from '../../workflows/contracts.ts';
+import { tamper } from '../fixtures/dataset.ts';
 import { addCloudDocument, cloudRequest } from '../support/cloud-state.ts';
 import { type Eavesdropper, startEavesdropper } from '../support/eavesdropper.ts';
 import { type ForgedEntry, forgedZip } from '../support/forged-zip.ts';
@@ -96,6 +97,40 @@ describe('a download', () => {
     await makeDataset(target, { documents: 30, files: 1, fileBytes: 100, seed: 77 });
     await refused('NDI_E_TARGET_OCCUPIED', input());
   });
+
+  it.each([
+    ['a binary has been cut off', 'bytes', () => truncateSync(someFile(), 3)],
+    ['a binary has been deleted', 'is not here', () => rmSync(someFile())],
+    [
+      'a document has been changed',
+      'was changed',
+      () => tamper(target, `UPDATE docs SET json_code = replace(json_code, '"name"', '"nom"')`),
+    ],
+    [
+      'a document has been deleted',
+      'lacks document',
+      () => tamper(target, 'DELETE FROM branch_docs WHERE doc_idx = 5'),
+    ],
+  ])('into a folder that held exactly this, but %s', async (_what, why, change) => {
+    await rig.download(cloudId, target);
+    const again = await rig.download(cloudId, target);
+    expect(again).toMatchObject({ status: 'done', bytes: 0, documents: { transferred: 0 } });
+    change();
+    const { code, sentence } = await refusalOf(await rig.startDownload(input()));
+    expect(code).toBe('NDI_E_TARGET_OCCUPIED');
+    expect(sentence).toContain(why);
+  });
+
+  /** Under both of its names: they are one file. */
+  function someFile(): string {
+    const files = join(target, '.ndi', 'files');
+    const uid = readdirSync(files).find((name) => /^[0-9a-f]{16}_[0-9a-f]{16}$/.test(name))!;
+    for (const name of readdirSync(files)) {
+      const same = statSync(join(files, name)).ino === statSync(join(files, uid)).ino;
+      if (same && name !== uid) rmSync(join(files, name));
+    }
+    return join(files, uid);
+  }
 
   it('of documents and files whose ids are paths: names them, takes the rest, writes nowhere else', async () => {
     const { organizationId } = rig.sandbox.users[0]!;
