@@ -114,7 +114,17 @@ export async function createBaselines(cloud: CloudAddress): Promise<Baselines> {
     curlUp: async (path) => {
       const id = await createDataset();
       const { url } = await call<{ url: string }>('GET', `/datasets/${organizationId}/${id}/files/large`);
-      await curl(['-X', 'PUT', '-H', 'Content-Type: application/octet-stream', '--upload-file', path, url]);
+      await curl([
+        '-X',
+        'PUT',
+        '-H',
+        'Content-Type: application/octet-stream',
+        '--upload-file',
+        path,
+        '-o',
+        '/dev/null',
+        url,
+      ]);
     },
     curlDown: async (id, uid, target) => {
       const { downloadUrl } = await call<{ downloadUrl: string }>(
@@ -212,7 +222,7 @@ async function inLanes<Item>(
 
 function curl(args: readonly string[]): Promise<void> {
   return new Promise((done, fail) => {
-    const child = spawn('curl', ['-fsS', '-o', '/dev/null', ...args], {
+    const child = spawn('curl', ['-fsS', ...args], {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
     child.on('close', (code) => (code === 0 ? done() : fail(new Error(`curl ended with ${code}`))));
