@@ -1,5 +1,5 @@
 /** What is published works elsewhere: packed, installed into an empty folder, run. */
-import { type ExecFileException, execFile } from 'node:child_process';
+import { type ExecFileException, execFile, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
@@ -101,4 +101,30 @@ describe('the compose file', () => {
     expect(listed.sort()).toEqual(Object.keys(SEARCH_ATTRIBUTES).sort());
     expect(new Set(Object.values(SEARCH_ATTRIBUTES))).toEqual(new Set(['Keyword']));
   });
+
+  it.skipIf(!hasCompose())(
+    'is understood by docker compose, and asks for the password that it needs',
+    async () => {
+      const config = (password: string) =>
+        promisify(execFile)('docker', ['compose', 'config', '--format', 'json'], {
+          cwd: root,
+          env: { ...process.env, POSTGRES_PASSWORD: password },
+        });
+      const { services } = JSON.parse((await config('secret')).stdout) as { services: object };
+      expect(Object.keys(services).sort()).toEqual([
+        'namespace',
+        'postgresql',
+        'schema',
+        'temporal',
+        'ui',
+        'worker',
+      ]);
+      await expect(config('')).rejects.toThrow(/POSTGRES_PASSWORD/);
+    },
+  );
 });
+
+/** Many machines have Docker without it. */
+function hasCompose(): boolean {
+  return spawnSync('docker', ['compose', 'version']).status === 0;
+}
