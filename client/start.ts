@@ -1,4 +1,5 @@
 /** Starting a run: the id is the lock, so a run that is already going on is attached to, and an ended one starts anew. */
+import { realpathSync } from 'node:fs';
 import {
   type Client,
   WorkflowIdConflictPolicy,
@@ -6,6 +7,7 @@ import {
   WorkflowNotFoundError,
 } from '@temporalio/client';
 import { defineSearchAttributeKey, type SearchAttributePair, SearchAttributeType } from '@temporalio/common';
+import { CourierError } from '../errors/index.ts';
 import type { DownloadInput, Operation, SEARCH_ATTRIBUTES, UploadInput } from '../workflows/contracts.ts';
 import type { Link } from './connection.ts';
 import { createRunHandle, type RunHandle } from './run-handle.ts';
@@ -30,9 +32,10 @@ const MAX_SUMMARY_BYTES = 390;
 
 export async function startRun(link: Link, run: StartRun, log: (line: string) => void): Promise<RunHandle> {
   const { client } = link;
-  const since = await goingOnSince(client, run.workflowId);
-  if (since !== undefined) {
-    log(`This ${run.operation} is going on since ${since.toISOString()}; options given now are not used.`);
+  const goesOn = await whatGoesOn(client, run.workflowId);
+  if (goesOn !== undefined) {
+    refuseOtherCopy(run, goesOn.directory);
+    log(`This ${run.operation} is going on since ${goesOn.since}; options given now are not used.`);
   }
   const handle = await client.workflow.start(run.workflow, {
     args: [run.input],
@@ -54,13 +57,33 @@ export async function startRun(link: Link, run: StartRun, log: (line: string) =>
 }
 
 /** Only to tell: whether one goes on is decided by the start itself. */
-async function goingOnSince(client: Client, workflowId: string): Promise<Date | undefined> {
+async function whatGoesOn(
+  client: Client,
+  workflowId: string,
+): Promise<{ readonly since: string; readonly directory: unknown } | undefined> {
   try {
-    const { status, startTime } = await client.workflow.getHandle(workflowId).describe();
-    return status.name === 'RUNNING' ? startTime : undefined;
+    const { status, startTime, memo } = await client.workflow.getHandle(workflowId).describe();
+    if (status.name !== 'RUNNING') return undefined;
+    return { since: startTime.toISOString(), directory: memo?.directory };
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return undefined;
     throw error;
+  }
+}
+
+/** Copies of a dataset share its id: following the run of one would say "done" of the other. */
+function refuseOtherCopy(run: StartRun, directory: unknown): void {
+  if (typeof directory !== 'string' || realPath(directory) === realPath(run.directory)) return;
+  throw new CourierError('NDI_E_OTHER_COPY', {
+    detail: `Run ${run.workflowId} works on ${directory}, not on ${run.directory}.`,
+  });
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync.native(path);
+  } catch {
+    return path;
   }
 }
 

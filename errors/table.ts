@@ -182,6 +182,16 @@ export const ERRORS = {
     'The cloud dataset is published, and published datasets do not change.',
     'Upload into another dataset with --to or --as-new, or ask for it to be unpublished.',
   ),
+  NDI_E_OTHER_DATASET: entry(
+    'permanent',
+    'The cloud dataset given with --to holds another dataset.',
+    'Check the id with `ndi-courier cloud datasets list`, or upload with --as-new.',
+  ),
+  NDI_E_OTHER_COPY: entry(
+    'permanent',
+    'Another copy of this dataset is being worked on.',
+    'Wait for its run to end, or cancel it; then run the command again.',
+  ),
   NDI_E_LOCKED: entry(
     'retryable',
     'Somebody else holds the write lock of the cloud dataset.',
