@@ -20,5 +20,7 @@ it('makes the building folder beside the target, with its parents, as often as i
 });
 
 it.runIf(process.platform === 'linux')('refuses a place where nothing can be made, and returns', async () => {
-  await expect(makeBuildDir(input('/proc/target'))).rejects.toMatchObject({ code: 'NDI_E_READ_ONLY' });
+  for (const target of ['/proc/target', '/proc/deep/down/target']) {
+    await expect(makeBuildDir(input(target))).rejects.toMatchObject({ code: 'NDI_E_READ_ONLY' });
+  }
 });

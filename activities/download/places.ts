@@ -2,7 +2,6 @@
  * Where a download lies while it is built: aside, in the target's own folder so that a rename puts it into place, under
  * a name that says what it will be. Its ledger lies in it and moves with it.
  */
-import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { CourierError } from '../../errors/index.ts';
@@ -33,20 +32,29 @@ export async function targetState(targetDir: string): Promise<TargetState> {
   }
 }
 
-/**
- * Parents are made if need be, the folder itself in a step of its own: Node's recursive mkdir never returns where the
- * parent exists and cannot have children (`/proc`). Errors: NDI_E_READ_ONLY.
- */
+/** Errors: NDI_E_READ_ONLY where nothing can be made. */
 export async function makeBuildDir(input: DownloadInput): Promise<string> {
   const dir = buildDirOf(input);
+  await makeFolder(dir);
+  return dir;
+}
+
+/**
+ * One level after the other: Node's recursive mkdir never returns where a folder above exists and cannot have children
+ * (`/proc`), and holds a core and a disk thread for good.
+ */
+async function makeFolder(dir: string, parentIsThere = false): Promise<void> {
   try {
-    if (!existsSync(dirname(dir))) await mkdir(dirname(dir), { recursive: true });
-    if (!existsSync(dir)) await mkdir(dir);
-    return dir;
+    await mkdir(dir);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return dir;
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    throw new CourierError('NDI_E_READ_ONLY', { detail: `${dir} cannot be made.`, cause: error });
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT') throw error;
+    if (parentIsThere) {
+      throw new CourierError('NDI_E_READ_ONLY', { detail: `${dir} cannot be made.`, cause: error });
+    }
+    await makeFolder(dirname(dir));
+    await makeFolder(dir, true);
   }
 }
 
