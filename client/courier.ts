@@ -20,7 +20,7 @@ import {
 } from '../workflows/contracts.ts';
 import { type AccountChoice, type Accounts, createAccounts } from './accounts.ts';
 import { createLink, type Link, type TemporalTarget } from './connection.ts';
-import { creationName, identityOf } from './datasets.ts';
+import { creationName, hasAnyDocument, identityOf } from './datasets.ts';
 import { downloadOptions, type Env, readConfig, resolveOptions, uploadOptions } from './options.ts';
 import { checkCloudId, preflightDownload, preflightUpload, uploadTarget } from './preflight.ts';
 import type { RunHandle } from './run-handle.ts';
@@ -145,6 +145,7 @@ async function upload(context: Context, asked: UploadOptions): Promise<RunHandle
       identity,
       settings,
       cloud: account.client,
+      hasAnyOf: (ids) => hasAnyDocument(datasetDir, ids),
       creationName: () => creationName(datasetDir, settings.new ?? null, metadataPath),
       log: context.log,
     });

@@ -13,6 +13,18 @@ export function identityOf(dir: string): DatasetIdentity {
   }
 }
 
+/** Whether the dataset has one of these documents. */
+export function hasAnyDocument(dir: string, ids: readonly string[]): boolean {
+  const reader = openDataset(dir);
+  try {
+    const asked = new Set(ids);
+    for (const id of reader.documentIds()) if (asked.has(id)) return true;
+    return false;
+  } finally {
+    reader.close();
+  }
+}
+
 /**
  * The name a new cloud dataset would get: the given one, else that of the metadata file, else that of the dataset's
  * metadata-editor document, else the dataset's own reference.

@@ -7,6 +7,7 @@
  * A cloud that does not answer now is no refusal: the run waits for it.
  */
 import { existsSync, readdirSync, statSync } from 'node:fs';
+import { sep } from 'node:path';
 import { CourierError, isCourierError } from '../errors/index.ts';
 import type { CloudClient, DatasetRecord } from '../ndi/cloud/types.ts';
 import type { DatasetIdentity } from '../ndi/dataset/types.ts';
@@ -50,6 +51,8 @@ export interface UploadPreflight {
   readonly identity: DatasetIdentity;
   readonly settings: UploadSettings;
   readonly cloud: CloudClient;
+  /** Whether the dataset on disk has one of these documents. */
+  readonly hasAnyOf: (ids: readonly string[]) => boolean;
   /** Name and metadata for creation; throws NDI_E_BAD_METADATA with all problems. */
   readonly creationName: () => Promise<string>;
   readonly log: (line: string) => void;
@@ -64,6 +67,7 @@ export async function preflightUpload(check: UploadPreflight): Promise<{ organiz
     const me = await check.cloud.me();
     if (id !== null) {
       refuseReadOnly(await check.cloud.datasets.get(id));
+      if (check.target.kind === 'to') await refuseOther(check, id);
       return { organizationId: check.settings.organization ?? null };
     }
     const organizationId = await check.cloud.organizationId();
@@ -74,6 +78,28 @@ export async function preflightUpload(check: UploadPreflight): Promise<{ organiz
       });
     }
     return { organizationId };
+  });
+}
+
+const LIST_PAGE = 1_000;
+
+/**
+ * Two datasets in one cloud dataset have two ids, and no client can open what comes down; nothing takes them apart again. One that
+ * shares a document with ours, or has none, is ours. The dataset's own link is believed.
+ */
+async function refuseOther(check: UploadPreflight, cloudDatasetId: string): Promise<void> {
+  const linked = check.identity.remotes.some((remote) => remote.cloudDatasetId === cloudDatasetId);
+  if (linked) return;
+  let seen = 0;
+  for (let page = 1; ; page += 1) {
+    const { rows } = await check.cloud.documents.list(cloudDatasetId, { page, pageSize: LIST_PAGE });
+    if (check.hasAnyOf(rows.map((row) => row.ndiId))) return;
+    seen += rows.length;
+    if (rows.length < LIST_PAGE) break;
+  }
+  if (seen === 0) return;
+  throw new CourierError('NDI_E_OTHER_DATASET', {
+    detail: `${cloudDatasetId} has ${seen} documents, and none of them is in ${check.identity.reference}.`,
   });
 }
 
@@ -121,6 +147,11 @@ export async function preflightDownload(check: DownloadPreflight): Promise<{ nam
 
 /** An identical download is a no-op and another one of the same dataset is the run's business; anything else is refused. */
 function refuseOccupied({ cloudDatasetId, targetDir, remotesOf }: DownloadPreflight): void {
+  if (targetDir.split(sep).includes('.ndi')) {
+    throw new CourierError('NDI_E_TARGET_OCCUPIED', {
+      detail: `${targetDir} lies inside the .ndi of another dataset.`,
+    });
+  }
   const stat = statSync(targetDir, { throwIfNoEntry: false });
   if (stat === undefined) return;
   if (!stat.isDirectory()) {

@@ -7,11 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { identityOf } from '../../client/datasets.ts';
+import { hasAnyDocument, identityOf } from '../../client/datasets.ts';
 import { type Courier, createCourier } from '../../client/index.ts';
+import { preflightUpload } from '../../client/preflight.ts';
 import { isCourierError } from '../../errors/index.ts';
 import { linkRemote } from '../../ndi/dataset/finish.ts';
 import { databasePath } from '../../ndi/dataset/layout.ts';
+import { openDataset } from '../../ndi/dataset/read.ts';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import { SEED_DATASETS } from '../../sandbox/seed.ts';
 import { type Sandbox, startSandbox } from '../../sandbox/server.ts';
@@ -185,6 +187,38 @@ describe('an upload is refused when', () => {
     expect(['NDI_E_FORBIDDEN', 'NDI_E_NOT_FOUND']).toContain(foreign.code);
   });
 
+  it('the target that was named holds another dataset, but not when it is empty or holds a part of this one', async () => {
+    const path = await dataset();
+    const cloud = await lab().cloud();
+    const { id } = await cloud.datasets.create(await cloud.organizationId(), { name: 'Whose?' });
+    await cloud.documents.add(
+      id,
+      JSON.stringify({ base: { id: 'f'.repeat(16).concat('_', '0'.repeat(16)) } }),
+    );
+    const { code, message } = await refused(lab(), (courier) => courier.upload({ dir: path, to: id }), path);
+    expect(code).toBe('NDI_E_OTHER_DATASET');
+    expect(message).toContain(id);
+
+    const reader = openDataset(path);
+    const [own] = reader.documentIds();
+    reader.close();
+    await cloud.documents.add(id, JSON.stringify({ base: { id: own } }));
+    const { id: empty } = await cloud.datasets.create(await cloud.organizationId(), { name: 'Nobody’s' });
+    for (const to of [id, empty]) {
+      const target = { kind: 'to', cloudDatasetId: to } as const;
+      const asked = {
+        target,
+        identity: identityOf(path),
+        settings: { strategy: 'zip', asNew: false, window: 4 },
+        cloud,
+      } as const;
+      const hasAnyOf = (ids: readonly string[]) => hasAnyDocument(path, ids);
+      const rest = { hasAnyOf, creationName: async () => '', log: () => {} };
+      await expect(preflightUpload({ ...asked, ...rest })).resolves.toEqual({ organizationId: null });
+    }
+    await cloud.close();
+  });
+
   it('nobody is logged in, or the password is wrong', async () => {
     const path = await dataset();
     const nobody = await refused(courierAs(null), (courier) => courier.upload({ dir: path, new: 'N' }), path);
@@ -218,6 +252,17 @@ describe('a download is refused when', () => {
     made += 1;
     return join(dir, `target-${made}`);
   };
+
+  it('the target lies inside the records of another dataset', async () => {
+    const path = await dataset();
+    const { code, message } = await refused(
+      lab(),
+      (courier) => courier.download({ id: UNKNOWN, dir: join(path, '.ndi', 'inside') }),
+      path,
+    );
+    expect(code).toBe('NDI_E_TARGET_OCCUPIED');
+    expect(message).toContain('.ndi');
+  });
 
   it('the id is no cloud id', async () => {
     for (const id of ['nonsense', '../../../etc/passwd', `${UNKNOWN}/..`]) {
