@@ -3,7 +3,7 @@
  * there, and ends with the one line of JSON that scripts read.
  */
 import { isCourierError } from '../../errors/index.ts';
-import type { RunResult } from '../../workflows/contracts.ts';
+import type { Phase, RunResult } from '../../workflows/contracts.ts';
 import type { Courier } from '../courier.ts';
 import type { Progress } from '../progress.ts';
 import type { RunHandle } from '../run-handle.ts';
@@ -48,11 +48,14 @@ export async function follow(
     return EXIT.done;
   }
   let last: Progress | undefined;
+  /** What it was at: the end has a phase of its own, which says nothing. */
+  let lastWork: Phase | undefined;
   const view = createView(out.stderr);
   const emit = jsonEmitter(invocation, options.json);
   try {
     for await (const progress of handle.watch({ signal })) {
       last = explained(progress, invocation.env);
+      if (progress.status === 'running') lastWork = progress.phase;
       view.show(last);
       emit(last);
       if (needsSomebody(progress) && !isAttended(invocation)) break;
@@ -70,7 +73,7 @@ export async function follow(
     return waitForPerson(handle, invocation, options, last);
   }
   view.stop(false);
-  return conclude(handle, invocation, options, last);
+  return conclude(handle, invocation, options, last, lastWork);
 }
 
 /** The service has the environment that it was started with, which need not be that of this terminal. */
@@ -143,6 +146,7 @@ async function conclude(
   { out }: Invocation,
   options: FollowOptions,
   last: Progress | undefined,
+  lastWork: Phase | undefined,
 ): Promise<ExitCode> {
   const { workflowId, runId } = handle;
   try {
@@ -155,7 +159,9 @@ async function conclude(
     if (!isCourierError(error)) throw error;
     out.note(errorText(error));
     if (!isCourierError(error, 'NDI_E_CANCELLED') && last !== undefined) {
-      out.note(`It ended while: ${phaseText(last.phase)}. Starting it again goes on where it stopped.`);
+      out.note(
+        `${lastWork === undefined ? '' : `It ended while: ${phaseText(lastWork)}. `}Starting it again goes on where it stopped.`,
+      );
     }
     if (options.json) {
       const status = isCourierError(error, 'NDI_E_CANCELLED') ? 'cancelled' : 'failed';

@@ -138,7 +138,7 @@ const window = defineCommand({
   summary: 'Change how many units are in flight at once.',
   args: [RUN, { name: '<units>', help: '1 to 64.' }],
   options: jsonOptions,
-  examples: [{ line: 'ndi-courier runs window ferret 2', does: 'gentler on a slow line' }],
+  examples: [{ line: 'ndi-courier runs window 412a 2', does: 'gentler on a slow line' }],
   run: async (invocation, [run, units], { json }) =>
     withCourier(invocation, async (courier) => {
       const handle = await courier.attach(run);
@@ -166,7 +166,7 @@ export const command = defineCommand({
     steer('resume', 'End a pause, or look again at what it waits for.', 'Resumed', (handle) =>
       handle.resume(),
     ),
-    steer('cancel', 'Stop a run; starting it again goes on where it stopped.', 'Cancelled', (handle) =>
+    steer('cancel', 'Stop a run; starting it again goes on where it stopped.', 'Told to stop', (handle) =>
       handle.cancel(),
     ),
     window,
