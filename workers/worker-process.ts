@@ -15,14 +15,14 @@ export const WORKER_GRACE_MS = 10_000;
 export const WORKER_SELF_GRACE_MS = 8_000;
 const READY_TIMEOUT_MS = 60_000;
 /**
- * Threads for disk calls. Every small file waits for the disk to have it; with the default of 4 they wait in a row, with 16
- * the disk takes many at once (10,000 files: 1.6 ms each against 1.0 ms).
+ * Threads for disk calls. Every small file waits for the disk to have it; with the default of 4 they wait in a row. The gain
+ * is not well measured (docs/benchmarks.md).
  */
 const DISK_THREADS = 16;
 /**
  * A worker lives beside a lab's other programs: it is to stay under 400 MiB (`npm run test:long`). Left alone, V8 lets garbage
- * of three threads grow to that before it looks; with these the peak of 20,000 documents fell from 458 to 297 MiB at the same
- * speed. What a run really holds is far below the old space's limit, at which the process would end.
+ * of three threads grow to that before it looks: the peak of 20,000 documents down fell from 458 to 281 MiB. At the old space's
+ * limit the process would end; 80,000 documents go through under it.
  */
 const HEAP_LIMITS = ['--max-semi-space-size=8', '--max-old-space-size=256'];
 
