@@ -474,6 +474,25 @@ describe('settling by a listing', () => {
   });
 });
 
+describe('what earlier uploads sent', () => {
+  it('is in doubt until it is listed or forgotten, for the same cloud dataset alone', () => {
+    plan([documentItem(1, 0, { state: 'sent' }), documentItem(2, 0, { state: 'sending' })], [], 'first');
+    plan([documentItem(1, 0, { state: 'sent' }), documentItem(3, 0, { state: 'done' })], [], 'second');
+    ledger.beginPlan(RUN, { operation: 'upload', cloudDatasetId: 'c1' });
+    list('document', 'before', []);
+    expect(ledger.unsettledElsewhere(RUN, 'before')).toBe(2);
+    list('document', 'before', [row('doc0001', 'a')]);
+    expect(ledger.unsettledElsewhere(RUN, 'before')).toBe(1);
+    ledger.forgetUnsettledElsewhere(RUN);
+    expect(ledger.unsettledElsewhere(RUN, 'before')).toBe(0);
+    expect(ledger.item('second', 'document', 'doc0003')?.state).toBe('done');
+    plan([documentItem(4, 0, { state: 'sent' })], [], 'third');
+    ledger.beginPlan(RUN, { operation: 'upload', cloudDatasetId: 'another' });
+    list('document', 'before', []);
+    expect(ledger.unsettledElsewhere(RUN, 'before')).toBe(0);
+  });
+});
+
 describe('parts', () => {
   it('of a download are kept until cleared, and start over with a new object', () => {
     const parts = ledger.parts('uid');

@@ -17,7 +17,21 @@ const rowOf = (row: Row): ListingRow => ({
   uploaded: row.uploaded === null ? null : row.uploaded === 1,
 });
 
-type ListingVerbs = Pick<Ledger, 'beginListing' | 'listing' | 'listed' | 'listedTwice' | 'settleByListing'>;
+type ListingVerbs = Pick<
+  Ledger,
+  | 'beginListing'
+  | 'listing'
+  | 'listed'
+  | 'listedTwice'
+  | 'settleByListing'
+  | 'unsettledElsewhere'
+  | 'forgetUnsettledElsewhere'
+>;
+
+/** Documents of other runs into the cloud dataset of run ?1, of which nobody knows whether they were taken in. */
+const ELSEWHERE = `run IN (SELECT other.run FROM runs AS other, runs AS this WHERE this.run = ?1 AND other.run <> ?1
+  AND other.operation = 'upload' AND other.cloud_dataset_id = this.cloud_dataset_id)
+  AND kind = 'document' AND state IN ('sending', 'sent')`;
 
 export function openListings(db: Db, runs: Runs): ListingVerbs {
   const finished = (runKey: string, kind: ItemKind, name: string): number => {
@@ -54,6 +68,19 @@ export function openListings(db: Db, runs: Runs): ListingVerbs {
 
     settleByListing: (runKey, kind, name) =>
       db.transaction(() => settle(db, runs.planned(runKey), kind, finished(runKey, kind, name))),
+
+    unsettledElsewhere: (runKey, name) =>
+      db.get(
+        `SELECT count(DISTINCT id) AS count FROM items WHERE ${ELSEWHERE}
+           AND NOT EXISTS (SELECT 1 FROM listing_rows WHERE listing = ?2 AND id = items.id)`,
+        runs.planned(runKey),
+        finished(runKey, 'document', name),
+      )?.count as number,
+
+    forgetUnsettledElsewhere: (runKey) =>
+      db.transaction(() => {
+        db.run(`UPDATE items SET state = 'pending' WHERE ${ELSEWHERE}`, runs.planned(runKey));
+      }),
   };
 }
 

@@ -212,6 +212,14 @@ export interface Ledger {
     name: string,
   ): { readonly open: number; readonly done: number };
 
+  /**
+   * How many documents earlier uploads into the same cloud dataset had sent when they ended, and this listing lacks. The cloud may
+   * still be taking them in.
+   */
+  unsettledElsewhere(runKey: string, name: string): number;
+  /** They were waited for: what is not listed by now was not taken in. */
+  forgetUnsettledElsewhere(runKey: string): void;
+
   // Parts of a large download.
   parts(fileUid: string): PartJournal;
 

@@ -13,7 +13,8 @@ import type { DocumentFacts } from '../../ndi/document/types.ts';
 import type { UploadInput } from '../../workflows/contracts.ts';
 import type { PlanSummary, RunRef } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
-import { listDocuments, listFiles } from '../listing.ts';
+import { type ListingRef, listDocuments, listFiles } from '../listing.ts';
+import { pollMs, sleep } from '../sleep.ts';
 import { planSummary } from '../summary.ts';
 import { openSource } from './open.ts';
 import { createUnits, type UnitWriter } from './units.ts';
@@ -44,6 +45,7 @@ export async function planUpload(
     quietMs: ref.tuning.importQuietMs,
   };
   await listDocuments(context, listing);
+  await awaitEarlierRuns(context, listing);
   await listFiles(context, listing);
   const reader = openSource(deps, input);
   try {
@@ -56,6 +58,26 @@ export async function planUpload(
   }
   ledger.sealPlan(ref.runKey);
   return planSummary(ledger, ref.runKey);
+}
+
+/**
+ * A run that was cancelled may have left an import under way, and nothing tells of those (contract §2.5 E9): what it sent and is
+ * sent again now would come in twice, the second time after everybody has looked.
+ */
+async function awaitEarlierRuns(context: StepContext, listing: ListingRef): Promise<void> {
+  const { ledger, runKey, name, quietMs, pollMinMs, pollMaxMs } = listing;
+  let missing = ledger.unsettledElsewhere(runKey, name);
+  let lastChange = Date.now();
+  for (let n = 0; missing > 0 && Date.now() - lastChange <= quietMs; n += 1) {
+    const what = `waiting for ${missing} documents that an earlier run sent`;
+    context.beat({ unit: null, what, bytes: 0, ofBytes: 0 });
+    await sleep(pollMs(n, pollMinMs, pollMaxMs), context.signal);
+    await listDocuments(context, listing);
+    const now = ledger.unsettledElsewhere(runKey, name);
+    if (now < missing) lastChange = Date.now();
+    missing = now;
+  }
+  ledger.forgetUnsettledElsewhere(runKey);
 }
 
 /** The documents of a linked session lie in another directory; people must know that they did not go. */
