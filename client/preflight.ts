@@ -91,13 +91,16 @@ async function refuseOther(check: UploadPreflight, cloudDatasetId: string): Prom
   const linked = check.identity.remotes.some((remote) => remote.cloudDatasetId === cloudDatasetId);
   if (linked) return;
   let seen = 0;
+  let sessions = 0;
   for (let page = 1; ; page += 1) {
     const { rows } = await check.cloud.documents.list(cloudDatasetId, { page, pageSize: LIST_PAGE });
     if (check.hasAnyOf(rows.map((row) => row.ndiId))) return;
     seen += rows.length;
+    sessions += rows.filter((row) => row.className === 'session').length;
     if (rows.length < LIST_PAGE) break;
   }
-  if (seen === 0) return;
+  // Without a session of its own it is not a dataset yet: a script put documents there first.
+  if (sessions === 0) return;
   throw new CourierError('NDI_E_OTHER_DATASET', {
     detail: `${cloudDatasetId} has ${seen} documents, and none of them is in ${check.identity.reference}.`,
   });

@@ -193,7 +193,10 @@ describe('an upload is refused when', () => {
     const { id } = await cloud.datasets.create(await cloud.organizationId(), { name: 'Whose?' });
     await cloud.documents.add(
       id,
-      JSON.stringify({ base: { id: 'f'.repeat(16).concat('_', '0'.repeat(16)) } }),
+      JSON.stringify({
+        base: { id: 'f'.repeat(16).concat('_', '0'.repeat(16)) },
+        document_class: { class_name: 'session' },
+      }),
     );
     const { code, message } = await refused(lab(), (courier) => courier.upload({ dir: path, to: id }), path);
     expect(code).toBe('NDI_E_OTHER_DATASET');
