@@ -47,6 +47,7 @@ export async function verifyUpload(
   const documents = await untilListed(context, listing, 'document', nothing);
   if (documents > 0) return sendAgain(ledger, ref, 'document');
   // Two passes that agree: only now is the list a proof, and only now are doubles all in it.
+  if (ledger.fact(ref.runKey, SENT_AGAIN) === 'yes') await untilStill(context, listing);
   await listDocuments(context, listing);
   ledger.settleByListing(ref.runKey, 'document', listing.name);
   await removeDuplicates(context, listing, ref);
@@ -54,6 +55,23 @@ export async function verifyUpload(
   if (files > 0) return sendAgain(ledger, ref, 'file');
   await listFiles(context, listing);
   return { missing: 0, newUnits: 0 };
+}
+
+const SENT_AGAIN = 'documents sent again';
+/** Of the quiet time: an import that was given up was slower than that once. */
+const STILL_AFTER_QUIETS = 2;
+
+/** An import that was taken for lost may only be late: then its documents come once more, after all are there. */
+async function untilStill(context: StepContext, listing: ListingRef): Promise<void> {
+  let { digest } = await listDocuments(context, listing);
+  let lastChange = Date.now();
+  for (let n = 0; Date.now() - lastChange < listing.quietMs * STILL_AFTER_QUIETS; n += 1) {
+    context.beat({ unit: null, what: 'waiting for late imports', bytes: 0, ofBytes: 0 });
+    await sleep(pollMs(n, listing.pollMinMs, listing.pollMaxMs), context.signal);
+    const now = await listDocuments(context, listing);
+    if (now.digest !== digest) lastChange = Date.now();
+    digest = now.digest;
+  }
 }
 
 const nothing = async (): Promise<void> => {};
@@ -141,6 +159,7 @@ function sendAgain(ledger: Ledger, ref: RunRef, kind: ItemKind): Settlement {
     });
     return { missing: 0, newUnits: 0 };
   }
+  if (kind === 'document') ledger.setFact(runKey, SENT_AGAIN, 'yes');
   if (round > ROUNDS_BEFORE_SERIAL) ledger.setFact(runKey, 'documentsSerially', 'yes');
   const units = ledger.replan(runKey, {
     kind,

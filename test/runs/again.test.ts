@@ -1,9 +1,9 @@
-/** A run is cancelled while the cloud is still importing what it sent, and the next one starts at once. */
+/** Imports that are under way when everybody thinks they are not: of a run that was cancelled, and of one that gave them up. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import { documentsInCloud } from '../support/cloud-state.ts';
-import { createRig, type Rig } from '../support/rig.ts';
+import { createRig, type Rig, TEST_TUNING } from '../support/rig.ts';
 
 let rig: Rig;
 beforeAll(async () => {
@@ -26,6 +26,21 @@ it('what a cancelled run sent is waited for, not sent again', async () => {
   expect(result.status).toBe('done');
   // Long enough for whatever was sent twice to show.
   await new Promise((resolve) => setTimeout(resolve, importMs + 500));
+  const state = await documentsInCloud(rig, result.datasetId);
+  expect(state.doubled).toEqual([]);
+  expect(state.count).toBe(result.documents.total);
+});
+
+it('what was given up as lost and came late is not there twice', async () => {
+  const source = join(rig.dir, 'late');
+  await makeDataset(source, { documents: 60, files: 2, fileBytes: 100, seed: 2 });
+  rig.sandbox.faults.clear();
+  rig.sandbox.faults.set({ route: 'IMPORT documents', kind: 'import-delay', params: { ms: 1_500 } });
+  const tuning = { ...TEST_TUNING, importQuietMs: 1_000 };
+  const result = await rig.upload(source, { tuning });
+  expect(result.status).toBe('done');
+  expect(result.duplicatesRemoved).toBeGreaterThan(0);
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
   const state = await documentsInCloud(rig, result.datasetId);
   expect(state.doubled).toEqual([]);
   expect(state.count).toBe(result.documents.total);
