@@ -63,6 +63,9 @@ export async function preflightUpload(check: UploadPreflight): Promise<{ organiz
   const id = targetId(check.target, check.identity);
   // Problems of this disk first: they need no network to be told.
   if (id === null) check.log(`A new cloud dataset will be called “${await check.creationName()}”.`);
+  else if (check.settings.new !== undefined) {
+    check.log(`It goes to ${id}, which it is linked to; --new is not used. --as-new would make another one.`);
+  }
   return askCloud(check.log, { organizationId: check.settings.organization ?? null }, async () => {
     const me = await check.cloud.me();
     if (id !== null) {

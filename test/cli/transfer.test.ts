@@ -55,8 +55,10 @@ describe('upload', () => {
   });
 
   it('does only what is missing when it is done again', async () => {
-    const { code, json } = await cli.run(['upload', uploaded.dir, '--json']);
+    const { code, json, stderr } = await cli.run(['upload', uploaded.dir, '--new', 'Another', '--json']);
     expect(code).toBe(0);
+    // The link counts, and people are told.
+    expect(stderr).toContain('--new is not used');
     const again = json();
     expect(again).toMatchObject({
       status: 'done',
