@@ -258,7 +258,11 @@ function siteTimeoutMs(firstMs: number, silences: number): number {
   return Math.min(firstMs * 2 ** silences, 6 * 3_600_000);
 }
 
-const PAUSED = { code: 'PAUSED', sentence: 'The run is paused.', nextStep: 'Resume it when you like.' };
+const PAUSED = {
+  code: 'PAUSED',
+  sentence: 'The run is paused.',
+  nextStep: 'Go on with `ndi-courier runs resume`.',
+};
 const SITE_SILENT = {
   code: 'SITE_SILENT',
   sentence: 'The computer that holds the dataset does not take up work.',
