@@ -3,7 +3,7 @@
  * Everything else in this room is plain functions of (deps, context, input).
  */
 import { ApplicationFailure, activityInfo, Context, heartbeat, log } from '@temporalio/activity';
-import { CourierError, type ErrorCode, isCourierError } from '../errors/index.ts';
+import { CourierError, diskErrorCode, isCourierError } from '../errors/index.ts';
 import type { FailureInfo, HeartbeatInfo } from '../workflows/contracts.ts';
 import type { StepContext } from './deps.ts';
 
@@ -73,27 +73,12 @@ export function asFailure(error: unknown, attempt: number): ApplicationFailure {
 function unexpected(error: unknown): CourierError {
   const name = error instanceof Error ? error.name : typeof error;
   const message = withoutQueries(error instanceof Error ? error.message : String(error));
-  const code = errnoCode(error);
+  const code = diskErrorCode(error);
   if (code !== undefined) return new CourierError(code, { detail: message, cause: error });
   log.error('A step failed in a way that was not foreseen', {
     error: withoutQueries((error instanceof Error && error.stack) || message),
   });
   return new CourierError('NDI_E_INTERNAL', { detail: `${name}: ${message}`, cause: error });
-}
-
-/** What the disk says, in our words. */
-function errnoCode(error: unknown): ErrorCode | undefined {
-  switch ((error as NodeJS.ErrnoException | null)?.code) {
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return 'NDI_E_DISK_FULL';
-    case 'EACCES':
-    case 'EPERM':
-    case 'EROFS':
-      return 'NDI_E_READ_ONLY';
-    default:
-      return undefined;
-  }
 }
 
 /** A URL in a foreign error may be presigned: its query is a secret while it lives. */

@@ -52,3 +52,18 @@ export const isCourierError = (error: unknown, code?: ErrorCode): error is Couri
 export function assertNever(value: never): never {
   throw new CourierError('NDI_E_INTERNAL', { detail: `unexpected value ${JSON.stringify(value)}` });
 }
+
+/** What the disk said, by the operating system's code of an error; undefined for everything else. */
+export function diskErrorCode(error: unknown): ErrorCode | undefined {
+  switch ((error as { code?: unknown } | null | undefined)?.code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return 'NDI_E_DISK_FULL';
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return 'NDI_E_READ_ONLY';
+    default:
+      return undefined;
+  }
+}

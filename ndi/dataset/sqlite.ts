@@ -1,5 +1,5 @@
 /** SQLite's errors in the words of the house. A driver error never leaves `ndi/dataset`. */
-import { CourierError, type ErrorCode } from '../../errors/index.ts';
+import { CourierError, diskErrorCode, type ErrorCode } from '../../errors/index.ts';
 
 const BUSY = 5;
 const LOCKED = 6;
@@ -52,17 +52,7 @@ function codeOf(error: unknown): ErrorCode {
         return 'NDI_E_DATABASE_CORRUPT';
     }
   }
-  switch ((error as NodeJS.ErrnoException | undefined)?.code) {
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return 'NDI_E_DISK_FULL';
-    case 'EACCES':
-    case 'EPERM':
-    case 'EROFS':
-      return 'NDI_E_READ_ONLY';
-    default:
-      return 'NDI_E_INTERNAL';
-  }
+  return diskErrorCode(error) ?? 'NDI_E_INTERNAL';
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
