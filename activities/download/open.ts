@@ -1,4 +1,5 @@
 /** The first step of a download: may we read it, and is there room for it at the target? */
+import { rm } from 'node:fs/promises';
 import { CourierError, isCourierError } from '../../errors/index.ts';
 import type { CloudClient, DatasetRecord } from '../../ndi/cloud/types.ts';
 import { createDataset } from '../../ndi/dataset/write.ts';
@@ -7,7 +8,7 @@ import type { Linked, Opened, SiteResult } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { takeLease } from '../lease.ts';
 import { holdsExactly } from './compare.ts';
-import { makeBuildDir, targetState } from './places.ts';
+import { buildDirOf, makeBuildDir, targetState } from './places.ts';
 
 export async function openDownload(
   deps: StepDeps,
@@ -20,24 +21,51 @@ export async function openDownload(
   if (record.isDeleted) {
     throw new CourierError('NDI_E_NOT_FOUND', { detail: `${input.cloudDatasetId} was deleted.` });
   }
-  if ((await targetState(input.targetDir)) === 'occupied') {
-    const held = await holdsExactly(deps, context, input);
-    if (held.differs !== undefined) {
-      const wanted = input.mode === 'local' ? 'with all binaries' : 'with its binaries left in the cloud';
-      throw new CourierError('NDI_E_TARGET_OCCUPIED', {
-        detail: `${input.targetDir} is not exactly what the cloud has now, ${wanted}: ${held.differs}.`,
-      });
+  for (;;) {
+    if ((await targetState(input.targetDir)) === 'occupied') {
+      return { result: await leaveAsItIs(deps, context, input) };
     }
-    return { result: nothingToDo(input, held) };
+    const begun = await beginBuilding(deps, input, run);
+    if (begun !== undefined) {
+      const organizationId = await organizationOf(cloud, record, context.signal);
+      return { opened: { ...begun, cloudDatasetId: record.id, organizationId } };
+    }
   }
-  const buildDir = await makeBuildDir(input);
+}
+
+async function leaveAsItIs(deps: StepDeps, context: StepContext, input: DownloadInput): Promise<SiteResult> {
+  const held = await holdsExactly(deps, context, input);
+  if (held.differs === undefined) return nothingToDo(input, held);
+  const wanted = input.mode === 'local' ? 'with all binaries' : 'with its binaries left in the cloud';
+  throw new CourierError('NDI_E_TARGET_OCCUPIED', {
+    detail: `${input.targetDir} is not exactly what the cloud has now, ${wanted}: ${held.differs}.`,
+  });
+}
+
+/**
+ * The building folder with its ledger, whose lease is ours; undefined when the target has appeared meanwhile. It is
+ * looked at under the lease once more: a run that was finishing renames its folder, lease and all, and what is found
+ * under the old name after that is a new folder whose lease excludes nobody.
+ */
+async function beginBuilding(
+  deps: StepDeps,
+  input: DownloadInput,
+  { runKey, workflowId }: { readonly runKey: string; readonly workflowId: string },
+): Promise<Opened | undefined> {
+  const isNew = await makeBuildDir(input);
+  const buildDir = buildDirOf(input);
   createDataset(buildDir, { objectType: 'dataset' });
   const ledgerPath = deps.ledgers.locate(buildDir, input.cloudDatasetId);
   const ledger = deps.ledgers.open(ledgerPath);
-  await takeLease(deps, ledger, run.workflowId);
-  ledger.audit(run.runKey, 'download started', { target: input.targetDir, workflowId: run.workflowId });
-  const organizationId = await organizationOf(cloud, record, context.signal);
-  return { opened: { ledgerPath, cloudDatasetId: record.id, organizationId } };
+  await takeLease(deps, ledger, workflowId);
+  if ((await targetState(input.targetDir)) === 'occupied') {
+    ledger.releaseLease(workflowId);
+    deps.ledgers.close(ledgerPath);
+    if (isNew) await rm(buildDir, { recursive: true, force: true });
+    return undefined;
+  }
+  ledger.audit(runKey, 'download started', { target: input.targetDir, workflowId });
+  return { ledgerPath };
 }
 
 /** Only uploads need an organisation: a public dataset is read by anybody. */

@@ -32,29 +32,26 @@ export async function targetState(targetDir: string): Promise<TargetState> {
   }
 }
 
-/** Errors: NDI_E_READ_ONLY where nothing can be made. */
-export async function makeBuildDir(input: DownloadInput): Promise<string> {
-  const dir = buildDirOf(input);
-  await makeFolder(dir);
-  return dir;
-}
+/** False when it was there already, with what an earlier try has left. Errors: NDI_E_READ_ONLY where nothing can be made. */
+export const makeBuildDir = (input: DownloadInput): Promise<boolean> => makeFolder(buildDirOf(input));
 
 /**
  * One level after the other: Node's recursive mkdir never returns where a folder above exists and cannot have children
  * (`/proc`), and holds a core and a disk thread for good.
  */
-async function makeFolder(dir: string, parentIsThere = false): Promise<void> {
+async function makeFolder(dir: string, parentIsThere = false): Promise<boolean> {
   try {
     await mkdir(dir);
+    return true;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') return;
+    if (code === 'EEXIST') return false;
     if (code !== 'ENOENT') throw error;
     if (parentIsThere) {
       throw new CourierError('NDI_E_READ_ONLY', { detail: `${dir} cannot be made.`, cause: error });
     }
     await makeFolder(dirname(dir));
-    await makeFolder(dir, true);
+    return await makeFolder(dir, true);
   }
 }
 
