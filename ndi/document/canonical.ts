@@ -46,14 +46,21 @@ const numberText = (value: number): string => String(value + 0);
 
 function arrayText(values: readonly JsonValue[], path: string): string {
   if (values.length === 1) return valueText(values[0]!, path);
-  const numeric = values.every((value) => value === null || typeof value === 'number' || isRawNumber(value));
+  // An element that is an array of one counts as its element already here: `[null,[null]]` are two numbers.
+  const elements = values.map(unwrapped);
+  const numeric = elements.every(
+    (value) => value === null || typeof value === 'number' || isRawNumber(value),
+  );
   let text = '[';
-  for (const [index, value] of values.entries()) {
+  for (const [index, value] of elements.entries()) {
     if (index > 0) text += ',';
     text += numeric && value === null ? 'NaN' : valueText(value, path);
   }
   return `${text}]`;
 }
+
+const unwrapped = (value: JsonValue): JsonValue =>
+  Array.isArray(value) && value.length === 1 ? unwrapped(value[0]!) : value;
 
 function objectText(object: JsonObject, path: string, dropped: ReadonlySet<string> | undefined): string {
   let text = '{';

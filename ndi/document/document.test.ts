@@ -127,6 +127,8 @@ describe('canonical form', () => {
     same('{"a":1e400}', '{"a":Infinity}');
     same('{"a":-0}', '{"a":0.0}');
     same('{"a":[1,null]}', '{"a":[1,NaN]}');
+    same('{"a":[null,[null]]}', '{"a":[null,null]}');
+    same('{"a":[1,[[null]]]}', '{"a":[1,NaN]}');
     same('{"a":"__NDI__NaN__"}', '{"a":NaN}');
     same('{"a":null}', '{"a":[]}');
     same('{"a":[[7]]}', '{"a":7}');
