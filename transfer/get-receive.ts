@@ -1,4 +1,4 @@
-/** The bytes of one answer on their way to their place in the file. */
+/** The bytes of one answer on their way to their place: in the file, or in memory. */
 import type { FileHandle } from 'node:fs/promises';
 import type { RangeAnswer } from './get-range.ts';
 import type { Follower } from './hash.ts';
@@ -6,14 +6,40 @@ import type { Parts, Span } from './parts.ts';
 
 const MiB = 1024 * 1024;
 
-export interface Receiving {
-  readonly file: FileHandle;
-  readonly follower: Follower;
-  readonly parts: Parts;
+/** Where an object's bytes go. */
+export interface Sink {
+  /** So many bytes are gathered for one call of `write`. */
+  readonly writeBytes: number;
+  write(pieces: Buffer[], start: number, bytes: number): Promise<void> | void;
 }
 
 /** Written to disk at once, or a part if that is less: bytes in memory are lost in a crash. */
 const WRITE_BYTES = MiB;
+
+export const fileSink = ({
+  file,
+  follower,
+  parts,
+}: {
+  readonly file: FileHandle;
+  readonly follower: Follower;
+  readonly parts: Parts;
+}): Sink => ({
+  writeBytes: Math.min(WRITE_BYTES, parts.partSizeBytes),
+  write: async (pieces, start, bytes) => {
+    await writeFully(file, pieces, start, bytes);
+    parts.written(start, start + bytes);
+    follower.advance(parts.frontier());
+  },
+});
+
+export const memorySink = (memory: Buffer): Sink => ({
+  writeBytes: memory.length,
+  write: (pieces, start) => {
+    let at = start;
+    for (const piece of pieces) at += piece.copy(memory, at);
+  },
+});
 
 /**
  * Writes the part of an answer's body that falls into `span`, with one write in flight while the next is gathered. Also when the
@@ -22,18 +48,15 @@ const WRITE_BYTES = MiB;
 export async function receive(
   answer: RangeAnswer,
   span: Span,
-  { file, follower, parts }: Receiving,
+  sink: Sink,
   onWritten: (end: number) => void,
 ): Promise<void> {
-  const writeBytes = Math.min(WRITE_BYTES, parts.partSizeBytes);
   let chunks: Buffer[] = [];
   let gathered = 0;
   let writeAt = span.start;
   let writing: Promise<void> = Promise.resolve();
   const write = async (pieces: Buffer[], start: number, bytes: number): Promise<void> => {
-    await writeFully(file, pieces, start, bytes);
-    parts.written(start, start + bytes);
-    follower.advance(parts.frontier());
+    await sink.write(pieces, start, bytes);
     onWritten(start + bytes);
   };
   const flush = async (): Promise<void> => {
@@ -55,7 +78,7 @@ export async function receive(
         chunks.push(wanted);
         gathered += wanted.length;
       }
-      if (gathered >= writeBytes) await flush();
+      if (gathered >= sink.writeBytes) await flush();
       if (at >= span.end) break;
     }
   } finally {

@@ -17,12 +17,15 @@ import { CourierError } from '../errors/index.ts';
 import type { ObjectTag } from './etag.ts';
 import { fileFailure } from './failures.ts';
 import { getRange, type RangeAnswer } from './get-range.ts';
-import { type Receiving, receive } from './get-receive.ts';
-import { followFile, hashBytes, hashFile, INLINE_HASH_BYTES } from './hash.ts';
-import { createParts, type Span } from './parts.ts';
+import { fileSink } from './get-receive.ts';
+import { damaged, SMALL_BYTES, smallIntoPlace, verifyDigests } from './get-small.ts';
+import { type Asking, askTag, fetchSpan, MOVED, type ObjectSeen } from './get-span.ts';
+import { type Follower, followFile, hashFile } from './hash.ts';
+import { createParts, type Parts } from './parts.ts';
+import { syncFolder } from './place.ts';
 import { ensureSpace } from './probe.ts';
-import { createTries, createUrls, type UrlSource, type Urls } from './tries.ts';
-import type { Digests, GetResult, PartJournal, TransferOptions } from './types.ts';
+import { createTries, createUrls, type UrlSource } from './tries.ts';
+import type { GetResult, PartJournal, TransferOptions } from './types.ts';
 
 export type { UrlSource } from './tries.ts';
 
@@ -39,28 +42,23 @@ export interface GetOptions extends TransferOptions {
   /** What a crash can cost, times twice `ranges`. Default 16 MiB. */
   readonly partSizeBytes?: number;
   readonly journal?: PartJournal;
+  /**
+   * False: an object of up to 1 MiB is whole under its name when this resolves, but not forced to disk. Who does without must
+   * `forceToDisk` the folder before it is relied on, and look again after a power cut. Default true.
+   */
+  readonly force?: boolean;
   /** First pause before a broken connection is taken up again; doubles each time. Default 200. */
   readonly retryDelayMs?: number;
 }
 
 /** Every default filled in. */
-interface Job {
-  readonly urls: Urls;
+interface Job extends Asking {
   readonly target: string;
   readonly options: GetOptions;
   readonly ranges: number;
   readonly rangeThresholdBytes: number;
   readonly partSizeBytes: number;
-  readonly retryDelayMs: number;
 }
-
-/** The object as the server described it. */
-interface ObjectSeen extends ObjectTag {
-  readonly sizeBytes: number;
-}
-
-/** What `getRange` calls moved, thrown through the lines of a download. */
-const MOVED = Symbol('the object moved');
 /** An object that changes under every try. */
 const MAX_RESTARTS = 3;
 
@@ -112,9 +110,12 @@ async function start(job: Job): Promise<GetResult> {
     if (expectedSizeBytes !== undefined && expectedSizeBytes !== seen.sizeBytes) {
       throw damaged(target, `The server has ${seen.sizeBytes} bytes, ${expectedSizeBytes} were expected`);
     }
+    if (seen.sizeBytes <= SMALL_BYTES) {
+      return await smallIntoPlace({ ...job, partial: partialPath(target, seen) }, seen, answer);
+    }
     const there = await alreadyThere(job, seen);
     if (there !== undefined) return there;
-    if (seen.sizeBytes > MiB) await ensureSpace(dirname(target), seen.sizeBytes);
+    await ensureSpace(dirname(target), seen.sizeBytes);
     const partSizeBytes = job.partSizeBytes;
     if (seen.sizeBytes > partSizeBytes) {
       options.journal?.begin({ sizeBytes: seen.sizeBytes, etag: seen.etag, partSizeBytes });
@@ -162,10 +163,9 @@ async function intoPartial(
   const partial = partialPath(target, seen);
   // Neither truncated nor made anew when it exists: another try for the same object may be writing it.
   const file = await open(partial, constants.O_RDWR | constants.O_CREAT, 0o644);
-  const small = sizeBytes <= INLINE_HASH_BYTES;
-  const follower = followFile(file.fd, small ? 'none' : (options.hash ?? 'md5'), partial);
+  const follower = followFile(file.fd, options.hash ?? 'md5', partial);
   try {
-    if (!small) await file.truncate(sizeBytes);
+    await file.truncate(sizeBytes);
     const parts = createParts(
       { sizeBytes, partSizeBytes, done },
       file,
@@ -173,9 +173,8 @@ async function intoPartial(
     );
     follower.advance(parts.frontier());
     const tag = await fetchAll(job, { file, follower, parts, seen }, first);
-    if (small) await file.truncate(sizeBytes);
-    const digests = small ? await hashSmall(file, sizeBytes, options) : await follower.finish(sizeBytes);
-    verify(job, digests, tag);
+    const digests = await follower.finish(sizeBytes);
+    verifyDigests(job.target, digests, [tag.md5Hex, options.expectedMd5Hex]);
     await file.sync();
     await putInPlace(file, partial, target);
     options.journal?.clear();
@@ -192,22 +191,6 @@ async function intoPartial(
   }
 }
 
-async function hashSmall(file: FileHandle, sizeBytes: number, options: GetOptions): Promise<Digests> {
-  const bytes = Buffer.allocUnsafe(sizeBytes);
-  await file.read(bytes, 0, sizeBytes, 0);
-  return hashBytes(bytes, options.hash ?? 'md5');
-}
-
-function verify(job: Job, { md5Hex }: Digests, tag: ObjectTag): void {
-  const wanted = [tag.md5Hex, job.options.expectedMd5Hex?.toLowerCase()];
-  if (md5Hex !== '' && wanted.some((one) => one !== undefined && one !== md5Hex)) {
-    throw damaged(job.target, 'Its MD5 is not the expected one');
-  }
-}
-
-const damaged = (target: string, what: string): CourierError =>
-  new CourierError('NDI_E_INTEGRITY', { detail: `${target}: ${what}.` });
-
 /** A try that overlapped may have been first; then the same bytes are in place already. */
 async function putInPlace(file: FileHandle, partial: string, target: string): Promise<void> {
   const mine = await file.stat();
@@ -218,7 +201,7 @@ async function putInPlace(file: FileHandle, partial: string, target: string): Pr
   if (await isMine(partial)) {
     try {
       await rename(partial, target);
-      return;
+      return await syncFolder(dirname(target));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }
@@ -236,13 +219,17 @@ function partialPath(
   return `${target}.${createHash('sha256').update(identity).digest('hex').slice(0, 8)}.partial`;
 }
 
-interface Fetching extends Receiving {
+interface Fetching {
+  readonly file: FileHandle;
+  readonly follower: Follower;
+  readonly parts: Parts;
   readonly seen: ObjectSeen;
 }
 
 /** Fetches every part that is missing, several stretches at once. Returns what the server called the object. */
 async function fetchAll(job: Job, fetching: Fetching, first: RangeAnswer | undefined): Promise<ObjectTag> {
   const { parts, seen } = fetching;
+  const sink = fileSink(fetching);
   const large = parts.sizeBytes >= job.rangeThresholdBytes && first?.ranged !== false;
   const lines = large ? job.ranges : 1;
   const stop = new AbortController();
@@ -258,7 +245,7 @@ async function fetchAll(job: Job, fetching: Fetching, first: RangeAnswer | undef
     let span = answer === undefined ? undefined : parts.take(answer.lengthBytes);
     let held = answer;
     for (span ??= parts.take(job.rangeThresholdBytes); span !== undefined; ) {
-      tag = (await fetchSpan(mine, fetching, span, held)) ?? tag;
+      tag = (await fetchSpan(mine, seen, sink, span, held)) ?? tag;
       held = undefined;
       // Not to run ahead of the disk: what is not noted is lost in a crash.
       await parts.settled(lines);
@@ -283,58 +270,4 @@ async function fetchAll(job: Job, fetching: Fetching, first: RangeAnswer | undef
   signal?.throwIfAborted();
   if (failure !== undefined) throw failure.error;
   return tag ?? (await askTag(mine, seen));
-}
-
-/** Everything was on disk: nothing told yet whether the object is still the same, and what its MD5 is. */
-async function askTag(job: Job, seen: ObjectSeen): Promise<ObjectTag> {
-  const tries = createTries(job.urls, job.retryDelayMs, job.options.signal);
-  for (;;) {
-    const url = await job.urls.get();
-    try {
-      const answer = await getRange(url, { start: 0, end: 1, ifMatch: seen.etag }, job.options);
-      if (answer === 'moved') throw MOVED;
-      answer.close();
-      if (answer.totalBytes !== seen.sizeBytes || answer.etag !== seen.etag) throw MOVED;
-      return answer;
-    } catch (error) {
-      await tries.again(error, url);
-    }
-  }
-}
-
-/** Fetches one stretch, taking it up again where the connection broke. `held` is an answer that has begun to bring it. */
-async function fetchSpan(
-  job: Job,
-  fetching: Fetching,
-  span: Span,
-  held: RangeAnswer | undefined,
-): Promise<ObjectTag | undefined> {
-  const { seen } = fetching;
-  const tries = createTries(job.urls, job.retryDelayMs, job.options.signal);
-  let tag: ObjectTag | undefined;
-  let at = span.start;
-  while (at < span.end) {
-    const url = await job.urls.get();
-    try {
-      const asked = { start: at, end: span.end, ifMatch: seen.etag };
-      const answer = held ?? (await getRange(url, asked, job.options));
-      held = undefined;
-      if (answer === 'moved') throw MOVED;
-      try {
-        if (answer.totalBytes !== seen.sizeBytes || answer.etag !== seen.etag) throw MOVED;
-        tag = answer;
-        const promisedEnd = Math.min(span.end, answer.start + answer.lengthBytes);
-        await receive(answer, { start: at, end: promisedEnd }, fetching, (end) => {
-          at = end;
-          tries.progressed();
-        });
-        if (at < promisedEnd) throw new CourierError('NDI_E_NETWORK', { detail: 'The body ended early.' });
-      } finally {
-        answer.close();
-      }
-    } catch (error) {
-      await tries.again(error, url);
-    }
-  }
-  return tag;
 }

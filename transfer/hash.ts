@@ -1,14 +1,13 @@
 /**
- * Hashing: of bytes at once, of a file beside its transfer (`followFile`), of a whole file (`hashFile`). Files are hashed in up to two
- * threads, which start with the first file and keep no process alive.
+ * Hashing: of bytes at once, of a file beside its transfer (`followFile`), of a whole file (`hashFile`). Files are hashed in the side
+ * threads.
  */
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
 import { CourierError } from '../errors/index.ts';
 import { fileFailure } from './failures.ts';
-import type { HashOrder, HashReply } from './hash-worker.ts';
+import type { HashReply } from './hash-worker.ts';
+import { asError, leastBusyThread, type SideFailure } from './side-threads.ts';
 import type { Digests, HashChoice } from './types.ts';
 
 /** Below this, handing a file to a thread costs more than hashing it (2 ms) here. */
@@ -80,94 +79,38 @@ export function followFile(fd: number, hash: HashChoice, path: string): Follower
     const nothing: Digests = { md5Hex: '', sha256Hex: '' };
     return { advance: () => {}, finish: async () => nothing, abandon: async () => {} };
   }
-  const thread = leastBusyThread();
-  const id = nextId++;
   const answered = Promise.withResolvers<Digests>();
   answered.promise.catch(() => {});
   let abandoning: PromiseWithResolvers<void> | undefined;
   let open = true;
-  const settle = (reply: HashReply): void => {
+  const job = leastBusyThread().begin<HashReply>((reply) => {
     open = false;
     if ('failure' in reply) answered.reject(asFailure(reply.failure, path));
     else if ('abandoned' in reply) answered.reject(new CourierError('NDI_E_CANCELLED', { detail: path }));
     else answered.resolve({ md5Hex: reply.md5Hex, sha256Hex: reply.sha256Hex });
     abandoning?.resolve();
-  };
-  thread.begin(id, settle);
-  thread.send({ id, order: 'start', fd, hash });
+  });
+  job.send({ order: 'start', fd, hash });
   return {
     advance: (to) => {
-      if (open) thread.send({ id, order: 'advance', to });
+      if (open) job.send({ order: 'advance', to });
     },
     finish: (to) => {
-      if (open) thread.send({ id, order: 'finish', to });
+      if (open) job.send({ order: 'finish', to });
       return answered.promise;
     },
     abandon: async () => {
       if (!open) return;
       if (abandoning === undefined) {
         abandoning = Promise.withResolvers();
-        thread.send({ id, order: 'abandon' });
+        job.send({ order: 'abandon' });
       }
       await abandoning.promise;
     },
   };
 }
 
-const asFailure = (failure: { code: string | undefined; message: string }, path: string): unknown =>
+const asFailure = (failure: SideFailure, path: string): unknown =>
   failure.code === 'ENDED_EARLY'
     ? new CourierError('NDI_E_FILE_CHANGED', { detail: path })
-    : fileFailure(Object.assign(new Error(failure.message), { code: failure.code }), path);
-
-interface Thread {
-  readonly busy: () => number;
-  begin(id: number, settle: (reply: HashReply) => void): void;
-  send(order: HashOrder): void;
-}
-
-let nextId = 1;
-const threads: Thread[] = [];
-/** More than two would outrun any disk or network that the bytes come from. */
-const MAX_THREADS = Math.min(2, availableParallelism());
-
-function leastBusyThread(): Thread {
-  const least = [...threads].sort((a, b) => a.busy() - b.busy())[0];
-  if (least !== undefined && (least.busy() === 0 || threads.length >= MAX_THREADS)) return least;
-  const thread = startThread();
-  threads.push(thread);
-  return thread;
-}
-
-function startThread(): Thread {
-  // Compiled, this file and its neighbour end in `.js`; the compiler does not look into strings.
-  const suffix = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const worker = new Worker(new URL(`./hash-worker.${suffix}`, import.meta.url), { name: 'hash' });
-  worker.unref();
-  const jobs = new Map<number, (reply: HashReply) => void>();
-  const settle = (reply: HashReply): void => {
-    const job = jobs.get(reply.id);
-    jobs.delete(reply.id);
-    if (jobs.size === 0) worker.unref();
-    job?.(reply);
-  };
-  worker.on('message', settle);
-  const broken = (error: Error | number): void => {
-    threads.splice(threads.indexOf(thread), 1);
-    for (const id of [...jobs.keys()]) {
-      settle({ id, failure: { code: undefined, message: `the hash thread ended: ${error}` } });
-    }
-  };
-  worker.on('error', broken);
-  worker.on('exit', (code) => {
-    if (threads.includes(thread)) broken(code);
-  });
-  const thread: Thread = {
-    busy: () => jobs.size,
-    begin: (id, done) => {
-      if (jobs.size === 0) worker.ref();
-      jobs.set(id, done);
-    },
-    send: (order) => worker.postMessage(order),
-  };
-  return thread;
-}
+    : fileFailure(asError(failure), path);

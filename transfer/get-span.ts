@@ -1,0 +1,77 @@
+/** One object of a download, and the fetching of one stretch of it over as many answers as that takes. */
+import { CourierError } from '../errors/index.ts';
+import type { ObjectTag } from './etag.ts';
+import { getRange, type RangeAnswer } from './get-range.ts';
+import { receive, type Sink } from './get-receive.ts';
+import type { Span } from './parts.ts';
+import { createTries, type Urls } from './tries.ts';
+import type { TransferOptions } from './types.ts';
+
+/** What every request of a download needs. */
+export interface Asking {
+  readonly urls: Urls;
+  readonly options: TransferOptions;
+  readonly retryDelayMs: number;
+}
+
+/** The object as the server described it. */
+export interface ObjectSeen extends ObjectTag {
+  readonly sizeBytes: number;
+}
+
+/** Another object has taken the place of the one that was seen; thrown through the lines of a download. */
+export const MOVED = Symbol('the object moved');
+
+/** Everything was on disk: nothing told yet whether the object is still the same, and what its MD5 is. */
+export async function askTag(job: Asking, seen: ObjectSeen): Promise<ObjectTag> {
+  const tries = createTries(job.urls, job.retryDelayMs, job.options.signal);
+  for (;;) {
+    const url = await job.urls.get();
+    try {
+      const answer = await getRange(url, { start: 0, end: 1, ifMatch: seen.etag }, job.options);
+      if (answer === 'moved') throw MOVED;
+      answer.close();
+      if (answer.totalBytes !== seen.sizeBytes || answer.etag !== seen.etag) throw MOVED;
+      return answer;
+    } catch (error) {
+      await tries.again(error, url);
+    }
+  }
+}
+
+/** Fetches one stretch, taking it up again where the connection broke. `held` is an answer that has begun to bring it. */
+export async function fetchSpan(
+  job: Asking,
+  seen: ObjectSeen,
+  sink: Sink,
+  span: Span,
+  held: RangeAnswer | undefined,
+): Promise<ObjectTag | undefined> {
+  const tries = createTries(job.urls, job.retryDelayMs, job.options.signal);
+  let tag: ObjectTag | undefined;
+  let at = span.start;
+  while (at < span.end) {
+    const url = await job.urls.get();
+    try {
+      const asked = { start: at, end: span.end, ifMatch: seen.etag };
+      const answer = held ?? (await getRange(url, asked, job.options));
+      held = undefined;
+      if (answer === 'moved') throw MOVED;
+      try {
+        if (answer.totalBytes !== seen.sizeBytes || answer.etag !== seen.etag) throw MOVED;
+        tag = answer;
+        const promisedEnd = Math.min(span.end, answer.start + answer.lengthBytes);
+        await receive(answer, { start: at, end: promisedEnd }, sink, (end) => {
+          at = end;
+          tries.progressed();
+        });
+        if (at < promisedEnd) throw new CourierError('NDI_E_NETWORK', { detail: 'The body ended early.' });
+      } finally {
+        answer.close();
+      }
+    } catch (error) {
+      await tries.again(error, url);
+    }
+  }
+  return tag;
+}

@@ -1,0 +1,95 @@
+/**
+ * What a side thread does for `place.ts`: writes small files and puts them under their names, many at a time. First all are written, then
+ * all are forced to disk: the first flush takes most of the others with it.
+ */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import type { SideFailure } from './side-threads.ts';
+
+export interface FileToPlace {
+  readonly bytes: Uint8Array;
+  readonly partial: string;
+  readonly target: string;
+  /** Forced to disk, bytes and name; else it survives the death of every process, but not a power cut. */
+  readonly force: boolean;
+}
+
+export interface PlaceOrder {
+  readonly id: number;
+  readonly order: 'place';
+  readonly files: readonly FileToPlace[];
+}
+
+export interface PlaceReply {
+  readonly id: number;
+  /** One for each file: what went wrong, or null. */
+  readonly placed: readonly (SideFailure | null)[];
+}
+
+export function placeFiles({ id, files }: PlaceOrder): PlaceReply {
+  const placed: (SideFailure | null)[] = files.map(() => null);
+  const open: (number | undefined)[] = [];
+  const each = (body: (file: FileToPlace, n: number) => unknown): void => {
+    for (const [n, file] of files.entries()) {
+      if (placed[n] !== null) continue;
+      try {
+        body(file, n);
+      } catch (error) {
+        const { code, message } = error as NodeJS.ErrnoException;
+        placed[n] = { code, message };
+      }
+    }
+  };
+  try {
+    each(({ partial, bytes }, n) => {
+      // Neither truncated nor made anew when it exists: another try for the same object may be writing the same bytes to it.
+      const fd = openSync(partial, constants.O_RDWR | constants.O_CREAT, 0o644);
+      open[n] = fd;
+      for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, at);
+    });
+    each(({ force }, n) => force && fsyncSync(open[n] as number));
+    each(({ partial, target }, n) => rename(open[n] as number, partial, target));
+  } finally {
+    for (const fd of open) if (fd !== undefined) closeSync(fd);
+  }
+  const synced = new Set<string>();
+  each(({ target, force }) => {
+    const folder = dirname(target);
+    if (!force || synced.has(folder)) return;
+    syncFolder(folder);
+    synced.add(folder);
+  });
+  return { id, placed };
+}
+
+/** Another try for the same object may have been first; then the same bytes are in place already. */
+function rename(fd: number, partial: string, target: string): void {
+  try {
+    renameSync(partial, target);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    const mine = fstatSync(fd);
+    const there = statSync(target, { throwIfNoEntry: false });
+    if (there?.ino !== mine.ino || there.dev !== mine.dev) throw error;
+  }
+}
+
+/** A name is on disk when its folder is. Windows cannot open a folder, and does not need it. */
+function syncFolder(path: string): void {
+  if (process.platform === 'win32') return;
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
