@@ -11,6 +11,8 @@ export interface StepDeps {
   /** Is a run of this workflow id going on anywhere? Decides whether a lease is dead. */
   isRunning(workflowId: string): Promise<boolean>;
   readonly throttle: Throttle;
+  /** Another one after each start of the machine. */
+  readonly bootId: string;
   /** A folder for zips on their way, beside the state of this site. */
   readonly scratchDir: string;
 }

@@ -4,6 +4,7 @@
  *
  *   node bench/main.ts [--only large|small|documents] [--rounds N] [--quick] [--json] [--profile DIR]
  */
+import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { loadavg } from 'node:os';
@@ -60,6 +61,11 @@ const say = (line: string): void => void (values.json || process.stdout.write(`$
 const median = (all: readonly number[]): number =>
   all.toSorted((a, b) => a - b)[all.length >> 1] ?? Number.NaN;
 
+/** What one side left for the disk to do must not fall on the other. */
+function quiet(): void {
+  if (process.platform !== 'win32') execFileSync('sync');
+}
+
 /** In turns; medians (of an even number, the slower of the middle two). No round is left out. */
 async function hold(contest: Contest, baselines: Baselines): Promise<Row> {
   const ours: { seconds: number; steps: readonly StepTime[] }[] = [];
@@ -68,10 +74,12 @@ async function hold(contest: Contest, baselines: Baselines): Promise<Row> {
   let theirRequests: Record<string, number> = {};
   await baselines.requests();
   for (let round = 0; round < rounds; round += 1) {
+    quiet();
     const { seconds, steps, result } = await contest.ours();
     if (result.problemCount > 0) throw new Error(`${contest.name}: ${JSON.stringify(result.problems)}`);
     ours.push({ seconds, steps });
     ourRequests = await baselines.requests();
+    quiet();
     const startedMs = performance.now();
     const part = await contest.theirs();
     theirs.push((performance.now() - startedMs) / 1000 / part);

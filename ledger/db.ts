@@ -18,6 +18,8 @@ export interface Db {
   run(sql: string, ...values: SQLInputValue[]): number;
   /** All or nothing, under the write lock from its first statement. One inside another joins it. */
   transaction<T>(body: () => T): T;
+  /** A transaction that a power cut may undo, whole, as long as no other has followed it; the death of a process does not. */
+  lazily<T>(body: () => T): T;
   close(): void;
 }
 
@@ -39,10 +41,11 @@ export function openDb(path: string): Db {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     return new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true });
   });
+  let hasWal = false;
   try {
     guard(path, () => {
-      const mode = database.prepare('PRAGMA journal_mode = WAL').get()?.journal_mode;
-      if (mode !== 'wal') database.exec('PRAGMA journal_mode = DELETE');
+      hasWal = database.prepare('PRAGMA journal_mode = WAL').get()?.journal_mode === 'wal';
+      if (!hasWal) database.exec('PRAGMA journal_mode = DELETE');
       database.exec('PRAGMA synchronous = FULL; PRAGMA cache_size = -8192; PRAGMA temp_store = FILE');
     });
   } catch (error) {
@@ -77,6 +80,17 @@ export function openDb(path: string): Db {
     }
   };
 
+  const lazily = <T>(body: () => T): T => {
+    // A rollback journal that is not flushed may leave half a transaction behind; a WAL ends at its last whole one.
+    if (depth > 0 || !hasWal) return transaction(body);
+    guard(path, () => database.exec('PRAGMA synchronous = NORMAL'));
+    try {
+      return transaction(body);
+    } finally {
+      guard(path, () => database.exec('PRAGMA synchronous = FULL'));
+    }
+  };
+
   return {
     path,
     exec: (sql) => guard(path, () => database.exec(sql)),
@@ -84,6 +98,7 @@ export function openDb(path: string): Db {
     all: (sql, ...values) => guard(path, () => prepared(sql).all(...values)),
     run: (sql, ...values) => guard(path, () => Number(prepared(sql).run(...values).changes)),
     transaction,
+    lazily,
     close: () => {
       statements.clear();
       if (database.isOpen) database.close();

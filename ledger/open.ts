@@ -46,6 +46,7 @@ export function openLedger(path: string): Ledger {
     ...openBase(db, runs),
     ...openAudit(db),
     together: db.transaction,
+    lazily: db.lazily,
     close: db.close,
   };
 }

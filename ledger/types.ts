@@ -243,6 +243,8 @@ export interface Ledger {
 
   /** What `body` changes becomes durable as one: all or nothing, and one flush of the disk instead of many. Not async. */
   together<T>(body: () => T): T;
+  /** As `together`, for what is found out again at little cost: a power cut may undo it, the death of a process does not. */
+  lazily<T>(body: () => T): T;
 
   close(): void;
 }

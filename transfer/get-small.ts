@@ -33,7 +33,7 @@ export async function smallIntoPlace(
   const tag = (await fetchSpan(job, seen, memorySink(bytes), { start: 0, end: sizeBytes }, first)) ?? first;
   const digests = hashBytes(bytes, options.hash ?? 'md5');
   verifyDigests(target, digests, [tag.md5Hex, options.expectedMd5Hex]);
-  await placeFile({ bytes, partial, target, force: options.force ?? true });
+  await placeFile({ bytes, partial, target, force: sizeBytes > (options.unforcedBytes ?? -1) });
   return { sizeBytes, ...digests, etag: tag.etag, resumedBytes: 0 };
 }
 

@@ -43,10 +43,10 @@ export interface GetOptions extends TransferOptions {
   readonly partSizeBytes?: number;
   readonly journal?: PartJournal;
   /**
-   * False: an object of up to 1 MiB is whole under its name when this resolves, but not forced to disk. Who does without must
-   * `forceToDisk` the folder before it is relied on, and look again after a power cut. Default true.
+   * An object of up to so many bytes (1 MiB at most) is whole under its name when this resolves, but not forced to disk: who asks
+   * for that must `forceToDisk` the folder in the end, and look again after a power cut. Default: all are forced.
    */
-  readonly force?: boolean;
+  readonly unforcedBytes?: number;
   /** First pause before a broken connection is taken up again; doubles each time. Default 200. */
   readonly retryDelayMs?: number;
 }

@@ -10,7 +10,7 @@ import { createThrottle } from '../transfer/throttle.ts';
 import type { CloudRef } from '../workflows/contracts.ts';
 import type { Env, Home } from './home.ts';
 import { createOpenLedgers } from './ledger-shelf.ts';
-import { processToken } from './processes.ts';
+import { bootId, processToken } from './processes.ts';
 
 export interface CompositionOptions {
   readonly home: Home;
@@ -38,6 +38,7 @@ export function composeSite({ home, env, workflows }: CompositionOptions): Compo
       },
       isRunning: (workflowId) => isRunning(workflows, workflowId),
       throttle: createThrottle(),
+      bootId: bootId(),
       scratchDir,
     },
     close: async () => {

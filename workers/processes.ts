@@ -1,6 +1,7 @@
 /** Processes by identity, not by pid alone: a pid is re-used after a reboot or a long night. */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { uptime } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What is written down about a process so that it can be found, and not confused, later. */
@@ -8,6 +9,14 @@ export interface ProcessRecord {
   readonly pid: number;
   /** When it started, in the system's own words; two processes with the same pid differ in it. */
   readonly token: string;
+}
+
+const linuxBootId = (): string => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+
+/** Another one after each start of the machine. A clock that is set may change it, too, outside Linux: never the other way. */
+export function bootId(): string {
+  if (process.platform === 'linux') return linuxBootId();
+  return `since ${new Date(Math.round((Date.now() / 1000 - uptime()) / 10) * 10_000).toISOString()}`;
 }
 
 function linuxToken(pid: number): string | undefined {
@@ -19,7 +28,7 @@ function linuxToken(pid: number): string | undefined {
     // may still be on their way out, and until then its files and locks are held.
     if (fields[0] === 'X') return undefined;
     if (fields[0] === 'Z' && readdirSync(`/proc/${pid}/task`).length <= 1) return undefined;
-    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}:${fields[19]}`;
+    return `${linuxBootId()}:${fields[19]}`;
   } catch {
     return undefined;
   }

@@ -4,9 +4,12 @@
  * Documents by id, and by content where the directory's own ledger knows what came down (the cloud's list tells no
  * content); binaries by size. A document that somebody changed in the cloud, id and all else equal, is not noticed.
  */
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isCourierError } from '../../errors/index.ts';
+import type { ListingRow } from '../../ledger/types.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
 import type { DatasetReader, ResolvedFile } from '../../ndi/dataset/types.ts';
 import { canonicalHash } from '../../ndi/document/canonical.ts';
@@ -15,8 +18,7 @@ import { describeDocument } from '../../ndi/document/describe.ts';
 import type { NdiDocument } from '../../ndi/document/types.ts';
 import type { DownloadInput } from '../../workflows/contracts.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
-
-const DOCUMENT_PAGE_SIZE = 1_000;
+import { type ListingRef, listDocuments, listFiles } from '../listing.ts';
 
 export type Holding =
   | { readonly documents: number; readonly files: number; readonly differs?: never }
@@ -31,34 +33,70 @@ export async function holdsExactly(
 ): Promise<Holding> {
   const reader = openTarget(deps, input);
   if (reader === undefined) return { differs: 'it is no dataset' };
+  // A ledger of its own for the cloud's lists: the target is not to be written to.
+  const path = join(deps.scratchDir, `compare-${randomUUID()}.sqlite`);
   try {
-    const there = await idsInCloud(deps, context, input);
-    const here = new Set(reader.documentIds());
-    for (const id of there) if (!here.has(id)) return { differs: `it lacks document ${id}` };
-    const sizes = await uploadedFiles(deps, context, input);
-    const changed = changedSince(deps, input);
-    let files = 0;
-    let count = 0;
-    for (const stored of reader.documents()) {
-      count += 1;
-      if (count % 500 === 0) await letOthers(context, count);
-      const document = parseDocument(stored.text);
-      const facts = describeDocument(document);
-      // What a download adds of its own, the link and a missing `session`, is not in the cloud.
-      if (!there.has(stored.id) && facts.className !== 'dataset_remote' && facts.className !== 'session') {
-        return { differs: `the cloud does not have its document ${stored.id}` };
-      }
-      if (changed(stored.id, document)) return { differs: `its document ${stored.id} was changed` };
-      for (const { name, file } of reader.files(facts)) {
-        const differs = fileDiffers(file, sizes, input);
-        if (differs !== undefined) return { differs: `file ${name} of document ${stored.id} ${differs}` };
-        if (file.kind === (input.mode === 'local' ? 'local' : 'remote')) files += 1;
-      }
-    }
-    return { documents: there.size, files };
+    const listing = listingRef(deps, input, path);
+    await listDocuments(context, listing);
+    await listFiles(context, listing);
+    return await compareAll(deps, context, input, reader, listing);
   } finally {
     reader.close();
+    deps.ledgers.close(path);
+    for (const suffix of ['', '-wal', '-shm']) await rm(path + suffix, { force: true });
   }
+}
+
+async function compareAll(
+  deps: StepDeps,
+  context: StepContext,
+  input: DownloadInput,
+  reader: DatasetReader,
+  listing: ListingRef,
+): Promise<Holding> {
+  const { ledger, runKey, name: cloud } = listing;
+  const here = new Set(reader.documentIds());
+  const inCloud = new Set<string>();
+  for (const { id } of ledger.listing(runKey, 'document', cloud)) {
+    // Without an NDI id it cannot be kept in a dataset.
+    if (id.startsWith('cloud:')) continue;
+    if (!here.has(id)) return { differs: `it lacks document ${id}` };
+    inCloud.add(id);
+  }
+  const changed = changedSince(deps, input);
+  let files = 0;
+  let count = 0;
+  for (const stored of reader.documents()) {
+    count += 1;
+    if (count % 500 === 0) await letOthers(context, count);
+    const document = parseDocument(stored.text);
+    const facts = describeDocument(document);
+    // What a download adds of its own, the link and a missing `session`, is not in the cloud.
+    const isOwn = facts.className === 'dataset_remote' || facts.className === 'session';
+    if (!isOwn && !inCloud.has(stored.id)) {
+      return { differs: `the cloud does not have its document ${stored.id}` };
+    }
+    if (changed(stored.id, document)) return { differs: `its document ${stored.id} was changed` };
+    for (const { name, file } of reader.files(facts)) {
+      const differs = fileDiffers(file, ledger.listed(runKey, 'file', cloud, file.uid), input);
+      if (differs !== undefined) return { differs: `file ${name} of document ${stored.id} ${differs}` };
+      if (file.kind === (input.mode === 'local' ? 'local' : 'remote')) files += 1;
+    }
+  }
+  return { documents: inCloud.size, files };
+}
+
+function listingRef(deps: StepDeps, input: DownloadInput, path: string): ListingRef {
+  return {
+    ledger: deps.ledgers.open(path),
+    runKey: 'compare',
+    cloud: deps.cloud(input.cloud),
+    datasetId: input.cloudDatasetId,
+    name: 'cloud',
+    pollMinMs: input.tuning.pollMinMs,
+    pollMaxMs: input.tuning.pollMaxMs,
+    quietMs: input.tuning.importQuietMs,
+  };
 }
 
 function openTarget(deps: StepDeps, input: DownloadInput): DatasetReader | undefined {
@@ -68,34 +106,6 @@ function openTarget(deps: StepDeps, input: DownloadInput): DatasetReader | undef
     if (isCourierError(error) && error.class === 'permanent') return undefined;
     throw error;
   }
-}
-
-async function idsInCloud(
-  deps: StepDeps,
-  context: StepContext,
-  input: DownloadInput,
-): Promise<ReadonlySet<string>> {
-  const cloud = deps.cloud(input.cloud);
-  const ids = new Set<string>();
-  for (let page = 1; ; page += 1) {
-    const query = { page, pageSize: DOCUMENT_PAGE_SIZE };
-    const { rows } = await cloud.documents.list(input.cloudDatasetId, query, context.signal);
-    for (const row of rows) if (row.ndiId !== '') ids.add(row.ndiId);
-    if (rows.length < DOCUMENT_PAGE_SIZE) return ids;
-  }
-}
-
-/** Sizes of what the cloud can give; null where it does not say. */
-async function uploadedFiles(
-  deps: StepDeps,
-  context: StepContext,
-  input: DownloadInput,
-): Promise<ReadonlyMap<string, number | null>> {
-  const sizes = new Map<string, number | null>();
-  for await (const rows of deps.cloud(input.cloud).files.list(input.cloudDatasetId, context.signal)) {
-    for (const row of rows) if (row.uploaded !== false) sizes.set(row.uid, row.sizeBytes ?? null);
-  }
-  return sizes;
 }
 
 /** Whether a document is another one than the ledger in the directory saw. Without a ledger nothing is known. */
@@ -112,11 +122,11 @@ function changedSince(deps: StepDeps, input: DownloadInput): (id: string, docume
 /** Why a binary is not as a download would leave it. One that the cloud cannot give is as good as it gets. */
 function fileDiffers(
   file: ResolvedFile,
-  sizes: ReadonlyMap<string, number | null>,
+  listed: ListingRow | undefined,
   input: DownloadInput,
 ): string | undefined {
-  const size = sizes.get(file.uid);
-  if (size === undefined) return undefined;
+  if (listed === undefined || listed.uploaded === false) return undefined;
+  const size = listed.sizeBytes;
   if (input.mode === 'hybrid')
     return file.kind === 'remote' ? undefined : 'lies here, not in the cloud alone';
   if (file.kind !== 'local') return 'is not here';

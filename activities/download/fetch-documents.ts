@@ -29,18 +29,18 @@ type Fetching = UnitContext<DownloadInput>;
 const WRITE_BATCH = 250;
 /** Ids per direct fetch: the API takes 500, and its answer must stay under the gateway's 6 MB (contract §4.4). */
 const FETCH_BATCH = 200;
-/** Tries that ask for a zip; after them the documents are fetched directly. */
+/** Zips that did not come or were damaged before the rest of their unit is fetched directly. */
 const ZIP_TRIES = 3;
 
 export async function fetchDocuments(context: Fetching): Promise<void> {
-  const { deps, input, step } = context;
+  const { deps, input } = context;
   const wanted = new Map(context.items.map((item) => [item.id, item]));
   const writer = openForWriting(buildDirOf(input), { finalDir: input.targetDir });
   /** Why, by cloud id: of those that came and made no sense. */
   const unreadable = new Map<string, CourierError>();
   try {
     const keep = createKeeper(context, writer, wanted, unreadable);
-    if (step.attempt <= ZIP_TRIES) await fromZip(context, keep);
+    if (zipFailures(context) < ZIP_TRIES) await fromZip(context, keep);
     await fromDirectFetch(context, deps.cloud(context.ref.cloud), wanted, keep);
     keep.flush();
   } finally {
@@ -118,17 +118,32 @@ function understood(text: string): { id: string; document: NdiDocument } | Couri
  * asks for it rather than looks for a file that never came.
  */
 function placement({ deps, input, ref }: Fetching): (document: NdiDocument) => NdiDocument {
-  if (input.mode === 'hybrid') return (document) => toNdic(document, ref.cloudDatasetId);
   const ledger = deps.ledgers.open(ref.ledgerPath);
+  const listed = (uid: string) => ledger.listed(ref.runKey, 'file', 'cloud', uid);
+  const inCloud = (document: NdiDocument): NdiDocument =>
+    toNdic(document, ref.cloudDatasetId, (uid) => listed(uid) !== undefined);
+  if (input.mode === 'hybrid') return inCloud;
   const listsFiles = !ledger.listing(ref.runKey, 'file', 'cloud').next().done;
   const comes = (uid: string): boolean => {
-    const row = ledger.listed(ref.runKey, 'file', 'cloud', uid);
+    const row = listed(uid);
     return listsFiles ? row !== undefined && row.uploaded !== false : true;
   };
   return (document) =>
-    toLocal(toNdic(document, ref.cloudDatasetId), (uid) =>
-      comes(uid) ? uidPath(input.targetDir, uid) : undefined,
-    );
+    toLocal(inCloud(document), (uid) => (comes(uid) ? uidPath(input.targetDir, uid) : undefined));
+}
+
+/** Of this unit. Not its tries: a network that was down for a night says nothing about zips. */
+const zipFailures = ({ deps, ref, unit }: Fetching): number =>
+  Number(deps.ledgers.open(ref.ledgerPath).fact(ref.runKey, `zip failures of unit ${unit.unit}`) ?? 0);
+
+function noteZipFailure(
+  context: Fetching,
+  why: { readonly code: string; readonly detail?: string | undefined },
+): void {
+  const { deps, ref, unit } = context;
+  const ledger = deps.ledgers.open(ref.ledgerPath);
+  ledger.setFact(ref.runKey, `zip failures of unit ${unit.unit}`, String(zipFailures(context) + 1));
+  ledger.audit(ref.runKey, 'a zip of documents was not used', { unit: unit.unit, ...why });
 }
 
 /** Asks for the zip, waits for it, reads it. A zip that never comes or is damaged leaves the rest to the direct fetch. */
@@ -139,17 +154,15 @@ async function fromZip(context: Fetching, keep: Keeper): Promise<void> {
   const zipPath = join(deps.scratchDir, `${ref.runKey}-${unit.unit}-${process.pid}.documents.zip`);
   try {
     const url = await cloud.documents.bulkDownloadUrl(ref.cloudDatasetId, cloudIds, step.signal);
-    if (!(await getWhenReady(context, url, zipPath))) return;
+    if (!(await getWhenReady(context, url, zipPath)))
+      return noteZipFailure(context, { code: 'NDI_E_NOT_READY' });
     for await (const entry of readJsonEntries(zipPath)) {
       // An entry is an array of documents, or one (contract §4.5).
       for (const text of splitJsonArray(entry.text)) keep.add(text);
     }
   } catch (error) {
     if (!isCourierError(error) || !LEAVES_THE_REST.has(error.code)) throw error;
-    const { code, detail } = error;
-    deps.ledgers
-      .open(ref.ledgerPath)
-      .audit(ref.runKey, 'a zip of documents was not used', { unit: unit.unit, code, detail });
+    noteZipFailure(context, { code: error.code, detail: error.detail });
   } finally {
     await rm(zipPath, { force: true });
   }
@@ -182,7 +195,7 @@ async function getWhenReady(context: Fetching, url: string, path: string): Promi
 
 const NOT_YET = new Set(['NDI_E_URL_EXPIRED', 'NDI_E_NOT_FOUND', 'NDI_E_NOT_READY']);
 
-/** What is still wanted, asked for by id. */
+/** What is still wanted, asked for by id: in smaller batches where an answer is too large for the gateway (contract §4.4). */
 async function fromDirectFetch(
   { ref, step }: Fetching,
   cloud: CloudClient,
@@ -190,9 +203,22 @@ async function fromDirectFetch(
   keep: Keeper,
 ): Promise<void> {
   const ids = [...wanted.values()].map((item) => item.cloudId).filter((id) => id !== null);
-  for (let i = 0; i < ids.length; i += FETCH_BATCH) {
-    const batch = ids.slice(i, i + FETCH_BATCH);
-    const rows = await cloud.documents.bulkFetch(ref.cloudDatasetId, batch, step.signal);
-    for (const row of rows) keep.add(row.text, row.id);
+  let atOnce = FETCH_BATCH;
+  for (let at = 0; at < ids.length; ) {
+    const batch = ids.slice(at, at + atOnce);
+    try {
+      const rows = await cloud.documents.bulkFetch(ref.cloudDatasetId, batch, step.signal);
+      for (const row of rows) keep.add(row.text, row.id);
+      at += batch.length;
+    } catch (error) {
+      if (batch.length === 1 || !isCourierError(error) || !MAY_BE_TOO_MUCH.has(error.code)) throw error;
+      atOnce = Math.ceil(batch.length / 4);
+    }
   }
 }
+
+const MAY_BE_TOO_MUCH = new Set([
+  'NDI_E_REQUEST_TOO_LARGE',
+  'NDI_E_GATEWAY_TIMEOUT',
+  'NDI_E_CLOUD_UNAVAILABLE',
+]);

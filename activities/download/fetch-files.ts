@@ -2,7 +2,7 @@
  * Binaries out of the cloud, each by an address of its own that is asked for just before use (contract §2.7 F3).
  * A file appears under its name only whole; a large one goes on at the part it had reached.
  */
-import { isCourierError } from '../../errors/index.ts';
+import { CourierError, isCourierError } from '../../errors/index.ts';
 import type { Ledger, PlanItem } from '../../ledger/types.ts';
 import { uidPath } from '../../ndi/dataset/layout.ts';
 import { getToFile } from '../../transfer/get.ts';
@@ -10,24 +10,45 @@ import type { GetResult } from '../../transfer/types.ts';
 import type { DownloadInput } from '../../workflows/contracts.ts';
 import { backoffMs, sleep } from '../sleep.ts';
 import { failItem, type UnitContext } from '../units.ts';
-import { buildDirOf } from './places.ts';
+import { buildDirOf, UNFORCED_BYTES } from './places.ts';
 
 type Fetching = UnitContext<DownloadInput>;
 
 /** Small files of a unit that are on their way at once: each costs one call of the API and one of the store. */
 const FILES_AT_ONCE = 6;
-/** Tries of one file before its unit is given back: one flaky file must not make its neighbours wait. */
+/** Tries of one file before its unit is given back, and before an odd one waits for the next round. */
 const TRIES = 4;
-/**
- * Files that are here and not noted yet: a crash fetches these again, as it does what is in flight. One flush of the
- * disk notes them all; one for each file took longer than the files (0.7 of 2.4 ms, 10,000 × 4 KiB).
- */
+const ODD_TRIES = 2;
+/** Files that are here and not noted yet: the death of the process fetches these again, as it does what is in flight. */
 const UNNOTED_FILES = 32;
 const UNNOTED_BYTES = 1024 * 1024;
+
+/** What a cloud says of one object for good. */
+const HOPELESS = new Set(['NDI_E_ARCHIVED', 'NDI_E_BAD_REQUEST']);
+/**
+ * What it says of one object and may not mean: listed as uploaded before it can be read (contract §3.4), 403 for a key that is not there,
+ * a size that is a hint (§10 #18), an answer without an address. The others go on; the object gets its time.
+ */
+const ODD = new Set([
+  'NDI_E_NOT_FOUND',
+  'NDI_E_URL_EXPIRED',
+  'NDI_E_INTEGRITY',
+  'NDI_E_FILE_CHANGED',
+  'NDI_E_BAD_ANSWER',
+  'NDI_E_NOT_READY',
+]);
+/** Times that a unit is tried again for nothing but odd objects, at least, and for the quiet time of an import. */
+const ODD_ROUNDS = 3;
+
+interface OddFile {
+  readonly item: PlanItem;
+  readonly error: CourierError;
+}
 
 export async function fetchFiles(context: Fetching): Promise<void> {
   const { step, unit } = context;
   const queue = [...context.items];
+  const odd: OddFile[] = [];
   let bytes = 0;
   const onBytes = (more: number): void => {
     bytes += more;
@@ -38,7 +59,8 @@ export async function fetchFiles(context: Fetching): Promise<void> {
     try {
       for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
         step.signal.throwIfAborted();
-        await fetchFile(context, item, notes, onBytes);
+        const error = await fetchFile(context, item, notes, onBytes);
+        if (error !== undefined) odd.push({ item, error });
       }
     } catch (error) {
       // The others end with the file they are at, and what they brought is noted.
@@ -50,10 +72,29 @@ export async function fetchFiles(context: Fetching): Promise<void> {
   notes.flush();
   const failure = ends.find((end) => end.status === 'rejected');
   if (failure !== undefined) throw failure.reason;
+  if (odd.length > 0) giveTimeOrUp(context, odd);
+}
+
+/** Throws what makes the step come back later, or lists the files as lost when they have had their time. */
+function giveTimeOrUp(context: Fetching, odd: readonly OddFile[]): void {
+  const { deps, ref, unit } = context;
+  const ledger = deps.ledgers.open(ref.ledgerPath);
+  const key = `odd files of unit ${unit.unit}`;
+  const { rounds, sinceMs } = JSON.parse(
+    ledger.fact(ref.runKey, key) ?? JSON.stringify({ rounds: 0, sinceMs: Date.now() }),
+  ) as { rounds: number; sinceMs: number };
+  if (rounds >= ODD_ROUNDS && Date.now() - sinceMs > ref.tuning.importQuietMs) {
+    for (const { item, error } of odd) failItem(context, item, error);
+    return;
+  }
+  ledger.setFact(ref.runKey, key, JSON.stringify({ rounds: rounds + 1, sinceMs }));
+  const { error } = odd[0] as OddFile;
+  if (error.class === 'retryable') throw error;
+  throw new CourierError('NDI_E_NOT_READY', { detail: `${odd.length} files; the first: ${error.message}` });
 }
 
 interface Notes {
-  /** The file is here, whole and on disk. */
+  /** The file is here, whole. */
   add(item: PlanItem, got: GetResult): void;
   flush(): void;
 }
@@ -66,7 +107,8 @@ function createNotes(ledger: Ledger, runKey: string): Notes {
     waiting = [];
     bytes = 0;
     if (noted.length === 0) return;
-    ledger.together(() => {
+    // What a power cut takes away is fetched again; a flush of the disk would hold up this thread.
+    ledger.lazily(() => {
       for (const { id, got } of noted) {
         const { sizeBytes, sha256Hex, md5Hex } = got;
         ledger.markItems(runKey, 'file', [id], { state: 'done', sizeBytes, sha256Hex, md5Hex });
@@ -83,26 +125,28 @@ function createNotes(ledger: Ledger, runKey: string): Notes {
   };
 }
 
+/** Brings and notes one file. Returns what is odd about it; throws what is not about this file. */
 async function fetchFile(
   context: Fetching,
   item: PlanItem,
   notes: Notes,
   onBytes: (bytes: number) => void,
-): Promise<void> {
+): Promise<CourierError | undefined> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return notes.add(item, await getOnce(context, item, onBytes));
+      notes.add(item, await getOnce(context, item, onBytes));
+      return undefined;
     } catch (error) {
       if (!isCourierError(error)) throw error;
-      // One file that the cloud does not give is a problem of its own.
-      if (
-        error.code === 'NDI_E_NOT_FOUND' ||
-        error.code === 'NDI_E_ARCHIVED' ||
-        error.code === 'NDI_E_BAD_REQUEST'
-      ) {
-        return failItem(context, item, error);
+      if (HOPELESS.has(error.code)) {
+        failItem(context, item, error);
+        return undefined;
       }
-      if (error.class !== 'retryable' || attempt >= TRIES) throw error;
+      const odd = ODD.has(error.code);
+      if (error.class !== 'retryable' || attempt >= (odd ? ODD_TRIES : TRIES)) {
+        if (odd) return error;
+        throw error;
+      }
       await sleep(error.retryAfterMs ?? backoffMs(attempt, 200, 5_000), context.step.signal);
     }
   }
@@ -120,6 +164,7 @@ function getOnce(
     onBytes,
     throttle: deps.throttle,
     journal: deps.ledgers.open(ref.ledgerPath).parts(item.id),
+    unforcedBytes: UNFORCED_BYTES,
     // A listed size may be a hint, but one that is there and wrong means a truncated object (contract §10 #18).
     ...(item.sizeBytes > 0 ? { expectedSizeBytes: item.sizeBytes } : {}),
   });

@@ -3,20 +3,25 @@
  * rename that makes it appear. Done again after a crash, it goes on where it was.
  */
 import { existsSync } from 'node:fs';
-import { basename } from 'node:path';
+import { opendir, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { CourierError } from '../../errors/index.ts';
-import type { Ledger } from '../../ledger/types.ts';
+import type { Ledger, PlanItem } from '../../ledger/types.ts';
 import { completeBookkeeping, finishDataset, linkRemote } from '../../ndi/dataset/finish.ts';
+import { filesDir, uidPath } from '../../ndi/dataset/layout.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
 import { writeSyncIndex } from '../../ndi/dataset/sync-index.ts';
+import type { ResolvedFile } from '../../ndi/dataset/types.ts';
 import { linkFileNames } from '../../ndi/dataset/write.ts';
 import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
+import { forceToDisk } from '../../transfer/place.ts';
 import type { DownloadInput } from '../../workflows/contracts.ts';
 import type { RunRef, SiteResult } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { buildResult, writeReport } from '../report.ts';
-import { buildDirOf, moveIntoPlace, pathInTarget } from './places.ts';
+import { buildDirOf, moveIntoPlace, pathInTarget, UNFORCED_BYTES } from './places.ts';
+import { lookAgainAfterReboot, wasAdopted } from './trust.ts';
 
 export async function finishDownload(
   deps: StepDeps,
@@ -27,12 +32,15 @@ export async function finishDownload(
   const buildDir = buildDirOf(input);
   // Gone when an earlier try has moved it: what is left is to say so.
   if (existsSync(buildDir)) {
+    await lookAgainAfterReboot(deps, context, input, ref);
     const ledger = deps.ledgers.open(ref.ledgerPath);
+    await removeStrangers(context, buildDir, ledger, ref.runKey);
     await makeDataset(deps, input, ref, ledger);
     await openCheck(deps, context, buildDir, ledger, ref.runKey);
     ledger.advanceBase(ref.runKey);
     const ids = { localIds: localIds(deps, buildDir), remoteIds: remoteIds(ledger) };
     writeSyncIndex(buildDir, { ...ids, syncedAt: new Date() });
+    await forceToDisk(buildDir, () => unforcedFiles(buildDir, ledger, ref.runKey), context.signal);
     deps.ledgers.close(ref.ledgerPath);
     await moveIntoPlace(input);
   }
@@ -46,6 +54,34 @@ export async function finishDownload(
   ledger.audit(ref.runKey, 'download finished', { status: result.status, problems: result.problemCount });
   ledger.releaseLease(ref.workflowId);
   return result;
+}
+
+function* unforcedFiles(buildDir: string, ledger: Ledger, runKey: string): Iterable<string> {
+  for (const { id, sizeBytes } of ledger.items(runKey, { kind: 'file', states: ['done'] })) {
+    if (sizeBytes <= UNFORCED_BYTES) yield uidPath(buildDir, id);
+  }
+}
+
+const NDI_ID_LENGTH = 33;
+
+/** What was begun and given up; in an adopted folder also binaries of documents which the cloud has no more. */
+async function removeStrangers(
+  context: StepContext,
+  buildDir: string,
+  ledger: Ledger,
+  runKey: string,
+): Promise<void> {
+  const adopted = wasAdopted(ledger, runKey);
+  const isOurs = (name: string): boolean =>
+    ledger.item(runKey, 'file', name) !== undefined ||
+    ledger.item(runKey, 'document', name.slice(0, NDI_ID_LENGTH)) !== undefined;
+  let count = 0;
+  for await (const { name } of await opendir(filesDir(buildDir))) {
+    if (name.endsWith('.partial') || (adopted && !isOurs(name)))
+      await rm(join(filesDir(buildDir), name), { force: true });
+    count += 1;
+    if (count % 500 === 0) await pause(context, count);
+  }
 }
 
 /** What the documents lack to be a dataset: its own session, and the link that tells where it came from. */
@@ -87,13 +123,8 @@ async function openCheck(
     for (const stored of reader.documents()) {
       const facts = describeDocument(parseDocument(stored.text));
       for (const { name, file } of reader.files(facts)) {
+        checkFile(file, ledger.item(runKey, 'file', file.uid));
         if (file.kind !== 'local') continue;
-        const item = ledger.item(runKey, 'file', file.uid);
-        if (item !== undefined && item.sizeBytes !== file.sizeBytes) {
-          throw new CourierError('NDI_E_OPEN_CHECK', {
-            detail: `File ${file.uid} has ${file.sizeBytes} bytes instead of ${item.sizeBytes}.`,
-          });
-        }
         linkFileNames(buildDir, facts.id, name, file.uid);
       }
       if (ledger.item(runKey, 'document', facts.id)?.state === 'done') documents += 1;
@@ -106,6 +137,15 @@ async function openCheck(
   } finally {
     reader.close();
   }
+}
+
+function checkFile(file: ResolvedFile, item: PlanItem | undefined): void {
+  if (item === undefined || (item.state !== 'done' && item.state !== 'skipped')) return;
+  const sizeBytes = file.kind === 'local' ? file.sizeBytes : undefined;
+  if (sizeBytes === item.sizeBytes) return;
+  const has =
+    sizeBytes === undefined ? 'is not there' : `has ${sizeBytes} bytes instead of ${item.sizeBytes}`;
+  throw new CourierError('NDI_E_OPEN_CHECK', { detail: `File ${file.uid} ${has}.` });
 }
 
 async function pause(context: StepContext, documents: number): Promise<void> {

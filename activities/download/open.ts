@@ -9,6 +9,7 @@ import type { StepContext, StepDeps } from '../deps.ts';
 import { takeLease } from '../lease.ts';
 import { holdsExactly } from './compare.ts';
 import { buildDirOf, makeBuildDir, targetState } from './places.ts';
+import { adoptBuildDir } from './trust.ts';
 
 export async function openDownload(
   deps: StepDeps,
@@ -64,6 +65,7 @@ async function beginBuilding(
     if (isNew) await rm(buildDir, { recursive: true, force: true });
     return undefined;
   }
+  await adoptBuildDir(deps, input, ledger, runKey);
   ledger.audit(runKey, 'download started', { target: input.targetDir, workflowId });
   return { ledgerPath };
 }

@@ -7,6 +7,9 @@ import { basename, dirname, join, relative } from 'node:path';
 import { CourierError } from '../../errors/index.ts';
 import type { DownloadInput } from '../../workflows/contracts.ts';
 
+/** Files of up to this size are not forced to disk one by one: a flush for each takes longer than fetching it. */
+export const UNFORCED_BYTES = 64 * 1024;
+
 export const buildDirOf = (input: DownloadInput): string =>
   join(
     dirname(input.targetDir),

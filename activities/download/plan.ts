@@ -16,6 +16,7 @@ import type { StepContext, StepDeps } from '../deps.ts';
 import { listDocuments, listFiles } from '../listing.ts';
 import { planSummary } from '../summary.ts';
 import { buildDirOf } from './places.ts';
+import { lookAgainAfterReboot } from './trust.ts';
 
 /** Files of one step: enough to be worth it, few enough to be looked over again after a crash. */
 const FILES_PER_UNIT = 256;
@@ -103,6 +104,7 @@ export async function planDownloadFiles(
   ref: RunRef,
 ): Promise<PlanSummary> {
   const ledger = deps.ledgers.open(ref.ledgerPath);
+  await lookAgainAfterReboot(deps, context, input, ref);
   const reader = openDataset(buildDirOf(input), { scratchDir: deps.scratchDir, allowAmbiguousId: true });
   try {
     const { items, units } = await newFiles(context, reader, ledger, ref.runKey);
@@ -145,7 +147,7 @@ async function newFiles(
     }
     const facts = describeDocument(parseDocument(stored.text));
     for (const { name, file } of reader.files(facts)) {
-      if (file.kind === 'local' || file.uid === '' || seen.has(file.uid)) continue;
+      if (file.uid === '' || seen.has(file.uid) || isElsewhere(file)) continue;
       seen.add(file.uid);
       if (ledger.item(runKey, 'file', file.uid) !== undefined) continue;
       items.push(fileItem(ledger, runKey, { documentId: facts.id, name, file, listsFiles }, pack.add));
@@ -153,6 +155,10 @@ async function newFiles(
   }
   return { items, units: pack.units() };
 }
+
+/** Behind an author's own address: not the cloud's to give. */
+const isElsewhere = (file: ResolvedFile): boolean =>
+  file.kind === 'remote' && !file.uri.startsWith('ndic://');
 
 interface NamedFile {
   readonly documentId: string;
@@ -182,6 +188,9 @@ function fileItem(
   if (listsFiles && (listed === undefined || listed.uploaded === false)) {
     return lacking(new CourierError('NDI_E_NOT_FOUND', { detail: `${where} was never uploaded.` }));
   }
+  // An earlier run has brought it. Of another size it is fetched again and replaced.
+  if (file.kind === 'local' && (listed?.sizeBytes ?? file.sizeBytes) === file.sizeBytes)
+    return { ...item, unit: null, state: 'skipped', sizeBytes: file.sizeBytes };
   const sizeBytes = listed?.sizeBytes ?? 0;
   return { ...item, unit: unitFor(sizeBytes), state: 'pending', sizeBytes };
 }

@@ -29,29 +29,41 @@ export function dehydrate(document: JsonObject): JsonObject {
   };
 }
 
+const isWebAddress = (location: JsonObject): boolean => /^https?:\/\//i.test(asText(location.location));
+
 function isHydrated(location: JsonObject): boolean {
-  const address = asText(location.location);
-  if (!/^https?:\/\//i.test(address)) return false;
-  return asText(location.location_type) !== 'url' || SIGNED.test(address);
+  if (!isWebAddress(location)) return false;
+  return asText(location.location_type) !== 'url' || SIGNED.test(asText(location.location));
 }
+
+/** Where the author says that the binary lies, for everybody: nothing to fetch and nothing to replace. */
+const isAuthors = (location: JsonObject): boolean => isWebAddress(location) && !isHydrated(location);
 
 /**
  * For a download with files: every location whose binary is here points at it, as MATLAB expects of an ingested
  * file. `delete_original` is 0: with 1, a later ingest by MATLAB would delete the only copy.
- * A location whose binary is not here stays as it was, without the cloud's URL.
+ * A location whose binary is not here, or that is an author's own address, stays as it was, without the cloud's URL.
  */
 export const toLocal = (document: JsonObject, filePathOf: FilePathOf): JsonObject =>
   mapLocations(dehydrate(document), (location, name) => {
     const uid = asText(location.uid);
-    const path = uid === '' ? undefined : filePathOf(uid, name);
+    const path = uid === '' || isAuthors(location) ? undefined : filePathOf(uid, name);
     return path === undefined ? location : withPlace(location, path, 'file', 1);
   });
 
-/** For a download without files: every location with a uid becomes `ndic://<cloud dataset>/<uid>` (dataset format §4). */
-export const toNdic = (document: JsonObject, cloudDatasetId: string): JsonObject =>
+/**
+ * For a download without files: every location with a uid becomes `ndic://<cloud dataset>/<uid>` (dataset format §4), but for an author's
+ * own address whose binary the cloud does not have: `ndic://` would lead nowhere.
+ */
+export const toNdic = (
+  document: JsonObject,
+  cloudDatasetId: string,
+  isInCloud: (uid: string) => boolean = () => true,
+): JsonObject =>
   mapLocations(dehydrate(document), (location) => {
     const uid = asText(location.uid);
-    return uid === '' ? location : withPlace(location, `ndic://${cloudDatasetId}/${uid}`, 'ndicloud', 0);
+    if (uid === '' || (isAuthors(location) && !isInCloud(uid))) return location;
+    return withPlace(location, `ndic://${cloudDatasetId}/${uid}`, 'ndicloud', 0);
   });
 
 /** All six members, always: MATLAB needs the same field set in every element. */

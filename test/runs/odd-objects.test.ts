@@ -1,0 +1,86 @@
+/** One object that the cloud cannot give as it says: the others come, and after its time it is listed with its reason. */
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openDataset } from '../../ndi/dataset/read.ts';
+import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import { parseDocument } from '../../ndi/document/codec.ts';
+import { describeDocument } from '../../ndi/document/describe.ts';
+import type { FaultKind } from '../../sandbox/server.ts';
+import { createRig, type Rig, TEST_TUNING } from '../support/rig.ts';
+
+describe('an object', () => {
+  let rig: Rig;
+  let source: string;
+  let cloudId: string;
+  let uid: string;
+  let made = 0;
+  const tuning = { ...TEST_TUNING, importQuietMs: 1_500 };
+
+  beforeAll(async () => {
+    rig = await createRig();
+    source = join(rig.dir, 'source');
+    await makeDataset(source, { documents: 40, files: 10, fileBytes: 2_000, seed: 3 });
+    cloudId = (await rig.upload(source)).datasetId;
+    uid = firstUid(source);
+  });
+  afterAll(() => rig?.close());
+  beforeEach(() => {
+    made += 1;
+    rig.sandbox.faults.clear();
+  });
+
+  it.each([
+    ['whose address is refused for good', 'expired-url', 'NDI_E_URL_EXPIRED'],
+    ['whose bytes are never right', 'corrupt-get', 'NDI_E_INTEGRITY'],
+    ['in cold storage', 'archived', 'NDI_E_ARCHIVED'],
+  ] satisfies [string, FaultKind, string][])('%s is listed, and the rest is there', async (_, kind, code) => {
+    rig.sandbox.faults.set({ route: 'GET object', kind, params: { key: `^${cloudId}/${uid}$` } });
+    const result = await rig.download(cloudId, join(rig.dir, `target-${made}`), { tuning });
+    expect(result).toMatchObject({
+      status: 'done-with-leftovers',
+      files: { total: 10, transferred: 9, failed: 1 },
+      problems: [{ kind: 'file', id: uid, code }],
+    });
+  });
+
+  it('that is listed before it can be read is waited for', async () => {
+    const other = join(rig.dir, 'other');
+    await makeDataset(other, { documents: 30, files: 3, fileBytes: 1_000, seed: 9 });
+    const waits = { ...TEST_TUNING, importQuietMs: 6_000 };
+    rig.sandbox.faults.set({
+      route: 'IMPORT files',
+      kind: 'uploaded-before-readable',
+      params: { ms: 4_000 },
+    });
+    const { datasetId } = await rig.upload(other, { tuning: waits });
+    const result = await rig.download(datasetId, join(rig.dir, `target-${made}`), { tuning: waits });
+    expect(result).toMatchObject({ status: 'done', files: { total: 3, transferred: 3 } });
+    expect(result.retries).toBeGreaterThan(0);
+  });
+
+  it('and answers too large for the gateway do not keep documents back', async () => {
+    rig.sandbox.faults.set({ route: 'MAKE download', kind: 'import-lost' });
+    // What comes back for many ids is too much; for few it is not.
+    rig.sandbox.faults.set({
+      route: 'POST /datasets/:d/documents/bulk-fetch',
+      kind: '5xx',
+      count: 2,
+    });
+    const result = await rig.download(cloudId, join(rig.dir, `target-${made}`), { tuning });
+    expect(result).toMatchObject({ status: 'done', documents: { failed: 0 } });
+    expect(result.retries).toBe(0);
+  });
+});
+
+function firstUid(dir: string): string {
+  const reader = openDataset(dir);
+  try {
+    for (const stored of reader.documents()) {
+      const facts = describeDocument(parseDocument(stored.text));
+      for (const { file } of reader.files(facts)) if (file.kind === 'local') return file.uid;
+    }
+    throw new Error('no file');
+  } finally {
+    reader.close();
+  }
+}

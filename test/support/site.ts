@@ -1,0 +1,51 @@
+/** The steps of a run, called by hand: for what happens between two of them. Real ledgers, real disk, the rig's cloud. */
+import { join } from 'node:path';
+import type { StepContext, StepDeps } from '../../activities/deps.ts';
+import { fetchUnit, nextDownloadUnits } from '../../activities/download/fetch.ts';
+import { finishDownload } from '../../activities/download/finish.ts';
+import { openDownload } from '../../activities/download/open.ts';
+import { planDownload, planDownloadFiles } from '../../activities/download/plan.ts';
+import { composeSite } from '../../workers/composition.ts';
+import { ensureHome, homeAt } from '../../workers/home.ts';
+import type { DownloadInput } from '../../workflows/contracts.ts';
+import type { RunRef, SiteResult } from '../../workflows/steps.ts';
+import type { Rig } from './rig.ts';
+
+export interface Site {
+  readonly deps: StepDeps;
+  close(): Promise<void>;
+}
+
+/** `name` keeps its state apart from other sites of the rig. */
+export function siteOf(rig: Rig, name: string): Site {
+  const home = ensureHome(homeAt(join(rig.dir, name)));
+  return composeSite({ home, env: rig.env, workflows: rig.client.workflow });
+}
+
+export const stepContext = (attempt = 1): StepContext => ({
+  signal: new AbortController().signal,
+  attempt,
+  beat: () => {},
+});
+
+/** A download up to its last step: all is here, nothing is in place. */
+export async function downloadAll(deps: StepDeps, input: DownloadInput, runKey: string): Promise<RunRef> {
+  const context = stepContext();
+  const workflowId = `download/${runKey}`;
+  const answer = await openDownload(deps, context, input, { runKey, workflowId });
+  if ('result' in answer) throw new Error('there is nothing to do');
+  const { cloud, tuning } = input;
+  const ref: RunRef = { ...answer.opened, runKey, workflowId, cloud, tuning };
+  await planDownload(deps, context, input, ref);
+  const fetchAll = async (what: 'documents' | 'files'): Promise<void> => {
+    const { units } = await nextDownloadUnits(deps, context, ref, what);
+    for (const unit of units) await fetchUnit(deps, context, input, ref, unit);
+  };
+  await fetchAll('documents');
+  await planDownloadFiles(deps, context, input, ref);
+  await fetchAll('files');
+  return ref;
+}
+
+export const finish = (deps: StepDeps, input: DownloadInput, ref: RunRef): Promise<SiteResult> =>
+  finishDownload(deps, stepContext(), input, ref);
