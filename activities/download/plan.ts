@@ -96,6 +96,9 @@ function documentUnits(documents: number, perUnit: number): NewPlanUnit[] {
   }));
 }
 
+/** Fact of a run: `none` when only documents name binaries, and all of those are planned. */
+const SERIES = 'file series';
+
 /** Adds the binaries that are named and not planned yet. Called until it finds no more. */
 export async function planDownloadFiles(
   deps: StepDeps,
@@ -105,9 +108,10 @@ export async function planDownloadFiles(
 ): Promise<PlanSummary> {
   const ledger = deps.ledgers.open(ref.ledgerPath);
   await lookAgainAfterReboot(deps, context, input, ref);
+  if (ledger.fact(ref.runKey, SERIES) === 'none') return planSummary(ledger, ref.runKey);
   const reader = openDataset(buildDirOf(input), { scratchDir: deps.scratchDir, allowAmbiguousId: true });
   try {
-    const { items, units } = await newFiles(context, reader, ledger, ref.runKey);
+    const { items, units, hasSeries } = await newFiles(context, reader, ledger, ref.runKey);
     if (items.length > 0) {
       // Said now, not after a night of filling the disk. Sizes that the cloud does not list count as nothing.
       await ensureSpace(
@@ -120,6 +124,7 @@ export async function planDownloadFiles(
       ledger.addItems(ref.runKey, items);
       ledger.sealPlan(ref.runKey);
     }
+    if (!hasSeries) ledger.setFact(ref.runKey, SERIES, 'none');
   } finally {
     reader.close();
   }
@@ -131,8 +136,9 @@ async function newFiles(
   reader: DatasetReader,
   ledger: Ledger,
   runKey: string,
-): Promise<{ items: NewPlanItem[]; units: NewPlanUnit[] }> {
+): Promise<{ items: NewPlanItem[]; units: NewPlanUnit[]; hasSeries: boolean }> {
   const items: NewPlanItem[] = [];
+  let hasSeries = false;
   const seen = new Set<string>();
   // A published dataset may list no files although it has them (contract §2.4 D3): then each is simply tried.
   const listsFiles = !ledger.listing(runKey, 'file', 'cloud').next().done;
@@ -146,6 +152,7 @@ async function newFiles(
       context.signal.throwIfAborted();
     }
     const facts = describeDocument(parseDocument(stored.text));
+    hasSeries ||= (facts.series?.length ?? 0) > 0;
     for (const { name, file } of reader.files(facts)) {
       if (file.uid === '' || seen.has(file.uid) || isElsewhere(file)) continue;
       seen.add(file.uid);
@@ -153,7 +160,7 @@ async function newFiles(
       items.push(fileItem(ledger, runKey, { documentId: facts.id, name, file, listsFiles }, pack.add));
     }
   }
-  return { items, units: pack.units() };
+  return { items, units: pack.units(), hasSeries };
 }
 
 /** Behind an author's own address: not the cloud's to give. */

@@ -1,7 +1,14 @@
 import { renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { exampleDocuments, IDS, inTempDir, tamper, writeExample } from '../../test/fixtures/dataset.ts';
+import {
+  exampleDocuments,
+  IDS,
+  inTempDir,
+  manifest,
+  tamper,
+  writeExample,
+} from '../../test/fixtures/dataset.ts';
 import { describeDocument } from '../document/describe.ts';
 import type { DocumentFacts, JsonObject } from '../document/types.ts';
 import { readManifest, resolveFiles } from './files.ts';
@@ -96,20 +103,6 @@ test('a hostile files row or a folder in place of a file is not followed', () =>
       { file: { kind: 'missing' } },
     ]);
   }));
-
-/** Version 1 of the manifest: header, uids padded with NUL, offsets and names. */
-function manifest(uids: readonly string[], names?: readonly string[]): Buffer {
-  const header = Buffer.alloc(32);
-  header.write('DIDFSER1', 'latin1');
-  header.writeUInt32LE(1, 8);
-  header.writeUInt32LE(names === undefined ? 0 : 1, 12);
-  header.writeUInt32LE(uids.length, 16);
-  header.writeUInt32LE(33, 20);
-  const slots = Buffer.alloc(33 * uids.length);
-  for (const [at, uid] of uids.entries()) slots.write(uid, at * 33, 'latin1');
-  const offsets = Buffer.alloc(names === undefined ? 0 : 4 * (names.length + 1));
-  return Buffer.concat([header, slots, offsets, Buffer.from((names ?? []).join(''))]);
-}
 
 test('members of a file series are found through the manifest; absent slots are skipped', () =>
   inTempDir((dir) => {
