@@ -58,12 +58,15 @@ function depart(): void {
 
 /** A name is on disk when its folder is. Windows cannot open a folder, and does not need it. */
 export async function syncFolder(path: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const folder = await open(path, 'r');
+  if (process.platform !== 'win32') await syncPath(path, 'r');
+}
+
+async function syncPath(path: string, flags: string): Promise<void> {
+  const file = await open(path, flags);
   try {
-    await folder.sync();
+    await file.sync();
   } finally {
-    await folder.close();
+    await file.close();
   }
 }
 
@@ -80,13 +83,10 @@ export async function forceToDisk(
   if (process.platform === 'linux' && (await syncFileSystem(dir, signal))) return;
   for (const path of files()) {
     signal?.throwIfAborted();
-    const file = await open(path, 'r+');
     try {
-      await file.sync();
+      await syncPath(path, 'r+');
     } catch (error) {
       throw fileFailure(error, path);
-    } finally {
-      await file.close();
     }
   }
 }
