@@ -9,19 +9,27 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isCourierError } from '../../errors/index.ts';
-import type { ListingRow } from '../../ledger/types.ts';
+import type { ItemKind, Ledger, ListingRow } from '../../ledger/types.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
 import type { DatasetReader, ResolvedFile } from '../../ndi/dataset/types.ts';
 import { canonicalHash } from '../../ndi/document/canonical.ts';
 import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
 import type { NdiDocument } from '../../ndi/document/types.ts';
+import { isSafeName } from '../../ndi/ids.ts';
 import type { DownloadInput } from '../../workflows/contracts.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { type ListingRef, listDocuments, listFiles } from '../listing.ts';
+import { BUILT_BY } from './places.ts';
 
 export type Holding =
-  | { readonly documents: number; readonly files: number; readonly differs?: never }
+  | {
+      readonly documents: number;
+      readonly files: number;
+      /** What the target lacks, and the run that made it had listed as left over. */
+      readonly leftovers: number;
+      readonly differs?: never;
+    }
   /** One thing that is not as it would be, for people. */
   | { readonly differs: string };
 
@@ -56,12 +64,16 @@ async function compareAll(
 ): Promise<Holding> {
   const { ledger, runKey, name: cloud } = listing;
   const here = new Set(reader.documentIds());
+  const isLeftover = leftoversOf(deps, input);
+  let leftovers = 0;
   const inCloud = new Set<string>();
   for (const { id } of ledger.listing(runKey, 'document', cloud)) {
-    // Without an NDI id it cannot be kept in a dataset.
-    if (id.startsWith('cloud:')) continue;
-    if (!here.has(id)) return { differs: `it lacks document ${id}` };
+    // Without a usable NDI id it cannot be kept in a dataset.
+    if (id.startsWith('cloud:') || !isSafeName(id)) continue;
     inCloud.add(id);
+    if (here.has(id)) continue;
+    if (!isLeftover('document', id)) return { differs: `it lacks document ${id}` };
+    leftovers += 1;
   }
   const changed = changedSince(deps, input);
   let files = 0;
@@ -79,11 +91,12 @@ async function compareAll(
     if (changed(stored.id, document)) return { differs: `its document ${stored.id} was changed` };
     for (const { name, file } of reader.files(facts)) {
       const differs = fileDiffers(file, ledger.listed(runKey, 'file', cloud, file.uid), input);
-      if (differs !== undefined) return { differs: `file ${name} of document ${stored.id} ${differs}` };
+      if (differs === IS_NOT_HERE && isLeftover('file', file.uid)) leftovers += 1;
+      else if (differs !== undefined) return { differs: `file ${name} of document ${stored.id} ${differs}` };
       if (file.kind === (input.mode === 'local' ? 'local' : 'remote')) files += 1;
     }
   }
-  return { documents: inCloud.size, files };
+  return { documents: inCloud.size, files, leftovers };
 }
 
 function listingRef(deps: StepDeps, input: DownloadInput, path: string): ListingRef {
@@ -108,16 +121,31 @@ function openTarget(deps: StepDeps, input: DownloadInput): DatasetReader | undef
   }
 }
 
-/** Whether a document is another one than the ledger in the directory saw. Without a ledger nothing is known. */
-function changedSince(deps: StepDeps, input: DownloadInput): (id: string, document: NdiDocument) => boolean {
+/** The ledger in the directory; without it nothing is known. */
+function ledgerOf(deps: StepDeps, input: DownloadInput): Ledger | undefined {
   const path = join(input.targetDir, '.ndi', 'courier', 'ledger.sqlite');
-  if (!existsSync(path)) return () => false;
-  const ledger = deps.ledgers.open(path);
+  return existsSync(path) ? deps.ledgers.open(path) : undefined;
+}
+
+/** What the run that made the directory could not get. What a person has deleted since is not among it, and stays deleted. */
+function leftoversOf(deps: StepDeps, input: DownloadInput): (kind: ItemKind, id: string) => boolean {
+  const ledger = ledgerOf(deps, input);
+  const maker = ledger?.datasetFact(BUILT_BY);
+  if (ledger === undefined || maker === undefined || ledger.planState(maker) === 'absent') return () => false;
+  return (kind, id) => ledger.item(maker, kind, id)?.state === 'failed';
+}
+
+/** Whether a document is another one than the ledger in the directory saw. */
+function changedSince(deps: StepDeps, input: DownloadInput): (id: string, document: NdiDocument) => boolean {
+  const ledger = ledgerOf(deps, input);
+  if (ledger === undefined) return () => false;
   return (id, document) => {
     const known = ledger.base('document', id)?.sha256Hex ?? null;
     return known !== null && known !== canonicalHash(document);
   };
 }
+
+const IS_NOT_HERE = 'is not here';
 
 /** Why a binary is not as a download would leave it. One that the cloud cannot give is as good as it gets. */
 function fileDiffers(
@@ -129,7 +157,7 @@ function fileDiffers(
   const size = listed.sizeBytes;
   if (input.mode === 'hybrid')
     return file.kind === 'remote' ? undefined : 'lies here, not in the cloud alone';
-  if (file.kind !== 'local') return 'is not here';
+  if (file.kind !== 'local') return IS_NOT_HERE;
   return size === null || size === file.sizeBytes ? undefined : `has ${file.sizeBytes} of ${size} bytes`;
 }
 

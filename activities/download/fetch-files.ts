@@ -6,7 +6,7 @@ import { CourierError, isCourierError } from '../../errors/index.ts';
 import type { Ledger, PlanItem } from '../../ledger/types.ts';
 import { uidPath } from '../../ndi/dataset/layout.ts';
 import { getToFile } from '../../transfer/get.ts';
-import type { GetResult } from '../../transfer/types.ts';
+import type { GetResult, OnBytes } from '../../transfer/types.ts';
 import type { DownloadInput } from '../../workflows/contracts.ts';
 import { backoffMs, sleep } from '../sleep.ts';
 import { failItem, type UnitContext } from '../units.ts';
@@ -54,12 +54,13 @@ export async function fetchFiles(context: Fetching): Promise<void> {
     bytes += more;
     step.beat({ unit: unit.unit, what: 'receiving', bytes, ofBytes: unit.sizeBytes });
   };
+  const dir = buildDirOf(context.input);
   const notes = createNotes(context.deps.ledgers.open(context.ref.ledgerPath), context.ref.runKey);
   const lane = async (): Promise<void> => {
     try {
       for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
         step.signal.throwIfAborted();
-        const error = await fetchFile(context, item, notes, onBytes);
+        const error = await fetchFile(context, item, { dir, notes, onBytes });
         if (error !== undefined) odd.push({ item, error });
       }
     } catch (error) {
@@ -129,12 +130,11 @@ function createNotes(ledger: Ledger, runKey: string): Notes {
 async function fetchFile(
   context: Fetching,
   item: PlanItem,
-  notes: Notes,
-  onBytes: (bytes: number) => void,
+  lane: { readonly dir: string; readonly notes: Notes; readonly onBytes: OnBytes },
 ): Promise<CourierError | undefined> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      notes.add(item, await getOnce(context, item, onBytes));
+      lane.notes.add(item, await getOnce(context, item, lane));
       return undefined;
     } catch (error) {
       if (!isCourierError(error)) throw error;
@@ -153,13 +153,13 @@ async function fetchFile(
 }
 
 function getOnce(
-  { deps, input, ref, step }: Fetching,
+  { deps, ref, step }: Fetching,
   item: PlanItem,
-  onBytes: (bytes: number) => void,
+  { dir, onBytes }: { readonly dir: string; readonly onBytes: OnBytes },
 ): Promise<GetResult> {
   const cloud = deps.cloud(ref.cloud);
   const address = () => cloud.files.downloadUrl(ref.cloudDatasetId, item.id, step.signal);
-  return getToFile(address, uidPath(buildDirOf(input), item.id), {
+  return getToFile(address, uidPath(dir, item.id), {
     signal: step.signal,
     onBytes,
     throttle: deps.throttle,

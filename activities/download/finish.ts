@@ -20,7 +20,7 @@ import type { DownloadInput } from '../../workflows/contracts.ts';
 import type { RunRef, SiteResult } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { buildResult, writeReport } from '../report.ts';
-import { buildDirOf, moveIntoPlace, pathInTarget, UNFORCED_BYTES } from './places.ts';
+import { BUILT_BY, buildDirOf, moveIntoPlace, pathInTarget, UNFORCED_BYTES } from './places.ts';
 import { lookAgainAfterReboot, wasAdopted } from './trust.ts';
 
 export async function finishDownload(
@@ -41,6 +41,7 @@ export async function finishDownload(
     const ids = { localIds: localIds(deps, buildDir), remoteIds: remoteIds(ledger) };
     writeSyncIndex(buildDir, { ...ids, syncedAt: new Date() });
     await forceToDisk(buildDir, () => unforcedFiles(buildDir, ledger, ref.runKey), context.signal);
+    ledger.setDatasetFact(BUILT_BY, ref.runKey);
     deps.ledgers.close(ref.ledgerPath);
     await moveIntoPlace(input);
   }

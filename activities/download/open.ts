@@ -8,14 +8,14 @@ import type { Linked, Opened, SiteResult } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { takeLease } from '../lease.ts';
 import { holdsExactly } from './compare.ts';
-import { buildDirOf, makeBuildDir, targetState } from './places.ts';
+import { buildDirOf, makeBuildDir, markCompleting, targetState } from './places.ts';
 import { adoptBuildDir } from './trust.ts';
 
 export async function openDownload(
   deps: StepDeps,
   context: StepContext,
   input: DownloadInput,
-  run: { runKey: string; workflowId: string },
+  run: RunNames,
 ): Promise<{ readonly opened: Opened & Linked } | { readonly result: SiteResult }> {
   const cloud = deps.cloud(input.cloud);
   const record = await cloud.datasets.get(input.cloudDatasetId, context.signal);
@@ -23,10 +23,10 @@ export async function openDownload(
     throw new CourierError('NDI_E_NOT_FOUND', { detail: `${input.cloudDatasetId} was deleted.` });
   }
   for (;;) {
-    if ((await targetState(input.targetDir)) === 'occupied') {
-      return { result: await leaveAsItIs(deps, context, input) };
-    }
-    const begun = await beginBuilding(deps, input, run);
+    const occupied = (await targetState(input.targetDir)) === 'occupied';
+    const done = occupied ? await whatIsLeftToDo(deps, context, input) : undefined;
+    if (done !== undefined) return { result: done };
+    const begun = occupied ? await beginCompleting(deps, input, run) : await beginBuilding(deps, input, run);
     if (begun !== undefined) {
       const organizationId = await organizationOf(cloud, record, context.signal);
       return { opened: { ...begun, cloudDatasetId: record.id, organizationId } };
@@ -34,13 +34,37 @@ export async function openDownload(
   }
 }
 
-async function leaveAsItIs(deps: StepDeps, context: StepContext, input: DownloadInput): Promise<SiteResult> {
+/** Undefined when the target lacks what an earlier run had to leave over; the result when it lacks nothing. */
+async function whatIsLeftToDo(
+  deps: StepDeps,
+  context: StepContext,
+  input: DownloadInput,
+): Promise<SiteResult | undefined> {
   const held = await holdsExactly(deps, context, input);
-  if (held.differs === undefined) return nothingToDo(input, held);
+  if (held.differs === undefined) return held.leftovers > 0 ? undefined : nothingToDo(input, held);
   const wanted = input.mode === 'local' ? 'with all binaries' : 'with its binaries left in the cloud';
   throw new CourierError('NDI_E_TARGET_OCCUPIED', {
     detail: `${input.targetDir} is not exactly what the cloud has now, ${wanted}: ${held.differs}.`,
   });
+}
+
+interface RunNames {
+  readonly runKey: string;
+  readonly workflowId: string;
+}
+
+/** Takes up the leftovers of an earlier run in the target itself, whose ledger knows them. */
+async function beginCompleting(
+  deps: StepDeps,
+  input: DownloadInput,
+  { runKey, workflowId }: RunNames,
+): Promise<Opened> {
+  const ledgerPath = deps.ledgers.locate(input.targetDir, input.cloudDatasetId);
+  const ledger = deps.ledgers.open(ledgerPath);
+  await takeLease(deps, ledger, workflowId);
+  markCompleting(input);
+  ledger.audit(runKey, 'download taken up for its leftovers', { target: input.targetDir, workflowId });
+  return { ledgerPath };
 }
 
 /**
@@ -51,7 +75,7 @@ async function leaveAsItIs(deps: StepDeps, context: StepContext, input: Download
 async function beginBuilding(
   deps: StepDeps,
   input: DownloadInput,
-  { runKey, workflowId }: { readonly runKey: string; readonly workflowId: string },
+  { runKey, workflowId }: RunNames,
 ): Promise<Opened | undefined> {
   const isNew = await makeBuildDir(input);
   const buildDir = buildDirOf(input);

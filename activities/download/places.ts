@@ -1,24 +1,41 @@
 /**
  * Where a download lies while it is built: aside, in the target's own folder so that a rename puts it into place, under
- * a name that says what it will be. Its ledger lies in it and moves with it.
+ * a name that says what it will be. Its ledger lies in it and moves with it. A download that an earlier run of ours ended
+ * with items left over is completed where it lies.
  */
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, rename, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { CourierError } from '../../errors/index.ts';
+import { syncFolder } from '../../transfer/place.ts';
 import type { DownloadInput } from '../../workflows/contracts.ts';
 
 /** Files of up to this size are not forced to disk one by one: a flush for each takes longer than fetching it. */
 export const UNFORCED_BYTES = 64 * 1024;
 
-export const buildDirOf = (input: DownloadInput): string =>
+/** Fact of a directory's ledger: the run whose documents are in it. */
+export const BUILT_BY = 'built by';
+
+/** Lies in a target from the moment that a run takes up its leftovers until that run has ended well. */
+const markOf = (input: DownloadInput): string => join(input.targetDir, '.ndi', 'courier', 'completing');
+
+export const isCompleting = (input: DownloadInput): boolean => existsSync(markOf(input));
+export const markCompleting = (input: DownloadInput): void => writeFileSync(markOf(input), '');
+export const unmarkCompleting = (input: DownloadInput): void => rmSync(markOf(input), { force: true });
+
+const asideOf = (input: DownloadInput): string =>
   join(
     dirname(input.targetDir),
     `.${basename(input.targetDir)}.${input.cloudDatasetId}.${input.mode}.ndi-courier`,
   );
 
+/** Asks the disk: once for each step is enough. */
+export const buildDirOf = (input: DownloadInput): string =>
+  isCompleting(input) ? input.targetDir : asideOf(input);
+
 /** The same path once the building directory has become the target. A ledger elsewhere stays where it is. */
 export function pathInTarget(input: DownloadInput, path: string): string {
-  const inside = relative(buildDirOf(input), path);
+  const inside = relative(asideOf(input), path);
   return inside.startsWith('..') ? path : join(input.targetDir, inside);
 }
 
@@ -36,7 +53,7 @@ export async function targetState(targetDir: string): Promise<TargetState> {
 }
 
 /** False when it was there already, with what an earlier try has left. Errors: NDI_E_READ_ONLY where nothing can be made. */
-export const makeBuildDir = (input: DownloadInput): Promise<boolean> => makeFolder(buildDirOf(input));
+export const makeBuildDir = (input: DownloadInput): Promise<boolean> => makeFolder(asideOf(input));
 
 /**
  * One level after the other: Node's recursive mkdir never returns where a folder above exists and cannot have children
@@ -60,9 +77,12 @@ async function makeFolder(dir: string, parentIsThere = false): Promise<boolean> 
 
 /** The last step: the whole directory appears at once. Errors: NDI_E_TARGET_OCCUPIED when something came in between. */
 export async function moveIntoPlace(input: DownloadInput): Promise<void> {
+  if (isCompleting(input)) return unmarkCompleting(input);
   const state = await targetState(input.targetDir);
   if (state === 'occupied') throw new CourierError('NDI_E_TARGET_OCCUPIED', { detail: input.targetDir });
   // Not every system renames over an empty directory.
   if (state === 'empty') await rmdir(input.targetDir);
-  await rename(buildDirOf(input), input.targetDir);
+  await rename(asideOf(input), input.targetDir);
+  // Its name is on disk when its folder is.
+  await syncFolder(dirname(input.targetDir));
 }

@@ -15,7 +15,7 @@ import type { PlanSummary, RunRef } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { listDocuments, listFiles } from '../listing.ts';
 import { planSummary } from '../summary.ts';
-import { buildDirOf } from './places.ts';
+import { buildDirOf, isCompleting } from './places.ts';
 import { lookAgainAfterReboot } from './trust.ts';
 
 /** Files of one step: enough to be worth it, few enough to be looked over again after a crash. */
@@ -26,7 +26,7 @@ const ITEM_BATCH = 1_000;
 export async function planDownload(
   deps: StepDeps,
   context: StepContext,
-  _input: DownloadInput,
+  input: DownloadInput,
   ref: RunRef,
 ): Promise<PlanSummary> {
   const ledger = deps.ledgers.open(ref.ledgerPath);
@@ -46,6 +46,7 @@ export async function planDownload(
   await listDocuments(context, listing);
   await listFiles(context, listing);
 
+  const here = documentsHere(deps, input);
   let batch: NewPlanItem[] = [];
   let planned = 0;
   let last = '';
@@ -58,7 +59,7 @@ export async function planDownload(
     if (row.id === last) continue;
     last = row.id;
     const unit = Math.floor(planned / tuning.documentsPerUnit);
-    const item = documentItem(row.id, row.cloudId, unit);
+    const item = documentItem(row.id, row.cloudId, here.has(row.id) ? null : unit);
     if (item.unit !== null) planned += 1;
     batch.push(item);
     if (batch.length >= ITEM_BATCH) flush();
@@ -69,7 +70,19 @@ export async function planDownload(
   return planSummary(ledger, runKey);
 }
 
-function documentItem(id: string, cloudId: string | null, unit: number): NewPlanItem {
+/** Documents of a target that is being completed. A building folder begins with none. */
+function documentsHere(deps: StepDeps, input: DownloadInput): ReadonlySet<string> {
+  if (!isCompleting(input)) return new Set();
+  const reader = openDataset(input.targetDir, { scratchDir: deps.scratchDir, allowAmbiguousId: true });
+  try {
+    return new Set(reader.documentIds());
+  } finally {
+    reader.close();
+  }
+}
+
+/** `unit` is null for a document that is here already. */
+function documentItem(id: string, cloudId: string | null, unit: number | null): NewPlanItem {
   // Rows without an NDI id cannot be kept in a dataset: it is the name of everything there.
   const error = id.startsWith('cloud:') || !isSafeName(id);
   return error
@@ -83,7 +96,7 @@ function documentItem(id: string, cloudId: string | null, unit: number): NewPlan
         errorCode: 'NDI_E_BAD_ID',
         errorDetail: `The cloud’s document ${cloudId} has no usable NDI id.`,
       }
-    : { kind: 'document', id, unit, state: 'pending', sizeBytes: 0, cloudId };
+    : { kind: 'document', id, unit, state: unit === null ? 'skipped' : 'pending', sizeBytes: 0, cloudId };
 }
 
 function documentUnits(documents: number, perUnit: number): NewPlanUnit[] {

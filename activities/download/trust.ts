@@ -16,10 +16,9 @@ import type { DownloadInput } from '../../workflows/contracts.ts';
 import type { RunRef } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { fetchUnit } from './fetch.ts';
-import { buildDirOf, UNFORCED_BYTES } from './places.ts';
+import { BUILT_BY, buildDirOf, UNFORCED_BYTES } from './places.ts';
 
-/** Facts of the building folder: the run whose documents are in it, and the last start of the machine it was written under. */
-const BUILT_BY = 'built by';
+/** Fact of a directory's ledger: the last start of the machine that it was written under. */
 const BOOT = 'boot';
 /** Fact of a run: it found binaries that another one had left. */
 const ADOPTED = 'adopted';

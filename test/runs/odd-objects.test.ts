@@ -1,11 +1,15 @@
 /** One object that the cloud cannot give as it says: the others come, and after its time it is listed with its reason. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { compareDatasets } from '../../ndi/dataset/compare.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import { openForWriting } from '../../ndi/dataset/write.ts';
 import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
 import type { FaultKind } from '../../sandbox/server.ts';
+import { refusalOf } from '../support/refusals.ts';
 import { createRig, type Rig, TEST_TUNING } from '../support/rig.ts';
 
 describe('an object', () => {
@@ -41,6 +45,45 @@ describe('an object', () => {
       files: { total: 10, transferred: 9, failed: 1 },
       problems: [{ kind: 'file', id: uid, code }],
     });
+  });
+
+  it('that was left over is fetched by the same command later, and nothing else is', async () => {
+    const target = join(rig.dir, `target-${made}`);
+    const fault = { route: 'GET object', kind: 'archived', params: { key: `^${cloudId}/${uid}$` } } as const;
+    rig.sandbox.faults.set(fault);
+    await rig.download(cloudId, target, { tuning });
+    // It is still not to be had: the dataset stays as it is.
+    const still = await rig.download(cloudId, target, { tuning });
+    expect(still).toMatchObject({ status: 'done-with-leftovers', files: { skipped: 9, failed: 1 } });
+    rig.sandbox.faults.clear();
+    writeFileSync(join(target, 'notes.txt'), 'mine');
+    const result = await rig.download(cloudId, target, { tuning });
+    expect(result).toMatchObject({
+      status: 'done',
+      documents: { transferred: 0 },
+      files: { total: 10, transferred: 1, skipped: 9, failed: 0 },
+      problems: [],
+    });
+    expect(await compareDatasets(source, target)).toMatchObject({ equal: true });
+    expect(readFileSync(join(target, 'notes.txt'), 'utf8')).toBe('mine');
+    expect(existsSync(join(target, '.ndi', 'courier', 'completing'))).toBe(false);
+    const again = await rig.download(cloudId, target, { tuning });
+    expect(again).toMatchObject({ status: 'done', bytes: 0, files: { transferred: 0, skipped: 10 } });
+  });
+
+  it('that was left over is no leave to bring back what a person deleted', async () => {
+    const target = join(rig.dir, `target-${made}`);
+    rig.sandbox.faults.set({ route: 'GET object', kind: 'archived', params: { key: `^${cloudId}/${uid}$` } });
+    await rig.download(cloudId, target, { tuning });
+    const reader = openDataset(target);
+    const [some] = [...reader.documentIds()].slice(-1);
+    reader.close();
+    const writer = openForWriting(target);
+    writer.removeDocuments([some!]);
+    writer.close();
+    const again = await refusalOf(await rig.startDownload(rig.downloadInput(cloudId, target, { tuning })));
+    expect(again.code).toBe('NDI_E_TARGET_OCCUPIED');
+    expect(again.sentence).toContain(some);
   });
 
   it('that is listed before it can be read is waited for', async () => {
