@@ -54,10 +54,15 @@ export async function putFile(
   }
 }
 
+export interface PutBytesOptions extends TransferOptions {
+  /** The last piece is about to be given to the connection: before it nothing can have been stored, after it everything may be. */
+  readonly onLastPiece?: () => void;
+}
+
 export async function putBytes(
   url: string,
   bytes: Uint8Array,
-  options: TransferOptions = {},
+  options: PutBytesOptions = {},
 ): Promise<PutResult> {
   const digests = hashBytes(bytes, options.hash ?? 'md5');
   const tag = await put(url, bytes.length, options, (watch) => paced(bytes, options, watch));
@@ -184,12 +189,13 @@ async function* readPieces(
 }
 
 /** Bytes in memory, in pieces. */
-async function* paced(bytes: Uint8Array, options: TransferOptions, watch: Watch): AsyncGenerator<Uint8Array> {
+async function* paced(bytes: Uint8Array, options: PutBytesOptions, watch: Watch): AsyncGenerator<Uint8Array> {
   let pieceBytes = MAX_READ_BYTES / 4;
   for (let at = 0; at < bytes.length; ) {
     const piece = bytes.subarray(at, at + pieceBytes);
     await throttled(piece.length, options, watch);
     const startedAt = performance.now();
+    if (at + piece.length === bytes.length) options.onLastPiece?.();
     yield piece;
     at += piece.length;
     watch.moved();

@@ -8,6 +8,7 @@ import type { RunRef, Settlement } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { documentPass, filePass, type ListingRef, listDocuments, listFiles } from '../listing.ts';
 import { pollMs, sleep } from '../sleep.ts';
+import { noteSentAgain, wasSentAgain } from './again.ts';
 import { removeDuplicates } from './duplicates.ts';
 
 /** Rounds of sending what an import lost; the last ones go one by one, so that a refusal has a reason. */
@@ -47,7 +48,7 @@ export async function verifyUpload(
   const documents = await untilListed(context, listing, 'document', nothing);
   if (documents > 0) return sendAgain(ledger, ref, 'document');
   // Two passes that agree: only now is the list a proof, and only now are doubles all in it.
-  if (ledger.fact(ref.runKey, SENT_AGAIN) === 'yes') await untilStill(context, listing);
+  if (wasSentAgain(ledger, ref.runKey)) await untilStill(context, listing);
   await listDocuments(context, listing);
   ledger.settleByListing(ref.runKey, 'document', listing.name);
   await removeDuplicates(context, listing, ref);
@@ -57,7 +58,6 @@ export async function verifyUpload(
   return { missing: 0, newUnits: 0 };
 }
 
-const SENT_AGAIN = 'documents sent again';
 /** Of the quiet time: an import that was given up was slower than that once. */
 const STILL_AFTER_QUIETS = 2;
 
@@ -159,8 +159,10 @@ function sendAgain(ledger: Ledger, ref: RunRef, kind: ItemKind): Settlement {
     });
     return { missing: 0, newUnits: 0 };
   }
-  if (kind === 'document') ledger.setFact(runKey, SENT_AGAIN, 'yes');
-  if (round > ROUNDS_BEFORE_SERIAL) ledger.setFact(runKey, 'documentsSerially', 'yes');
+  if (kind === 'document') {
+    noteSentAgain(ledger, runKey);
+    if (round > ROUNDS_BEFORE_SERIAL) ledger.setFact(runKey, 'documentsSerially', 'yes');
+  }
   const units = ledger.replan(runKey, {
     kind,
     states,
