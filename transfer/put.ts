@@ -8,14 +8,15 @@
  *
  * All three promise: a success is a 2xx whose ETag, where it is an MD5, is the MD5 of what was sent. A PUT overwrites, so
  * repeating one is harmless. They raise NDI_E_URL_EXPIRED (403: ask for a new URL), NDI_E_NOT_FOUND, NDI_E_RATE_LIMITED,
- * NDI_E_CLOUD_UNAVAILABLE, NDI_E_NETWORK, NDI_E_STALLED, NDI_E_INTEGRITY, NDI_E_FILE_CHANGED, NDI_E_FILE_MISSING.
+ * NDI_E_CLOUD_UNAVAILABLE, NDI_E_NETWORK, NDI_E_STALLED, NDI_E_INTEGRITY, NDI_E_FILE_CHANGED, NDI_E_FILE_MISSING,
+ * NDI_E_FILE_UNREADABLE.
  */
 import type { Stats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { CourierError } from '../errors/index.ts';
 import { type ObjectTag, objectTag } from './etag.ts';
 import { exchange, type Watch } from './exchange.ts';
-import { fileFailure, hostOf } from './failures.ts';
+import { hostOf, readFailure } from './failures.ts';
 import { followFile, hashBytes, INLINE_HASH_BYTES, startHash } from './hash.ts';
 import type { Digests, PutResult, TransferOptions } from './types.ts';
 
@@ -48,7 +49,7 @@ export async function putFile(
       ? await putSmallFile(url, file, before, path, options)
       : await putLargeFile(url, file, before, path, options);
   } catch (error) {
-    throw fileFailure(error, path);
+    throw readFailure(error, path);
   } finally {
     await file?.close();
   }
