@@ -234,6 +234,16 @@ describe('an upload', () => {
     await wentRound({ kind: 'document', id, code: 'NDI_E_BAD_JSON' });
   });
 
+  it('of a dataset with a document too large for a request of its own: names it and takes the others', async () => {
+    const id = plainDocument(source);
+    tamper(
+      source,
+      `UPDATE docs SET json_code = substr(json_code, 1, length(json_code) - 1) || ', "padding": "' ||
+         hex(zeroblob(2500000)) || '"}' WHERE doc_id = '${id}'`,
+    );
+    await wentRound({ kind: 'document', id, code: 'NDI_E_REQUEST_TOO_LARGE' }, 'serial');
+  });
+
   it('of a dataset with a document whose id is a path: names it and takes the others', async () => {
     const id = plainDocument(source);
     const evil = '../../../evil';

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import type { FaultSpec } from '../../sandbox/server.ts';
-import type { RunResult } from '../../workflows/contracts.ts';
+import type { RunProgress, RunResult } from '../../workflows/contracts.ts';
 import { documentsInCloud } from '../support/cloud-state.ts';
+import { stepCalls } from '../support/history.ts';
 import { createRig, type Rig, TEST_TUNING } from '../support/rig.ts';
 
 let rig: Rig;
@@ -48,6 +49,46 @@ it('what was given up as lost and came late is not there twice', async () => {
   const state = await documentsInCloud(rig, result.datasetId);
   expect(state.doubled).toEqual([]);
   expect(state.count).toBe(result.documents.total);
+});
+
+it('what is sent again is counted once', async () => {
+  const source = join(rig.dir, 'counted');
+  await makeDataset(source, { documents: 60, files: 4, fileBytes: 100, seed: 3 });
+  for (const route of ['IMPORT documents', 'IMPORT files']) {
+    rig.sandbox.faults.set({ route, kind: 'import-lost', count: 1 });
+  }
+  const tuning = { ...TEST_TUNING, importQuietMs: 700 };
+  const handle = await rig.startUpload(rig.uploadInput(source, { tuning }));
+  const seen: RunProgress[] = [];
+  await rig.until(handle, (progress) => {
+    seen.push(progress);
+    return progress.phase === 'done';
+  });
+  expect(rig.sandbox.faults.list().map(({ fired }) => fired)).toEqual([1, 1]);
+  for (const { documents, files, bytes } of seen) {
+    expect(documents.transferred).toBeLessThanOrEqual(documents.total);
+    expect(files.transferred).toBeLessThanOrEqual(files.total);
+    expect(bytes.transferred).toBeLessThanOrEqual(bytes.total);
+  }
+  const { documents, files, bytes, units } = seen.at(-1)!;
+  expect([documents.transferred, files.transferred]).toEqual([documents.total, files.total]);
+  expect(bytes.transferred).toBe(bytes.total);
+  expect(units.done).toBe(units.total);
+  expect(units.done).toBeGreaterThan(2);
+});
+
+it('the list is asked for once, however many waves there are', async () => {
+  const source = join(rig.dir, 'waves');
+  await makeDataset(source, { documents: 300, files: 2, fileBytes: 100, seed: 4 });
+  const tuning = { ...TEST_TUNING, documentsPerUnit: 60 };
+  const handle = await rig.startUpload(rig.uploadInput(source, { tuning }));
+  await expectOnce(await handle.result(), 0);
+  const calls = await stepCalls(handle);
+  const times = (step: string) => calls.filter((call) => call.step === step).length;
+  // Files and nothing; documents wave by wave and nothing.
+  expect(times('nextUploadUnits')).toBeGreaterThan(5);
+  // All are out; nothing is.
+  expect(times('settleDocuments')).toBe(2);
 });
 
 /** The store has everything and keeps its answer to itself. */
