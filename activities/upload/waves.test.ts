@@ -62,13 +62,15 @@ it('gives one wave after the other and asks for the list at the end', () => {
   expect(next()).toEqual({ units: [], lastOfWave: true });
 });
 
-it('asks for the list when ten full units are out, within a wave or between two', () => {
-  plan([...Array.from({ length: 7 }, () => 0), ...Array.from({ length: 15 }, () => 1)]);
-  expect(next()).toEqual({ units: [0, 1, 2, 3, 4, 5, 6], lastOfWave: false });
-  mark([0, 1, 2, 3, 4, 5, 6], 'sent');
-  expect(next()).toEqual({ units: [7, 8, 9], lastOfWave: true });
-  mark([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], 'done');
-  expect(next()).toEqual({ units: [10, 11, 12, 13, 14, 15, 16, 17, 18, 19], lastOfWave: true });
+it('asks for the list when fifteen full units are out, within a wave or between two', () => {
+  const first = [0, 1, 2, 3, 4, 5, 6];
+  plan([...first.map(() => 0), ...Array.from({ length: 30 }, () => 1)]);
+  expect(next()).toEqual({ units: first, lastOfWave: false });
+  mark(first, 'sent');
+  const second = [7, 8, 9, 10, 11, 12, 13, 14];
+  expect(next()).toEqual({ units: second, lastOfWave: true });
+  mark([...first, ...second], 'done');
+  expect(next()).toEqual({ units: Array.from({ length: 15 }, (_, n) => 15 + n), lastOfWave: true });
 });
 
 it('gives what was lost before anything new, in its waves', () => {

@@ -8,8 +8,8 @@ import type { UnitBatch } from '../../workflows/steps.ts';
 import { BATCH } from '../units.ts';
 import { firstUnitAgain } from './again.ts';
 
-/** Documents that are out and not listed, in full units: 20,000. */
-const MAX_UNITS_OUT = 10;
+/** Documents that are out and not listed, in full units: 30,000, or 300 MB at most. */
+const MAX_UNITS_OUT = 15;
 
 /** Units of one wave that may go now. `lastOfWave`: after them the list is due. */
 export function nextDocumentUnits(ledger: Ledger, runKey: string, documentsPerUnit: number): UnitBatch {
