@@ -12,7 +12,7 @@ import type { UploadInput } from '../../workflows/contracts.ts';
 import { mayHaveHappened, wasRefused } from '../ambiguous.ts';
 import { failItem, type UnitContext } from '../units.ts';
 import { noteSentAgain } from './again.ts';
-import { openSource } from './open.ts';
+import { openForUnit } from './copies.ts';
 
 type Sending = UnitContext<UploadInput>;
 
@@ -58,7 +58,7 @@ export async function sendDocumentsZipped(context: Sending): Promise<void> {
 
 /** One entry holding an array, as the real cloud's own zips have it (contract §4.5). Texts go as they are stored. */
 async function zipOf(context: Sending): Promise<{ zip: Buffer; ids: string[] }> {
-  const reader = openSource(context.deps, context.input);
+  const reader = openForUnit(context.deps, context.input, context.ref.runKey);
   try {
     const texts: string[] = [];
     const ids: string[] = [];
@@ -87,7 +87,7 @@ export async function sendDocumentsSerially(context: Sending): Promise<void> {
   const { deps, ref, step } = context;
   const ledger = deps.ledgers.open(ref.ledgerPath);
   const cloud = deps.cloud(ref.cloud);
-  const reader = openSource(deps, context.input);
+  const reader = openForUnit(deps, context.input, ref.runKey);
   try {
     let bytes = 0;
     for (const item of context.items) {
