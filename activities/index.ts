@@ -18,6 +18,7 @@ import { nextUploadUnits, sendUnit } from './upload/send.ts';
 import { settleDocuments, verifyUpload } from './upload/settle.ts';
 
 export type { LedgerShelf, StepContext, StepDeps } from './deps.ts';
+export { closeIdleCopies } from './upload/copies.ts';
 
 /** All steps that touch the disk of a site. */
 export function createSiteActivities(deps: StepDeps): SiteSteps {

@@ -5,7 +5,7 @@ import type { StepDeps } from './deps.ts';
 
 /**
  * Takes the lease, breaking that of a run that no longer exists (terminated, or gone with its server's records).
- * Errors: NDI_E_DATASET_IN_USE (retryable: the step waits, naming the run it waits for).
+ * Errors: NDI_E_DATASET_IN_USE (the run waits, naming the one it waits for).
  */
 export async function takeLease(deps: StepDeps, ledger: Ledger, workflowId: string): Promise<void> {
   const answer = ledger.acquireLease(workflowId);

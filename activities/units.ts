@@ -16,7 +16,7 @@ export interface UnitContext<Input> {
 }
 
 /** Numbers of one batch fit a payload many times over, and a batch is short enough for a window to be changed. */
-const BATCH = 200;
+export const BATCH = 200;
 
 /** Units of the lowest wave that is not done. */
 export function nextUnits(ledger: Ledger, runKey: string, kinds: readonly UnitKind[]): UnitBatch {

@@ -66,6 +66,11 @@ export const ERRORS = {
     'A binary file that a document names is not on this disk.',
     'Bring the file back into `.ndi/files`, then run the command again.',
   ),
+  NDI_E_FILE_UNREADABLE: entry(
+    'permanent',
+    'A binary file of the dataset cannot be read.',
+    'Check its permissions and the disk it lies on, then run the command again.',
+  ),
   NDI_E_FILE_TOO_LARGE: entry(
     'permanent',
     'A file is larger than 5 GB, the most the cloud takes in one piece.',
@@ -74,7 +79,7 @@ export const ERRORS = {
   NDI_E_FILE_CHANGED: entry(
     'moved',
     'A file changed while it was being read.',
-    'Wait until nothing writes to the dataset; the run looks again by itself.',
+    'Wait until nothing writes to the dataset, then run the command again.',
   ),
   NDI_E_BAD_ID: entry(
     'permanent',

@@ -139,10 +139,10 @@ export interface Ledger {
     query: { readonly kind: ItemKind; readonly states?: readonly ItemState[] },
   ): IterableIterator<PlanItem>;
   item(runKey: string, kind: ItemKind, id: string): PlanItem | undefined;
-  /** Units that are not done, lowest wave first. */
+  /** Units that are not done, lowest wave first; `from`: of those numbered so and higher. */
   openUnits(
     runKey: string,
-    query: { readonly kinds: readonly UnitKind[]; readonly limit: number },
+    query: { readonly kinds: readonly UnitKind[]; readonly from?: number; readonly limit: number },
   ): PlanUnit[];
   markUnit(
     runKey: string,

@@ -54,13 +54,14 @@ export function openUnits(
         )
         .map(unitOf),
 
-    openUnits: (runKey, { kinds, limit }) =>
+    openUnits: (runKey, { kinds, from, limit }) =>
       db
         .all(
-          `SELECT ${COLUMNS} FROM units WHERE run = ? AND state <> 'done'
+          `SELECT ${COLUMNS} FROM units WHERE run = ? AND unit >= ? AND state <> 'done'
              AND kind IN (${kinds.map(() => '?').join(', ')})
            ORDER BY wave, unit LIMIT ?`,
           runs.planned(runKey),
+          from ?? 0,
           ...kinds,
           limit,
         )

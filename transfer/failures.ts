@@ -40,6 +40,50 @@ export function fileFailure(error: unknown, path: string): unknown {
   }
 }
 
+/** Of the process or its computer, not of the file: the next try may do better. */
+const PASSING = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EINTR', 'EAGAIN']);
+
+/** An error of the file system about `path`, which was to be read: most are about this one file, whatever they are. */
+export function readFailure(error: unknown, path: string): unknown {
+  if (isCourierError(error)) return error;
+  const { code, errno } = (error ?? {}) as NodeJS.ErrnoException;
+  if (
+    code === undefined ||
+    errno === undefined ||
+    code === 'ENOENT' ||
+    code === 'ENOTDIR' ||
+    PASSING.has(code)
+  ) {
+    return fileFailure(error, path);
+  }
+  return new CourierError('NDI_E_FILE_UNREADABLE', { detail: `${path} (${code}).` });
+}
+
+export const notAFile = (path: string): CourierError =>
+  new CourierError('NDI_E_FILE_UNREADABLE', { detail: `${path} is no file.` });
+
+/** One entry of an archive cannot be read, or changed while it was: an archive of the others can still be made. */
+export class EntryError extends CourierError {
+  /** Its name in the archive. */
+  readonly entry: string;
+
+  constructor({ code, detail }: CourierError, entry: string) {
+    super(code, detail === undefined ? {} : { detail });
+    this.entry = entry;
+  }
+}
+
+export function entryFailure(
+  error: unknown,
+  entry: { readonly name: string; readonly path: string },
+): unknown {
+  const failure = readFailure(error, entry.path);
+  if (!isCourierError(failure) || failure instanceof EntryError) return failure;
+  return failure.class === 'permanent' || failure.class === 'moved'
+    ? new EntryError(failure, entry.name)
+    : failure;
+}
+
 /** What an object store says with a status that is not a success. `body` is the beginning of its XML. */
 export function refusal(
   answer: { readonly status: number; readonly headers: Headers; readonly body: string },

@@ -8,14 +8,15 @@
  *
  * All three promise: a success is a 2xx whose ETag, where it is an MD5, is the MD5 of what was sent. A PUT overwrites, so
  * repeating one is harmless. They raise NDI_E_URL_EXPIRED (403: ask for a new URL), NDI_E_NOT_FOUND, NDI_E_RATE_LIMITED,
- * NDI_E_CLOUD_UNAVAILABLE, NDI_E_NETWORK, NDI_E_STALLED, NDI_E_INTEGRITY, NDI_E_FILE_CHANGED, NDI_E_FILE_MISSING.
+ * NDI_E_CLOUD_UNAVAILABLE, NDI_E_NETWORK, NDI_E_STALLED, NDI_E_INTEGRITY, NDI_E_FILE_CHANGED, NDI_E_FILE_MISSING,
+ * NDI_E_FILE_UNREADABLE.
  */
 import type { Stats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { CourierError } from '../errors/index.ts';
 import { type ObjectTag, objectTag } from './etag.ts';
 import { exchange, type Watch } from './exchange.ts';
-import { fileFailure, hostOf } from './failures.ts';
+import { hostOf, readFailure } from './failures.ts';
 import { followFile, hashBytes, INLINE_HASH_BYTES, startHash } from './hash.ts';
 import type { Digests, PutResult, TransferOptions } from './types.ts';
 
@@ -48,16 +49,21 @@ export async function putFile(
       ? await putSmallFile(url, file, before, path, options)
       : await putLargeFile(url, file, before, path, options);
   } catch (error) {
-    throw fileFailure(error, path);
+    throw readFailure(error, path);
   } finally {
     await file?.close();
   }
 }
 
+export interface PutBytesOptions extends TransferOptions {
+  /** The last piece is about to be given to the connection: before it nothing can have been stored, after it everything may be. */
+  readonly onLastPiece?: () => void;
+}
+
 export async function putBytes(
   url: string,
   bytes: Uint8Array,
-  options: TransferOptions = {},
+  options: PutBytesOptions = {},
 ): Promise<PutResult> {
   const digests = hashBytes(bytes, options.hash ?? 'md5');
   const tag = await put(url, bytes.length, options, (watch) => paced(bytes, options, watch));
@@ -184,12 +190,13 @@ async function* readPieces(
 }
 
 /** Bytes in memory, in pieces. */
-async function* paced(bytes: Uint8Array, options: TransferOptions, watch: Watch): AsyncGenerator<Uint8Array> {
+async function* paced(bytes: Uint8Array, options: PutBytesOptions, watch: Watch): AsyncGenerator<Uint8Array> {
   let pieceBytes = MAX_READ_BYTES / 4;
   for (let at = 0; at < bytes.length; ) {
     const piece = bytes.subarray(at, at + pieceBytes);
     await throttled(piece.length, options, watch);
     const startedAt = performance.now();
+    if (at + piece.length === bytes.length) options.onLastPiece?.();
     yield piece;
     at += piece.length;
     watch.moved();

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { EntryError } from './failures.ts';
 import { noise, type ObjectServer, startObjectServer } from './object-server.test.fixture.ts';
 import type { ZipEntry } from './types.ts';
 import { extractZip, readEntries, readJsonEntries } from './unzip.ts';
@@ -186,6 +187,23 @@ describe('putZip', () => {
     writeFileSync(path, stored);
     expect([...(await unzipped(path)).keys()]).toEqual(entries.map((entry) => entry.name));
     expect(readdirSync(scratchDir)).toEqual([]);
+  });
+
+  it.each([
+    ['longer than said', (path: string) => ({ path, sizeBytes: 11 }), 'NDI_E_FILE_CHANGED'],
+    ['a folder', () => ({ path: dir, sizeBytes: 10 }), 'NDI_E_FILE_UNREADABLE'],
+    ['gone', (path: string) => ({ path: `${path}.gone`, sizeBytes: 10 }), 'NDI_E_FILE_MISSING'],
+  ])('says which entry is %s', async (_what, bad, code) => {
+    for (const level of ['auto', 'store', 1] as const) {
+      const entries = [file('a', noise(10)), { name: 'b', ...bad(join(dir, 'a')) }, file('c', noise(10))];
+      const error = await failing(putZip(server.url('zip3'), entries, { level }));
+      expect(error).toBeInstanceOf(EntryError);
+      expect(error).toMatchObject({ code, entry: 'b' });
+    }
+    const large = [file('x', text(70 * MiB)), { name: 'b', ...bad(join(dir, 'a')) }];
+    const error = await failing(putZip(server.url('zip3'), large, { level: 1 }));
+    expect(error).toMatchObject({ code, entry: 'b' });
+    expect(server.objects.has('zip3')).toBe(false);
   });
 
   it('tells a changed file from a broken connection', async () => {

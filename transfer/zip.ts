@@ -15,7 +15,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { crc32, deflateRawSync } from 'node:zlib';
 import { ZipArchive } from 'archiver';
 import { CourierError } from '../errors/index.ts';
-import { fileFailure } from './failures.ts';
+import { entryFailure, fileFailure, notAFile } from './failures.ts';
 import { putFile, putStream } from './put.ts';
 import type { PutResult, TransferOptions, ZipEntry } from './types.ts';
 import { type MemoryEntry, packEntries, type ZipLevel } from './zip-documents.ts';
@@ -52,8 +52,8 @@ const PIECE_BYTES = MiB;
 const sizeOf = (entry: ZipEntry): number => ('bytes' in entry ? entry.bytes.length : entry.sizeBytes);
 
 /**
- * Sends one archive of `entries` in their order. Raises what `putFile` does, and NDI_E_BAD_ID for names that are not flat and unique. The
- * result's size and digests are the archive's.
+ * Sends one archive of `entries` in their order. Raises what `putFile` does, and NDI_E_BAD_ID for names that are not flat and unique;
+ * what is about one entry is an `EntryError`. The result's size and digests are the archive's.
  */
 export async function putZip(
   url: string,
@@ -126,15 +126,21 @@ async function archive(
     if ('bytes' in entry) zip.append(Buffer.from(entry.bytes), data);
     else zip.file(entry.path, data);
   }
-  await Promise.all([zip.finalize(), written]);
+  await Promise.all([zip.finalize(), written]).catch((error: NodeJS.ErrnoException) => {
+    const about = entries.find((entry): entry is FileEntry => 'path' in entry && entry.path === error.path);
+    throw about === undefined ? error : entryFailure(error, about);
+  });
   for (const entry of entries) if ('path' in entry) await ensureSize(entry);
 }
 
 async function ensureSize(entry: Extract<ZipEntry, { path: string }>): Promise<void> {
-  const { size } = await stat(entry.path).catch((error: unknown) => {
-    throw fileFailure(error, entry.path);
-  });
-  if (size !== entry.sizeBytes) throw changed(entry);
+  try {
+    const found = await stat(entry.path);
+    if (!found.isFile()) throw notAFile(entry.path);
+    if (found.size !== entry.sizeBytes) throw changed(entry);
+  } catch (error) {
+    throw entryFailure(error, entry);
+  }
 }
 
 /** A stored archive, in pieces. Its length is `storedZipBytes`, or it raises NDI_E_FILE_CHANGED. */
@@ -256,7 +262,7 @@ function fillOnTheSpot(entry: FileEntry, data: Buffer): void {
     }
     if (at !== data.length || readSync(fd, beyond, 0, 1, at) !== 0) throw changed(entry);
   } catch (error) {
-    throw fileFailure(error, entry.path);
+    throw entryFailure(error, entry);
   } finally {
     if (fd !== undefined) closeSync(fd);
   }
@@ -280,7 +286,7 @@ async function readChecked(entry: FileEntry): Promise<Buffer> {
     if (bytes.length !== entry.sizeBytes) throw changed(entry);
     return bytes;
   } catch (error) {
-    throw fileFailure(error, entry.path);
+    throw entryFailure(error, entry);
   }
 }
 
@@ -312,7 +318,7 @@ async function* readInPieces(entry: FileEntry): AsyncGenerator<Uint8Array> {
       throw changed(entry);
     }
   } catch (error) {
-    throw fileFailure(error, entry.path);
+    throw entryFailure(error, entry);
   } finally {
     await file?.close();
   }
@@ -370,7 +376,7 @@ function sampleOf(entry: ZipEntry): Uint8Array {
     const buffer = Buffer.allocUnsafe(SAMPLE_BYTES);
     return buffer.subarray(0, readSync(fd, buffer, 0, SAMPLE_BYTES, start));
   } catch (error) {
-    throw fileFailure(error, entry.path);
+    throw entryFailure(error, entry);
   } finally {
     if (fd !== undefined) closeSync(fd);
   }

@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isGrpcServiceError, type WorkflowClient, WorkflowNotFoundError } from '@temporalio/client';
 import type { StepDeps } from '../activities/deps.ts';
+import { closeIdleCopies } from '../activities/index.ts';
 import { ledgerPath } from '../ledger/locate.ts';
 import { connectCloud } from '../ndi/auth/index.ts';
 import type { CloudClient } from '../ndi/cloud/types.ts';
@@ -43,6 +44,7 @@ export function composeSite({ home, env, workflows }: CompositionOptions): Compo
     },
     close: async () => {
       ledgers.closeAll();
+      closeIdleCopies();
       await Promise.all([...clouds.values()].map((cloud) => cloud.close()));
       rmSync(scratchDir, { recursive: true, force: true });
     },

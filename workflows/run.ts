@@ -42,6 +42,12 @@ const MAX_MOVES = 5;
 /** A run that waits for a login or a person looks again by itself: soon at first, as a cloud may refuse by mistake. */
 const LOOK_AGAIN_MIN_MS = 30_000;
 const LOOK_AGAIN_MAX_MS = 3_600_000;
+/**
+ * A run that waits for another one looks at most half as late again as it has waited; five minutes, because each look costs
+ * a dozen events of history and a week of them must fit.
+ */
+const OTHER_RUN_MIN_MS = 1_000;
+const OTHER_RUN_MAX_MS = 300_000;
 const MAX_WINDOW = 64;
 
 export interface RunInput {
@@ -60,8 +66,8 @@ export interface Run {
   phase(phase: Phase): void;
   change(change: Partial<RunProgress>): void;
   /**
-   * One step: an activity that may have to wait for a person. Returns what the activity returns; a failure that a
-   * person can mend parks the run and the step is done again; any other failure is thrown.
+   * One step: an activity that may have to wait, for a person or for another run. Returns what the activity returns; a
+   * failure that time or a person can mend parks the run and the step is done again; any other failure is thrown.
    * `call` gets the time a site may take before it counts as silent.
    */
   step<T>(call: (scheduleToStartMs: number) => Promise<T>): Promise<T>;
@@ -141,8 +147,15 @@ export function startRun(operation: Operation, input: RunInput): Run {
     }
   };
 
+  /** The same for another run that has the dataset, but said once: it stays said while it is looked at. */
+  const awaitOtherRun = async (failure: FailureInfo, seenWakeUps: number, looks: number): Promise<void> => {
+    if (progress.waitingFor?.sentence !== failure.sentence) wait(waiting('dataset', failure));
+    const lookAgainMs = Math.min(OTHER_RUN_MIN_MS * 1.5 ** looks, OTHER_RUN_MAX_MS);
+    await condition(() => state.wakeUps > seenWakeUps, lookAgainMs);
+  };
+
   const step: Run['step'] = async (call) => {
-    for (let silences = 0, moves = 0, parks = 0; ; ) {
+    for (let silences = 0, moves = 0, parks = 0, looks = 0; ; ) {
       await condition(() => !progress.paused);
       const seenWakeUps = state.wakeUps;
       try {
@@ -155,6 +168,9 @@ export function startRun(operation: Operation, input: RunInput): Run {
         if (failure?.class === 'needs-login' || failure?.class === 'needs-person') {
           await park(failure, seenWakeUps, parks);
           parks += 1;
+        } else if (failure?.code === 'NDI_E_DATASET_IN_USE') {
+          await awaitOtherRun(failure, seenWakeUps, looks);
+          looks += 1;
         } else if (failure?.class === 'moved' && moves < MAX_MOVES) {
           moves += 1;
         } else if (isSilentSite(error)) {

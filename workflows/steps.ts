@@ -4,7 +4,7 @@
  */
 import type { CloudRef, Counts, DownloadInput, RunResult, Tuning, UploadInput } from './contracts.ts';
 
-/** What a finished unit adds to the progress. */
+/** What a finished unit adds to the progress; less than nothing for what was counted as transferred and failed since. */
 export interface UnitOutcome {
   readonly documents: { readonly transferred: number; readonly failed: number };
   readonly files: { readonly transferred: number; readonly failed: number };
@@ -32,7 +32,10 @@ export interface PlanSummary {
   readonly problemCount: number;
 }
 
-/** Some units to go at once. `lastOfWave`: after these, the wave is settled. */
+/**
+ * Some units of one wave, to go at once. `lastOfWave`: after these, what was sent is settled. (The name is that of recorded
+ * runs, which settled every wave.)
+ */
 export interface UnitBatch {
   readonly units: readonly number[];
   readonly lastOfWave: boolean;

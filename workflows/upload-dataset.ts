@@ -3,7 +3,7 @@
  *
  * Promises: at the end the cloud holds every document once and every binary whole, each seen in the cloud's own
  * listing, or the result lists what is missing and why. Files go before the documents that name them; documents go in
- * `depends_on` order, a wave at a time. The cloud dataset is created at most once.
+ * `depends_on` order, a wave at a time, each when the one before it was accepted. The cloud dataset is created at most once.
  *
  * Input: `UploadInput`. Query: progress. Signals: pause, resume, login. Update: setWindow.
  * Id and lock: `upload/<datasetId>@<site>`; the ledger's lease keeps other kinds of run off the dataset.
@@ -42,6 +42,10 @@ export async function uploadDataset(input: UploadInput): Promise<RunResult> {
 
     run.phase('finishing');
     const result = await run.step((ms) => steps(ms).finishUpload(input, ref));
+    // What was given up, or found in the list after all, was counted otherwise on the way.
+    const { documents, files, problemCount } = result;
+    const bytes = { ...run.progress().bytes, transferred: result.bytes };
+    run.change({ documents, files, bytes, problemCount });
     run.phase('done');
     return { ...result, retries: run.progress().retries };
   });
@@ -81,7 +85,7 @@ async function openAndPlan(
   return ref;
 }
 
-/** Sends all units of a kind. Documents: a wave must have settled in the cloud before the next one goes. */
+/** Sends all units of a kind. Documents: the site says when the cloud's list must show what was sent before more goes. */
 async function transfer(
   input: UploadInput,
   run: Run,

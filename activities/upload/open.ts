@@ -26,7 +26,7 @@ export async function openUpload(
 }
 
 /** Opens the dataset and makes sure that it still is the one the run was started for. */
-export function openSource(deps: StepDeps, input: UploadInput): DatasetReader {
+export function openSource(deps: Pick<StepDeps, 'scratchDir'>, input: UploadInput): DatasetReader {
   const reader = openDataset(input.datasetDir, { scratchDir: deps.scratchDir });
   const { datasetId } = reader.identity;
   if (datasetId === input.datasetId) return reader;

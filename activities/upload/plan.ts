@@ -16,6 +16,7 @@ import type { StepContext, StepDeps } from '../deps.ts';
 import { type ListingRef, listDocuments, listFiles } from '../listing.ts';
 import { pollMs, sleep } from '../sleep.ts';
 import { planSummary } from '../summary.ts';
+import { noteSentAgain } from './again.ts';
 import { openSource } from './open.ts';
 import { createUnits, type UnitWriter } from './units.ts';
 
@@ -77,6 +78,8 @@ async function awaitEarlierRuns(context: StepContext, listing: ListingRef): Prom
     if (now < missing) lastChange = Date.now();
     missing = now;
   }
+  // Given up, and perhaps only late: then they come once more after all are there.
+  if (missing > 0) noteSentAgain(ledger, runKey);
   ledger.forgetUnsettledElsewhere(runKey);
 }
 

@@ -9,16 +9,18 @@ import type { DatasetReader } from '../../ndi/dataset/types.ts';
 import { putBytes } from '../../transfer/put.ts';
 import { zipDocuments } from '../../transfer/zip-documents.ts';
 import type { UploadInput } from '../../workflows/contracts.ts';
-import { mayHaveHappened } from '../ambiguous.ts';
+import { mayHaveHappened, wasRefused } from '../ambiguous.ts';
 import { failItem, type UnitContext } from '../units.ts';
-import { openSource } from './open.ts';
+import { noteSentAgain } from './again.ts';
+import { openForUnit } from './copies.ts';
 
 type Sending = UnitContext<UploadInput>;
 
 /** A body above this does not pass the gateway (contract §4.4). */
 const MAX_SINGLE_DOCUMENT_BYTES = 5_000_000;
+
 export async function sendDocumentsZipped(context: Sending): Promise<void> {
-  const { deps, ref, unit, items, step } = context;
+  const { deps, ref, unit, step } = context;
   const ledger = deps.ledgers.open(ref.ledgerPath);
   // An earlier try may have been taken in: only the cloud's list can tell.
   if (unit.state !== 'pending') return;
@@ -29,6 +31,7 @@ export async function sendDocumentsZipped(context: Sending): Promise<void> {
   ledger.markItems(ref.runKey, 'document', ids, { state: 'sending' });
   ledger.markUnit(ref.runKey, unit.unit, { state: 'sending' });
   let bytes = 0;
+  let allLeft = false;
   try {
     await putBytes(url, zip, {
       signal: step.signal,
@@ -37,16 +40,16 @@ export async function sendDocumentsZipped(context: Sending): Promise<void> {
         bytes += more;
         step.beat({ unit: unit.unit, what: 'sending', bytes, ofBytes: zip.byteLength });
       },
+      onLastPiece: () => {
+        allLeft = true;
+      },
     });
   } catch (error) {
-    if (mayHaveHappened(error) && bytes >= zip.byteLength) return;
+    // Taken in, perhaps: the unit stays `sending`, and the cloud's list decides.
+    if (allLeft && mayHaveHappened(error)) return;
+    if (allLeft && !wasRefused(error)) throw error;
     // A store keeps no half object: this zip is not there, so the unit may go again.
-    ledger.markItems(
-      ref.runKey,
-      'document',
-      items.map((item) => item.id),
-      { state: 'pending' },
-    );
+    ledger.markItems(ref.runKey, 'document', ids, { state: 'pending' });
     ledger.markUnit(ref.runKey, unit.unit, { state: 'pending' });
     throw error;
   }
@@ -55,7 +58,7 @@ export async function sendDocumentsZipped(context: Sending): Promise<void> {
 
 /** One entry holding an array, as the real cloud's own zips have it (contract §4.5). Texts go as they are stored. */
 async function zipOf(context: Sending): Promise<{ zip: Buffer; ids: string[] }> {
-  const reader = openSource(context.deps, context.input);
+  const reader = openForUnit(context.deps, context.input, context.ref.runKey);
   try {
     const texts: string[] = [];
     const ids: string[] = [];
@@ -84,7 +87,7 @@ export async function sendDocumentsSerially(context: Sending): Promise<void> {
   const { deps, ref, step } = context;
   const ledger = deps.ledgers.open(ref.ledgerPath);
   const cloud = deps.cloud(ref.cloud);
-  const reader = openSource(deps, context.input);
+  const reader = openForUnit(deps, context.input, ref.runKey);
   try {
     let bytes = 0;
     for (const item of context.items) {
@@ -116,17 +119,25 @@ const isAboutDocument = (error: CourierError): boolean =>
 async function addOnce(context: Sending, cloud: CloudClient, item: PlanItem, text: string): Promise<string> {
   const { deps, ref, step } = context;
   if (item.sizeBytes > MAX_SINGLE_DOCUMENT_BYTES) {
-    throw new CourierError('NDI_E_BAD_REQUEST', {
+    throw new CourierError('NDI_E_REQUEST_TOO_LARGE', {
       detail: `Document ${item.id} has ${item.sizeBytes} bytes.`,
     });
   }
+  const ledger = deps.ledgers.open(ref.ledgerPath);
   if (item.state === 'sending') {
     const known = await findInCloud(cloud, ref.cloudDatasetId, item.id, step.signal);
     if (known !== undefined) return known;
+    // The earlier request may still be at work.
+    noteSentAgain(ledger, ref.runKey);
   }
   // On disk before the request: a try after this one looks first.
-  deps.ledgers.open(ref.ledgerPath).markItems(ref.runKey, 'document', [item.id], { state: 'sending' });
-  return (await cloud.documents.add(ref.cloudDatasetId, text, step.signal)).id;
+  ledger.markItems(ref.runKey, 'document', [item.id], { state: 'sending' });
+  try {
+    return (await cloud.documents.add(ref.cloudDatasetId, text, step.signal)).id;
+  } catch (error) {
+    if (wasRefused(error)) ledger.markItems(ref.runKey, 'document', [item.id], { state: 'pending' });
+    throw error;
+  }
 }
 
 async function findInCloud(

@@ -3,12 +3,14 @@
  * through an address of their own (F1). A file is the same file under the same uid, so sending it twice is waste,
  * never harm.
  */
-import { stat } from 'node:fs/promises';
-import { CourierError, isCourierError } from '../../errors/index.ts';
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import { CourierError, type ErrorCode, isCourierError } from '../../errors/index.ts';
 import type { PlanItem } from '../../ledger/types.ts';
-import type { CloudClient } from '../../ndi/cloud/types.ts';
+import type { BulkUploadJob, CloudClient } from '../../ndi/cloud/types.ts';
+import { EntryError, notAFile, readFailure } from '../../transfer/failures.ts';
 import { putFile } from '../../transfer/put.ts';
-import type { TransferOptions } from '../../transfer/types.ts';
+import type { TransferOptions, ZipEntry } from '../../transfer/types.ts';
 import { putZip } from '../../transfer/zip.ts';
 import type { UploadInput } from '../../workflows/contracts.ts';
 import { backoffMs, pollMs, sleep } from '../sleep.ts';
@@ -37,44 +39,79 @@ export async function sendFileZip(context: Sending): Promise<void> {
     context.step.signal,
   );
   ledger.markUnit(ref.runKey, unit.unit, { state: 'sending', jobId: address.jobId ?? null });
-  const sizeBytes = entries.reduce((sum, entry) => sum + entry.sizeBytes, 0);
-  await withTries(context, sizeBytes, (options) =>
-    putZip(address.url, entries, { ...options, scratchDir: deps.scratchDir }),
-  );
+  const sent = await putReadable(context, address.url, entries);
+  if (sent.length === 0) return;
   ledger.markUnit(ref.runKey, unit.unit, { state: 'sent' });
   markSent(
     context,
-    entries.map((entry) => entry.name),
+    sent.map((entry) => entry.name),
   );
   if (address.jobId !== undefined) await awaitExtraction(context, cloud, address.jobId);
 }
 
-/** The unit's files that can be read and have the planned size; the others become problems of their own. */
-async function readableEntries(
+type FileEntry = Extract<ZipEntry, { path: string }>;
+
+/** Sends a zip of the entries. One that turns out not to be readable becomes a problem of its own; the others go without it. */
+async function putReadable(
   context: Sending,
-): Promise<Array<{ name: string; path: string; sizeBytes: number }>> {
-  const entries = [];
+  url: string,
+  entries: readonly FileEntry[],
+): Promise<readonly FileEntry[]> {
+  const { scratchDir } = context.deps;
+  let rest = entries;
+  while (rest.length > 0) {
+    const going = rest;
+    const sizeBytes = going.reduce((sum, entry) => sum + entry.sizeBytes, 0);
+    try {
+      await withTries(context, sizeBytes, (options) => putZip(url, going, { ...options, scratchDir }));
+      break;
+    } catch (error) {
+      if (!(error instanceof EntryError)) throw error;
+      failItem(context, { kind: 'file', id: error.entry }, error);
+      rest = going.filter((entry) => entry.name !== error.entry);
+    }
+  }
+  return rest;
+}
+
+/** The unit's files that can be read and have the planned size; the others become problems of their own. */
+async function readableEntries(context: Sending): Promise<FileEntry[]> {
+  const entries: FileEntry[] = [];
   for (const item of context.items) {
-    const path = await readablePath(context, item);
-    if (path !== undefined) entries.push({ name: item.id, path, sizeBytes: item.sizeBytes });
+    await unlessAboutFile(context, item, async () => {
+      entries.push({ name: item.id, path: await checkedPath(item), sizeBytes: item.sizeBytes });
+    });
   }
   return entries;
 }
 
-async function readablePath(context: Sending, item: PlanItem): Promise<string | undefined> {
+/** Of one file: that it cannot be read, is another one now, or is refused. What is said of a dataset or a login is about all. */
+const ABOUT_FILE = new Set<ErrorCode>([
+  'NDI_E_BAD_ID',
+  'NDI_E_BAD_REQUEST',
+  'NDI_E_FILE_CHANGED',
+  'NDI_E_FILE_MISSING',
+  'NDI_E_FILE_TOO_LARGE',
+  'NDI_E_FILE_UNREADABLE',
+  'NDI_E_REQUEST_TOO_LARGE',
+]);
+
+async function unlessAboutFile(context: Sending, item: PlanItem, work: () => Promise<void>): Promise<void> {
   try {
-    return await checkedPath(item);
+    await work();
   } catch (error) {
-    if (!isCourierError(error)) throw error;
+    if (!isCourierError(error) || !ABOUT_FILE.has(error.code)) throw error;
     failItem(context, item, error);
-    return undefined;
   }
 }
 
+/** @throws NDI_E_FILE_MISSING, NDI_E_FILE_UNREADABLE, NDI_E_FILE_CHANGED */
 async function checkedPath(item: PlanItem): Promise<string> {
   const path = item.path ?? '';
-  const found = await stat(path).catch(() => undefined);
-  if (found === undefined) throw new CourierError('NDI_E_FILE_MISSING', { detail: `${path} is gone.` });
+  const [found] = await Promise.all([stat(path), access(path, constants.R_OK)]).catch((error: unknown) => {
+    throw readFailure(error, path);
+  });
+  if (!found.isFile()) throw notAFile(path);
   if (found.size !== item.sizeBytes) {
     throw new CourierError('NDI_E_FILE_CHANGED', {
       detail: `${path} had ${item.sizeBytes} bytes when the run looked, and has ${found.size} now.`,
@@ -90,10 +127,7 @@ function markSent({ deps, ref }: Sending, ids: readonly string[], md5Hex?: strin
 
 /** A job of an earlier try that has the zip, or had it. `queued` after an unacknowledged PUT means that nothing came. */
 async function earlierJobWorks(context: Sending, cloud: CloudClient, jobId: string): Promise<boolean> {
-  const job = await cloud.bulkUploads.get(jobId, context.step.signal).catch((error: unknown) => {
-    if (isCourierError(error, 'NDI_E_NOT_FOUND')) return undefined;
-    throw error;
-  });
+  const job = await knownJob(context, cloud, jobId);
   if (job?.state === 'complete' || job?.state === 'extracting') {
     markSent(
       context,
@@ -102,6 +136,14 @@ async function earlierJobWorks(context: Sending, cloud: CloudClient, jobId: stri
     return true;
   }
   return job?.state === 'queued' && context.unit.state === 'sent';
+}
+
+/** Undefined where the cloud does not know it: a replica may lag (contract §3.4). */
+function knownJob(context: Sending, cloud: CloudClient, jobId: string): Promise<BulkUploadJob | undefined> {
+  return cloud.bulkUploads.get(jobId, context.step.signal).catch((error: unknown) => {
+    if (isCourierError(error, 'NDI_E_NOT_FOUND')) return undefined;
+    throw error;
+  });
 }
 
 /**
@@ -113,9 +155,9 @@ async function awaitExtraction(context: Sending, cloud: CloudClient, jobId: stri
   let lastChange = Date.now();
   let seen = '';
   for (let n = 0; Date.now() - lastChange < importQuietMs; n += 1) {
-    const job = await cloud.bulkUploads.get(jobId, context.step.signal);
-    if (job.state === 'complete') return;
-    if (job.state === 'failed') {
+    const job = await knownJob(context, cloud, jobId);
+    if (job?.state === 'complete') return;
+    if (job?.state === 'failed') {
       context.deps.ledgers.open(context.ref.ledgerPath).markUnit(context.ref.runKey, context.unit.unit, {
         state: 'pending',
         jobId: null,
@@ -124,7 +166,7 @@ async function awaitExtraction(context: Sending, cloud: CloudClient, jobId: stri
         detail: `Unpacking a zip of files failed: ${job.error ?? 'no reason given'}.`,
       });
     }
-    const now = `${job.state} ${job.filesExtracted}`;
+    const now = job === undefined ? 'not known yet' : `${job.state} ${job.filesExtracted}`;
     if (now !== seen) {
       seen = now;
       lastChange = Date.now();
@@ -140,27 +182,35 @@ async function awaitExtraction(context: Sending, cloud: CloudClient, jobId: stri
 }
 
 export async function sendFilesSerially(context: Sending): Promise<void> {
-  const { deps, ref, step } = context;
-  const cloud = deps.cloud(ref.cloud);
   const queue = [...context.items];
   const lane = async (): Promise<void> => {
-    for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
-      step.signal.throwIfAborted();
-      const path = await readablePath(context, item);
-      if (path === undefined) continue;
-      const url = await cloud.files.uploadUrl(ref.organizationId, ref.cloudDatasetId, item.id, step.signal);
-      try {
-        const { md5Hex } = await withTries(context, item.sizeBytes, (options) =>
-          putFile(url, { path, sizeBytes: item.sizeBytes }, { ...options, hash: 'md5' }),
-        );
-        markSent(context, [item.id], md5Hex);
-      } catch (error) {
-        if (!isCourierError(error, 'NDI_E_FILE_CHANGED')) throw error;
-        failItem(context, item, error);
+    try {
+      for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
+        context.step.signal.throwIfAborted();
+        await sendFile(context, item);
       }
+    } catch (error) {
+      // The others end with the file they are at: the next try must not meet them.
+      queue.length = 0;
+      throw error;
     }
   };
-  await Promise.all(Array.from({ length: Math.min(SERIAL_AT_ONCE, queue.length) }, lane));
+  const ends = await Promise.allSettled(Array.from({ length: Math.min(SERIAL_AT_ONCE, queue.length) }, lane));
+  const failure = ends.find((end) => end.status === 'rejected');
+  if (failure !== undefined) throw failure.reason;
+}
+
+function sendFile(context: Sending, item: PlanItem): Promise<void> {
+  const { deps, ref, step } = context;
+  return unlessAboutFile(context, item, async () => {
+    const path = await checkedPath(item);
+    const { files } = deps.cloud(ref.cloud);
+    const url = await files.uploadUrl(ref.organizationId, ref.cloudDatasetId, item.id, step.signal);
+    const { md5Hex } = await withTries(context, item.sizeBytes, (options) =>
+      putFile(url, { path, sizeBytes: item.sizeBytes }, { ...options, hash: 'md5' }),
+    );
+    markSent(context, [item.id], md5Hex);
+  });
 }
 
 /** A few tries with one address; the error of the last one. The address never gets out. */

@@ -8,8 +8,10 @@ import type { UploadInput } from '../../workflows/contracts.ts';
 import type { RunRef, UnitBatch, UnitOutcome } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { nextUnits, type UnitContext, unitOutcome } from '../units.ts';
+import { isAgain } from './again.ts';
 import { sendDocumentsSerially, sendDocumentsZipped } from './send-documents.ts';
 import { sendFilesSerially, sendFileZip } from './send-files.ts';
+import { nextDocumentUnits } from './waves.ts';
 
 export async function nextUploadUnits(
   deps: StepDeps,
@@ -18,7 +20,9 @@ export async function nextUploadUnits(
   what: 'files' | 'documents',
 ): Promise<UnitBatch> {
   const ledger = deps.ledgers.open(ref.ledgerPath);
-  return nextUnits(ledger, ref.runKey, what === 'files' ? ['file', 'file-zip', 'files'] : ['documents']);
+  return what === 'files'
+    ? nextUnits(ledger, ref.runKey, ['file', 'file-zip', 'files'])
+    : nextDocumentUnits(ledger, ref.runKey, ref.tuning.documentsPerUnit);
 }
 
 export async function sendUnit(
@@ -36,7 +40,14 @@ export async function sendUnit(
     await send({ deps, step, input, ref, unit, items });
   }
   ledger.markUnit(ref.runKey, unitNumber, { state: 'done' });
-  return unitOutcome(ledger.unitItems(ref.runKey, unitNumber), unit.kind, step.attempt);
+  const outcome = unitOutcome(ledger.unitItems(ref.runKey, unitNumber), unit.kind, step.attempt);
+  return isAgain(ledger, ref.runKey, unitNumber) ? correction(outcome) : outcome;
+}
+
+/** All items of a unit that is sent again were counted as transferred the first time: only what failed now is news. */
+function correction({ documents, files, retries }: UnitOutcome): UnitOutcome {
+  const failedOnly = ({ failed }: { failed: number }) => ({ transferred: 0 - failed, failed });
+  return { documents: failedOnly(documents), files: failedOnly(files), bytes: 0, retries };
 }
 
 function send(context: UnitContext<UploadInput>): Promise<void> {
@@ -54,7 +65,8 @@ function send(context: UnitContext<UploadInput>): Promise<void> {
 }
 
 /** Documents that an import lost twice are sent one by one, so that each gets an answer of its own. */
-function isSerial({ deps, input, ref }: UnitContext<UploadInput>): boolean {
+function isSerial({ deps, input, ref, unit }: UnitContext<UploadInput>): boolean {
   const ledger = deps.ledgers.open(ref.ledgerPath);
-  return input.strategy === 'serial' || ledger.fact(ref.runKey, 'documentsSerially') === 'yes';
+  const lostTwice = ledger.fact(ref.runKey, 'documentsSerially') === 'yes';
+  return input.strategy === 'serial' || (lostTwice && isAgain(ledger, ref.runKey, unit.unit));
 }

@@ -8,13 +8,14 @@ import type { RunRef, Settlement } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { documentPass, filePass, type ListingRef, listDocuments, listFiles } from '../listing.ts';
 import { pollMs, sleep } from '../sleep.ts';
+import { noteSentAgain, noteUnitsAgain, wasSentAgain } from './again.ts';
 import { removeDuplicates } from './duplicates.ts';
 
 /** Rounds of sending what an import lost; the last ones go one by one, so that a refusal has a reason. */
 const ROUNDS_BEFORE_SERIAL = 1;
 const MAX_ROUNDS = 3;
 
-/** After a wave of documents. What is missing is planned again, or given up after a few rounds. */
+/** After documents were sent. What is missing is planned again, or given up after a few rounds. */
 export async function settleDocuments(
   deps: StepDeps,
   context: StepContext,
@@ -28,7 +29,7 @@ export async function settleDocuments(
   return { missing, newUnits: 0 };
 }
 
-/** What a wave lost is no reason to send all later waves one document at a time, or to give them up sooner. */
+/** What was lost once is no reason to send all later documents one by one, or to give them up sooner. */
 function forgetRounds(ledger: Ledger, runKey: string): void {
   if ((ledger.fact(runKey, 'document rounds') ?? '0') === '0') return;
   ledger.setFact(runKey, 'document rounds', '0');
@@ -47,7 +48,7 @@ export async function verifyUpload(
   const documents = await untilListed(context, listing, 'document', nothing);
   if (documents > 0) return sendAgain(ledger, ref, 'document');
   // Two passes that agree: only now is the list a proof, and only now are doubles all in it.
-  if (ledger.fact(ref.runKey, SENT_AGAIN) === 'yes') await untilStill(context, listing);
+  if (wasSentAgain(ledger, ref.runKey)) await untilStill(context, listing);
   await listDocuments(context, listing);
   ledger.settleByListing(ref.runKey, 'document', listing.name);
   await removeDuplicates(context, listing, ref);
@@ -57,7 +58,6 @@ export async function verifyUpload(
   return { missing: 0, newUnits: 0 };
 }
 
-const SENT_AGAIN = 'documents sent again';
 /** Of the quiet time: an import that was given up was slower than that once. */
 const STILL_AFTER_QUIETS = 2;
 
@@ -142,32 +142,46 @@ async function waitForCount(context: StepContext, listing: ListingRef, ref: RunR
   }
 }
 
-/** Plans what is missing again, or gives it up after the last round. */
+/** Plans what is missing again, or gives it up after the last round. As one: a crash in between would cost a round. */
 function sendAgain(ledger: Ledger, ref: RunRef, kind: ItemKind): Settlement {
-  const { runKey, tuning } = ref;
-  const states = ['sending', 'sent'] as const;
-  const round = Number(ledger.fact(runKey, `${kind} rounds`) ?? 0) + 1;
-  ledger.setFact(runKey, `${kind} rounds`, String(round));
-  ledger.audit(runKey, 'the cloud did not list everything', { kind, round });
-  if (round > MAX_ROUNDS) {
-    const lost: string[] = [];
-    for (const item of ledger.items(runKey, { kind, states })) lost.push(item.id);
-    ledger.markItems(runKey, kind, lost, {
-      state: 'failed',
-      errorCode: 'NDI_E_IMPORT_INCOMPLETE',
-      errorDetail: `Sent ${MAX_ROUNDS + 1} times, never listed.`,
-    });
-    return { missing: 0, newUnits: 0 };
-  }
-  if (kind === 'document') ledger.setFact(runKey, SENT_AGAIN, 'yes');
-  if (round > ROUNDS_BEFORE_SERIAL) ledger.setFact(runKey, 'documentsSerially', 'yes');
+  return ledger.together(() => {
+    const { runKey } = ref;
+    const round = Number(ledger.fact(runKey, `${kind} rounds`) ?? 0) + 1;
+    ledger.setFact(runKey, `${kind} rounds`, String(round));
+    ledger.audit(runKey, 'the cloud did not list everything', { kind, round });
+    if (round > MAX_ROUNDS) return giveUp(ledger, runKey, kind);
+    if (kind === 'document') {
+      noteSentAgain(ledger, runKey);
+      if (round > ROUNDS_BEFORE_SERIAL) ledger.setFact(runKey, 'documentsSerially', 'yes');
+    }
+    return planAgain(ledger, ref, kind);
+  });
+}
+
+const IN_DOUBT = ['sending', 'sent'] as const;
+
+function giveUp(ledger: Ledger, runKey: string, kind: ItemKind): Settlement {
+  const lost: string[] = [];
+  for (const item of ledger.items(runKey, { kind, states: IN_DOUBT })) lost.push(item.id);
+  ledger.markItems(runKey, kind, lost, {
+    state: 'failed',
+    errorCode: 'NDI_E_IMPORT_INCOMPLETE',
+    errorDetail: `Sent ${MAX_ROUNDS + 1} times, never listed.`,
+  });
+  if (kind === 'document') forgetRounds(ledger, runKey);
+  return { missing: 0, newUnits: 0 };
+}
+
+function planAgain(ledger: Ledger, { runKey, tuning }: RunRef, kind: ItemKind): Settlement {
   const units = ledger.replan(runKey, {
     kind,
-    states,
+    states: IN_DOUBT,
     // Files go one by one the second time: a zip told nothing about them.
     unitKind: kind === 'document' ? 'documents' : 'files',
     maxItems: kind === 'document' ? tuning.documentsPerUnit : 256,
     maxBytes: kind === 'document' ? tuning.documentBytesPerUnit : 1_000_000_000,
   });
+  const [first] = units;
+  if (first !== undefined) noteUnitsAgain(ledger, runKey, first.unit);
   return { missing: units.reduce((sum, unit) => sum + unit.itemCount, 0), newUnits: units.length };
 }

@@ -2,7 +2,9 @@
  * Bad input for an upload, given to the run itself, as if nobody had looked before: each is refused with a code that says
  * what it is, or gone round and named, and nothing else changes, here or in the cloud.
  */
+import { randomBytes } from 'node:crypto';
 import {
+  chmodSync,
   closeSync,
   ftruncateSync,
   mkdirSync,
@@ -10,6 +12,8 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -23,7 +27,12 @@ import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
 import { SEED_DATASETS } from '../../sandbox/seed.ts';
-import { type RunResult, resumeSignal, type UploadInput } from '../../workflows/contracts.ts';
+import {
+  type RunResult,
+  resumeSignal,
+  type UploadInput,
+  type UploadStrategy,
+} from '../../workflows/contracts.ts';
 import { tamper } from '../fixtures/dataset.ts';
 import { createCloudDataset, documentsInCloud } from '../support/cloud-state.ts';
 import { cloudContent, contentOf, refusalOf } from '../support/refusals.ts';
@@ -144,9 +153,12 @@ describe('an upload', () => {
   });
 
   /** What is wrong with one item is the run's result, and everything else is in the cloud. */
-  async function wentRound(expected: { kind: string; id: string; code: string }): Promise<RunResult> {
+  async function wentRound(
+    expected: { kind: string; id: string; code: string },
+    strategy: UploadStrategy = 'zip',
+  ): Promise<RunResult> {
     const result: RunResult = await (
-      await rig.startUpload(input({ target: { kind: 'as-new', name: source } }))
+      await rig.startUpload(input({ strategy, target: { kind: 'as-new', name: source } }))
     ).result();
     expect(result.status).toBe('done-with-leftovers');
     expect(result.problems).toEqual([expect.objectContaining(expected)]);
@@ -167,6 +179,44 @@ describe('an upload', () => {
     expect(result.files).toMatchObject({ total: 4, transferred: 3, failed: 1 });
   });
 
+  describe.each(['zip', 'serial'] as const)('one by one or not: %s', (strategy) => {
+    /** A file in name: it can be opened, and every read of it fails with EIO, even for root. */
+    it.runIf(process.platform === 'linux')(
+      'of a dataset with a binary on a bad disk: names it and takes the others',
+      async () => {
+        const { uid } = aFile(source);
+        removeBinary(source, uid);
+        symlinkSync('/proc/self/mem', uidPath(source, uid));
+        const result = await wentRound({ kind: 'file', id: uid, code: 'NDI_E_FILE_UNREADABLE' }, strategy);
+        expect(result.files).toMatchObject({ total: 4, transferred: 3, failed: 1 });
+      },
+    );
+
+    it.runIf(process.getuid?.() !== 0)(
+      'of a dataset with a binary that may not be read: names it and takes the others',
+      async () => {
+        const { uid } = aFile(source);
+        chmodSync(uidPath(source, uid), 0);
+        const result = await wentRound({ kind: 'file', id: uid, code: 'NDI_E_FILE_UNREADABLE' }, strategy);
+        expect(result.files).toMatchObject({ total: 4, transferred: 3, failed: 1 });
+      },
+    );
+
+    it('of a dataset with a binary that is written all the time: names it and takes the others', async () => {
+      const { uid } = aFile(source);
+      const path = uidPath(source, uid);
+      writeFileSync(path, randomBytes(9 * 1024 * 1024));
+      // As a recording program does that keeps its file at one size.
+      const writing = setInterval(() => utimesSync(path, new Date(), new Date()), 1);
+      try {
+        const result = await wentRound({ kind: 'file', id: uid, code: 'NDI_E_FILE_CHANGED' }, strategy);
+        expect(result.files).toMatchObject({ total: 4, transferred: 3, failed: 1 });
+      } finally {
+        clearInterval(writing);
+      }
+    });
+  });
+
   it('of a dataset with a file over 5 GB: names it and the limit, and takes the others', async () => {
     const { uid, name } = aFile(source);
     const path = uidPath(source, uid);
@@ -182,6 +232,16 @@ describe('an upload', () => {
     const id = plainDocument(source);
     tamper(source, `UPDATE docs SET json_code = '{"base": {"id": oops' WHERE doc_id = '${id}'`);
     await wentRound({ kind: 'document', id, code: 'NDI_E_BAD_JSON' });
+  });
+
+  it('of a dataset with a document too large for a request of its own: names it and takes the others', async () => {
+    const id = plainDocument(source);
+    tamper(
+      source,
+      `UPDATE docs SET json_code = substr(json_code, 1, length(json_code) - 1) || ', "padding": "' ||
+         hex(zeroblob(2500000)) || '"}' WHERE doc_id = '${id}'`,
+    );
+    await wentRound({ kind: 'document', id, code: 'NDI_E_REQUEST_TOO_LARGE' }, 'serial');
   });
 
   it('of a dataset with a document whose id is a path: names it and takes the others', async () => {

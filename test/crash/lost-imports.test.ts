@@ -20,7 +20,7 @@ it('an import that works again is used again', async () => {
   await makeDataset(source, { documents: 300, files: 4, fileBytes: 1_000, seed: 12 });
   const { faults } = rig.sandbox;
   const id = faults.set({ route: 'IMPORT documents', kind: 'import-lost' });
-  const tuning = { ...TEST_TUNING, documentsPerUnit: 30, importQuietMs: 700 };
+  const tuning = { ...TEST_TUNING, documentsPerUnit: 10, importQuietMs: 700 };
   const target = { kind: 'linked-or-new', name: 'Lost for a while' } as const;
   const handle = await rig.startUpload(rig.uploadInput(source, { tuning, target }));
   const added = (): number => faults.requests().routes[ADD]?.count ?? 0;
@@ -29,5 +29,6 @@ it('an import that works again is used again', async () => {
   const result: RunResult = await handle.result();
   await expectUploadedOnce(rig, result, target.name);
   expect(added()).toBeGreaterThan(0);
-  expect(added()).toBeLessThanOrEqual(120);
+  // As many as are sent before anybody looks.
+  expect(added()).toBeLessThanOrEqual(150);
 });

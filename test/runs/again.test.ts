@@ -1,8 +1,11 @@
 /** Imports that are under way when everybody thinks they are not: of a run that was cancelled, and of one that gave them up. */
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import type { FaultSpec } from '../../sandbox/server.ts';
+import type { RunProgress, RunResult } from '../../workflows/contracts.ts';
 import { documentsInCloud } from '../support/cloud-state.ts';
+import { stepCalls } from '../support/history.ts';
 import { createRig, type Rig, TEST_TUNING } from '../support/rig.ts';
 
 let rig: Rig;
@@ -10,6 +13,9 @@ beforeAll(async () => {
   rig = await createRig();
 });
 afterAll(() => rig?.close());
+beforeEach(() => {
+  rig.sandbox.faults.clear();
+});
 
 it('what a cancelled run sent is waited for, not sent again', async () => {
   const source = join(rig.dir, 'source');
@@ -34,7 +40,6 @@ it('what a cancelled run sent is waited for, not sent again', async () => {
 it('what was given up as lost and came late is not there twice', async () => {
   const source = join(rig.dir, 'late');
   await makeDataset(source, { documents: 60, files: 2, fileBytes: 100, seed: 2 });
-  rig.sandbox.faults.clear();
   rig.sandbox.faults.set({ route: 'IMPORT documents', kind: 'import-delay', params: { ms: 1_500 } });
   const tuning = { ...TEST_TUNING, importQuietMs: 1_000 };
   const result = await rig.upload(source, { tuning });
@@ -44,4 +49,112 @@ it('what was given up as lost and came late is not there twice', async () => {
   const state = await documentsInCloud(rig, result.datasetId);
   expect(state.doubled).toEqual([]);
   expect(state.count).toBe(result.documents.total);
+});
+
+it('what is sent again is counted once', async () => {
+  const source = join(rig.dir, 'counted');
+  await makeDataset(source, { documents: 60, files: 4, fileBytes: 100, seed: 3 });
+  for (const route of ['IMPORT documents', 'IMPORT files']) {
+    rig.sandbox.faults.set({ route, kind: 'import-lost', count: 1 });
+  }
+  const tuning = { ...TEST_TUNING, importQuietMs: 700 };
+  const handle = await rig.startUpload(rig.uploadInput(source, { tuning }));
+  const seen: RunProgress[] = [];
+  await rig.until(handle, (progress) => {
+    seen.push(progress);
+    return progress.phase === 'done';
+  });
+  expect(rig.sandbox.faults.list().map(({ fired }) => fired)).toEqual([1, 1]);
+  for (const { documents, files, bytes } of seen) {
+    expect(documents.transferred).toBeLessThanOrEqual(documents.total);
+    expect(files.transferred).toBeLessThanOrEqual(files.total);
+    expect(bytes.transferred).toBeLessThanOrEqual(bytes.total);
+  }
+  const { documents, files, bytes, units } = seen.at(-1)!;
+  expect([documents.transferred, files.transferred]).toEqual([documents.total, files.total]);
+  expect(bytes.transferred).toBe(bytes.total);
+  expect(units.done).toBe(units.total);
+  expect(units.done).toBeGreaterThan(2);
+});
+
+it('the list is asked for once, however many waves there are', async () => {
+  const source = join(rig.dir, 'waves');
+  await makeDataset(source, { documents: 300, files: 2, fileBytes: 100, seed: 4 });
+  const tuning = { ...TEST_TUNING, documentsPerUnit: 60 };
+  const handle = await rig.startUpload(rig.uploadInput(source, { tuning }));
+  await expectOnce(await handle.result(), 0);
+  const calls = await stepCalls(handle);
+  const times = (step: string) => calls.filter((call) => call.step === step).length;
+  // Files and nothing; documents wave by wave and nothing.
+  expect(times('nextUploadUnits')).toBeGreaterThan(5);
+  // All are out; nothing is.
+  expect(times('settleDocuments')).toBe(2);
+});
+
+/** The store has everything and keeps its answer to itself. */
+const ZIP_PUT: FaultSpec = {
+  route: 'PUT object',
+  kind: '504-after-work',
+  count: 1,
+  params: { delayMs: 600_000, key: '^bulk-documents/' },
+};
+/** The cloud has the document, and adds it after everybody has looked. */
+const ADD: FaultSpec = {
+  route: 'POST /datasets/:d/documents',
+  kind: 'latency',
+  skip: 5,
+  count: 1,
+  params: { ms: 2_500 },
+};
+
+async function untilFired(id: string): Promise<void> {
+  const fired = (): number => rig.sandbox.faults.list().find((fault) => fault.id === id)?.fired ?? 0;
+  await expect.poll(fired, { timeout: 20_000, interval: 10 }).toBe(1);
+  // What the cloud does for a request takes milliseconds; only the answer is held.
+  await new Promise((resolve) => setTimeout(resolve, 200));
+}
+
+async function expectOnce(result: RunResult, afterMs: number): Promise<void> {
+  expect(result.status).toBe('done');
+  expect(result.problems).toEqual([]);
+  // Long enough for whatever was sent twice to show.
+  await new Promise((resolve) => setTimeout(resolve, afterMs));
+  const state = await documentsInCloud(rig, result.datasetId);
+  expect(state.doubled).toEqual([]);
+  expect(state.count).toBe(result.documents.total);
+}
+
+describe.each([
+  ['a zip', 'zip', ZIP_PUT],
+  ['a document of its own', 'serial', ADD],
+] as const)('%s whose answer is awaited', (_what, strategy, fault) => {
+  /** Later than the quiet time: whoever waits that long only has given it up. */
+  const importMs = 2_500;
+  const tuning = { ...TEST_TUNING, importQuietMs: 1_500 };
+  let source: string;
+  let made = 0;
+
+  beforeEach(async () => {
+    made += 1;
+    source = join(rig.dir, `${strategy}-${made}`);
+    await makeDataset(source, { documents: 40, files: 2, fileBytes: 100, seed: 30 + made });
+    rig.sandbox.faults.set({ route: 'IMPORT documents', kind: 'import-delay', params: { ms: importMs } });
+  });
+
+  it('is not there twice after a cancel and another upload', async () => {
+    const held = rig.sandbox.faults.set(fault);
+    const first = await rig.startUpload(rig.uploadInput(source, { strategy, tuning }));
+    await untilFired(held);
+    await first.cancel();
+    await first.result().catch(() => {});
+    await expectOnce(await rig.upload(source, { strategy, tuning }), importMs + 500);
+  });
+
+  it('is not there twice when the worker stops and another one goes on', async () => {
+    const held = rig.sandbox.faults.set(fault);
+    const handle = await rig.startUpload(rig.uploadInput(source, { strategy, tuning }));
+    await untilFired(held);
+    await rig.restartWorker();
+    await expectOnce(await handle.result(), importMs + 500);
+  });
 });

@@ -120,22 +120,21 @@ describe('a run', () => {
       taskQueue: rig.queue,
       workflowId: `${first.workflowId}-other`,
     });
-    for (;;) {
-      const { pendingActivities } = (await second.describe()).raw;
-      const failure = pendingActivities?.[0]?.lastFailure;
-      if (failure?.message?.includes(first.workflowId)) {
-        expect(failure.applicationFailureInfo?.type).toBe('NDI_E_DATASET_IN_USE');
-        break;
-      }
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+    const { waitingFor } = await rig.until(second, (progress) => progress.waitingFor !== null);
+    expect(waitingFor).toMatchObject({ kind: 'dataset', code: 'NDI_E_DATASET_IN_USE' });
+    expect(waitingFor?.sentence).toContain(first.workflowId);
+    expect((await second.describe()).searchAttributes.NdiWaitingFor).toEqual(['dataset']);
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    // It has looked again meanwhile, and still waits since then.
+    expect((await rig.until(second, () => true)).waitingFor).toEqual(waitingFor);
     rig.sandbox.faults.clear();
     await first.result();
     const result: RunResult = await second.result();
     expect(result.documents.transferred).toBe(0);
     expect(existsSync(target)).toBe(true);
     await record(rig, first, 'download');
-    await record(rig, second, 'download-of-what-is-there');
+    expect((await rig.until(second, () => true)).waitingFor).toBeNull();
+    await record(rig, second, 'download-waited-for-another-run');
   });
 });
 

@@ -54,6 +54,8 @@ export interface Rig {
   login(password: string): Promise<void>;
   /** Waits until the progress is as asked. */
   until(handle: WorkflowHandle, what: (progress: RunProgress) => boolean): Promise<RunProgress>;
+  /** The worker in this process stops as `ndi-courier down` stops one, and another one starts. */
+  restartWorker(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -89,7 +91,7 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
   const queue = `courier-${site}`;
   const address = inject('temporalAddress');
   const namespace = inject('temporalNamespace');
-  const stopWorker = options.worker === false ? async () => {} : await startWorker();
+  let stopWorker = options.worker === false ? async () => {} : await startWorker();
   const connection = await Connection.connect({ address });
   const client = new Client({ connection, namespace });
 
@@ -174,6 +176,10 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
         if (what(progress)) return progress;
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
+    },
+    restartWorker: async () => {
+      await stopWorker();
+      stopWorker = await startWorker();
     },
     close: async () => {
       await stopWorker();

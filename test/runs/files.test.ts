@@ -1,0 +1,62 @@
+/** Files on their way: a step that failed is over before it is tried again; a job that nobody has heard of yet is no failure. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import { createCloudDataset } from '../support/cloud-state.ts';
+import { createRig, type Rig } from '../support/rig.ts';
+
+let rig: Rig;
+let source: string;
+let made = 0;
+beforeAll(async () => {
+  rig = await createRig();
+});
+afterAll(() => rig?.close());
+beforeEach(async () => {
+  rig.sandbox.faults.clear();
+  made += 1;
+  source = join(rig.dir, `source-${made}`);
+  await makeDataset(source, { documents: 40, files: 4, fileBytes: 2_000, seed: made });
+});
+
+it('what is in flight when a step fails is not sent a second time beside itself', async () => {
+  const { faults } = rig.sandbox;
+  faults.resetRequests();
+  const uids = readdirSync(join(source, '.ndi', 'files')).filter((name) =>
+    /^[0-9a-f]+_[0-9a-f]+$/.test(name),
+  );
+  // As often as its address is tried: the next try of the step begins long before the others have arrived.
+  faults.set({ route: 'PUT object', kind: '5xx', count: 3, params: { key: `/${uids[0]}$` } });
+  faults.set({
+    route: 'PUT object',
+    kind: 'latency',
+    params: { ms: 3_000, key: `/(${uids.slice(1).join('|')})$` },
+  });
+  const result = await rig.upload(source, { strategy: 'serial' });
+  expect(result).toMatchObject({ status: 'done', files: { total: 4, transferred: 4 } });
+  expect(faults.list().map(({ fired }) => fired)).toEqual([3, 3]);
+});
+
+it('a job that a replica does not know yet is waited for', async () => {
+  rig.sandbox.faults.set({ route: 'IMPORT files', kind: 'import-delay', count: 1, params: { ms: 1_000 } });
+  const database = new DatabaseSync(join(rig.dir, 'cloud', 'cloud.sqlite'), { timeout: 5_000 });
+  const rename = (from: string, to: string): number | bigint =>
+    database.prepare('UPDATE jobs SET id = replace(id, ?, ?) WHERE instr(id, ?) > 0').run(from, to, from)
+      .changes;
+  // Not a dataset of this run: of one that it has just made, it takes every 404 for "not yet".
+  const cloudDatasetId = await createCloudDataset(rig, 'Older');
+  const target = { kind: 'to', cloudDatasetId } as const;
+  const running = await rig.startUpload(rig.uploadInput(source, { target }));
+  const known = (): number => rig.sandbox.faults.requests().routes['GET /bulk-uploads/:jobId']?.count ?? 0;
+  rig.sandbox.faults.resetRequests();
+  await expect.poll(known, { timeout: 10_000, interval: 5 }).toBeGreaterThan(0);
+  const { id } = database.prepare('SELECT id FROM jobs LIMIT 1').get() as { id: string };
+  rename(id, `hidden-${id}`);
+  const before = known();
+  await expect.poll(known, { timeout: 10_000, interval: 5 }).toBeGreaterThan(before);
+  rename(`hidden-${id}`, id);
+  database.close();
+  expect(await running.result()).toMatchObject({ status: 'done', files: { total: 4, transferred: 4 } });
+});
