@@ -35,6 +35,8 @@ const record = (change: Partial<RunRecord> = {}): RunRecord => ({
 });
 
 const answer = (change: Partial<RunProgress> = {}): RunProgress => ({
+  bytesPerSecond: null,
+  etaMs: null,
   operation: 'upload',
   phase: 'files',
   waitingFor: null,

@@ -41,8 +41,6 @@ export interface Progress extends RunProgress {
   readonly status: ExecutionStatus;
   /** Done units plus what heartbeats say of those in flight; never more than the total. */
   readonly bytes: { readonly total: number; readonly transferred: number };
-  readonly bytesPerSecond: number | null;
-  readonly etaMs: number | null;
   readonly inFlight: readonly UnitInFlight[];
   /** The most telling failure of a step that is being tried again. */
   readonly lastFailure: FailureInfo | null;
@@ -91,6 +89,8 @@ function recorded(record: RunRecord, last: RunProgress | undefined): RunProgress
     documents: NONE,
     files: NONE,
     bytes: { total: 0, transferred: 0 },
+    bytesPerSecond: null,
+    etaMs: null,
     units: { total: 0, done: 0, inFlight: record.pending.length },
     retries: 0,
     window: 0,
@@ -178,8 +178,7 @@ export function mergeProgress(
     runId: record.runId,
     status: record.status,
     bytes: { total, transferred: Math.max(transferred, Math.min(transferred + flying, total)) },
-    bytesPerSecond: null,
-    etaMs: null,
+    etaMs: record.status === 'running' ? base.etaMs : null,
     retries: base.retries + flights.reduce((sum, flight) => sum + Math.max(0, flight.attempt - 1), 0),
     inFlight: flights,
     lastFailure: worstFailure(flights),
@@ -201,7 +200,7 @@ const RATE_WINDOW_MS = 15_000;
 const RATE_MINIMUM_MS = 1_000;
 
 /**
- * Adds rate and time left. Feed it every view in order; it keeps the samples of the last 15 seconds.
+ * Rate and time left of the last 15 seconds, in place of the whole run's. Feed it every view in order.
  * Bytes that go back (a unit started over) give a rate of zero, not a negative one.
  */
 export function createRate(): (progress: Progress, nowMs: number) => Progress {

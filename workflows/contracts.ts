@@ -182,6 +182,10 @@ export interface RunProgress {
   readonly documents: Counts;
   readonly files: Counts;
   readonly bytes: { readonly total: number; readonly transferred: number };
+  /** Of the time in which units were in flight; null while there is nothing to say. */
+  readonly bytesPerSecond: number | null;
+  /** At that pace. Null also while the run waits. */
+  readonly etaMs: number | null;
   readonly units: { readonly total: number; readonly done: number; readonly inFlight: number };
   readonly retries: number;
   readonly window: number;

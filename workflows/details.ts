@@ -14,12 +14,17 @@ export function describeProgress(progress: RunProgress): string {
     row('documents', progress.documents),
     row('files', progress.files),
     '',
-    `${megabytes(progress.bytes.transferred)} of ${megabytes(progress.bytes.total)} MB`,
+    `${megabytes(progress.bytes.transferred)} of ${megabytes(progress.bytes.total)} MB${pace(progress)}`,
   ];
   const waiting = progress.waitingFor;
   if (waiting !== null)
     lines.unshift(`**Waiting** (${waiting.code}): ${waiting.sentence} ${waiting.nextStep}`, '');
   return lines.join('\n');
+}
+
+function pace({ bytesPerSecond, etaMs }: RunProgress): string {
+  const rate = bytesPerSecond === null ? '' : ` · ${megabytes(bytesPerSecond)} MB/s`;
+  return etaMs === null ? rate : `${rate} · about ${Math.ceil(etaMs / 60_000)} min left`;
 }
 
 const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);

@@ -35,6 +35,7 @@ import {
   type Waiting,
 } from './contracts.ts';
 import { describeProgress } from './details.ts';
+import { createPacemaker } from './pace.ts';
 import type { RunRef, UnitOutcome } from './steps.ts';
 
 /** Times that a step is done again at once because the world moved under it. */
@@ -89,7 +90,9 @@ export function startRun(operation: Operation, input: RunInput): Run {
     : firstProgress(operation, input, info.startTime);
   const state = { wakeUps: 0, parked: 0, unitsDone: 0 };
 
-  const show = (): void => setCurrentDetails(describeProgress(progress));
+  const pace = createPacemaker();
+  const view = (): RunProgress => ({ ...progress, ...pace.of(progress, Date.now()) });
+  const show = (): void => setCurrentDetails(describeProgress(view()));
   const publish = (): void => {
     upsertSearchAttributes({
       NdiPhase: [progress.phase],
@@ -100,15 +103,17 @@ export function startRun(operation: Operation, input: RunInput): Run {
   };
   const wait = (waiting: Waiting): void => {
     progress.waitingFor = waiting;
+    pace.end(Date.now(), progress.bytes.transferred);
     publish();
   };
   const waitNoMore = (): void => {
     if (progress.waitingFor === null || state.parked > 0) return;
     progress.waitingFor = progress.paused ? waiting('paused', PAUSED) : null;
+    if (progress.units.inFlight > 0) pace.begin(Date.now(), progress.bytes.transferred);
     publish();
   };
 
-  setHandler(progressQuery, () => progress);
+  setHandler(progressQuery, view);
   setHandler(pauseSignal, () => {
     progress.paused = true;
     wait(waiting('paused', PAUSED));
@@ -215,6 +220,7 @@ export function startRun(operation: Operation, input: RunInput): Run {
         }
       };
       const room = (): boolean => failures.length > 0 || (inFlight < progress.window && !progress.paused);
+      pace.begin(Date.now(), progress.bytes.transferred);
       // The first failure stops new units; those in flight end by themselves, so nothing is left half known.
       try {
         while (queue.length > 0 && failures.length === 0) {
@@ -225,6 +231,7 @@ export function startRun(operation: Operation, input: RunInput): Run {
         failures.push(error);
       }
       await CancellationScope.nonCancellable(() => condition(() => inFlight === 0));
+      pace.end(Date.now(), progress.bytes.transferred);
       if (failures.length > 0) throw failures[0];
     },
     shouldContinueAsNew: () =>
@@ -245,6 +252,8 @@ function firstProgress(operation: Operation, input: RunInput, startTime: Date): 
     documents: NO_COUNTS,
     files: NO_COUNTS,
     bytes: { total: 0, transferred: 0 },
+    bytesPerSecond: null,
+    etaMs: null,
     units: { total: 0, done: 0, inFlight: 0 },
     retries: 0,
     window: input.tuning.window,

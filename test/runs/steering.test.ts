@@ -49,13 +49,15 @@ describe('a run', () => {
   });
 
   it('changes its window while it goes on, and refuses nonsense', async () => {
-    rig.sandbox.faults.set({ route: 'PUT object', kind: 'latency', params: { ms: 200 } });
+    rig.sandbox.faults.set({ route: 'PUT object', kind: 'latency', params: { ms: 300 } });
     const tuning = { ...TEST_TUNING, window: 1, zipFiles: 5 };
     const handle = await rig.startUpload(rig.uploadInput(source, { tuning }));
     await rig.until(handle, (progress) => progress.units.inFlight === 1);
     expect(await handle.executeUpdate(setWindowUpdate, { args: [3] })).toBe(1);
     const wide = await rig.until(handle, (progress) => progress.units.inFlight === 3);
     expect(wide.window).toBe(3);
+    const paced = await rig.until(handle, (progress) => progress.bytesPerSecond !== null);
+    expect(paced.bytesPerSecond).toBeGreaterThan(0);
     await expect(handle.executeUpdate(setWindowUpdate, { args: [0] })).rejects.toThrow();
     rig.sandbox.faults.clear();
     await handle.result();
