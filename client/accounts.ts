@@ -14,7 +14,7 @@ import {
 } from '../ndi/auth/index.ts';
 import { openKeyring } from '../ndi/auth/keyring.ts';
 import { NDI_KEYRING_SERVICE, ndiPassword } from '../ndi/auth/ndi-profiles.ts';
-import type { CloudClient, CloudUser, Organization } from '../ndi/cloud/types.ts';
+import type { CloudUser, FullCloudClient, Organization } from '../ndi/cloud/index.ts';
 import type { CloudRef } from '../workflows/contracts.ts';
 import type { Env } from './options.ts';
 
@@ -27,7 +27,7 @@ export interface AccountChoice {
 }
 
 export interface OpenAccount {
-  readonly client: CloudClient;
+  readonly client: FullCloudClient;
   /** How workers are told which cloud and whose account: names only. */
   readonly ref: CloudRef;
 }

@@ -7,8 +7,10 @@
  *
  * Opening it costs nothing: the server is found, or started, when the first call needs it.
  */
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { CloudClient } from '../ndi/cloud/types.ts';
+import { CourierError } from '../errors/index.ts';
+import type { FullCloudClient } from '../ndi/cloud/index.ts';
 import {
   COURIER_QUEUE,
   DEFAULT_TUNING,
@@ -73,7 +75,7 @@ export interface Courier {
   readonly accounts: Accounts;
   readonly service: Service;
   /** The raw NDI Cloud API as this account. Close it. */
-  cloud(choice?: AccountChoice): Promise<CloudClient>;
+  cloud(choice?: AccountChoice): Promise<FullCloudClient>;
   /** Where a person can look at a run, null when the server has no page that we know of. */
   linkTo(workflowId: string): Promise<string | null>;
   /** Lets go of connections. Runs go on. */
@@ -136,7 +138,7 @@ async function upload(context: Context, asked: UploadOptions): Promise<RunHandle
   const settings = resolveOptions(uploadOptions, given, await sources(context, 'upload'));
   const target = uploadTarget(settings);
   const datasetDir = resolve(dir);
-  const metadataPath = settings.metadata === undefined ? null : resolve(settings.metadata);
+  const metadataPath = settings.metadata === undefined ? null : existing(resolve(settings.metadata));
   const identity = identityOf(datasetDir);
   const account = await context.accounts.open(settings);
   try {
@@ -175,6 +177,12 @@ async function upload(context: Context, asked: UploadOptions): Promise<RunHandle
   } finally {
     await account.client.close();
   }
+}
+
+/** Said at once, also where the dataset exists already and the file would not be read. */
+function existing(metadataPath: string): string {
+  if (statSync(metadataPath, { throwIfNoEntry: false })?.isFile() === true) return metadataPath;
+  throw new CourierError('NDI_E_USAGE', { detail: `--metadata: there is no file ${metadataPath}.` });
 }
 
 async function download(context: Context, asked: DownloadOptions): Promise<RunHandle> {

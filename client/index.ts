@@ -3,7 +3,28 @@
  * NDI Cloud. Everything that this module exports keeps its meaning within a major version; nothing else does.
  */
 export { CourierError, ERRORS, type ErrorClass, type ErrorCode, isCourierError } from '../errors/index.ts';
-export type { CloudClient } from '../ndi/cloud/types.ts';
+export type {
+  BulkUploadJob,
+  CloudClient,
+  CloudUser,
+  ComputeSession,
+  DatasetRecord,
+  DocumentSummary,
+  FileRow,
+  FileTier,
+  FullCloudClient,
+  MatlabLicense,
+  MatlabLicenseStatus,
+  Organization,
+  Page,
+  PageQuery,
+  SignedUrlJob,
+  SignedUrlQuery,
+  SignedUrlSet,
+  StartedTierJob,
+  TierJob,
+  WriteLock,
+} from '../ndi/cloud/index.ts';
 export {
   type Counts,
   DEFAULT_TUNING,

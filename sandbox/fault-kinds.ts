@@ -23,6 +23,7 @@ export const KINDS = {
   'replica-lag': 'handler',
   'unstable-order': 'handler',
   'duplicate-insert': 'handler',
+  'decrypt-failed': 'handler',
   'import-delay': 'worker',
   'import-lost': 'worker',
   'uploaded-before-readable': 'worker',

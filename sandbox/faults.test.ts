@@ -208,6 +208,43 @@ describe('in the routes', () => {
     expect((await fetch(await putUrl('dead'), { method: 'PUT', body: 'x' })).status).toBe(200);
   });
 
+  test('replica lag shows bulk upload jobs as they were: first unknown, then queued', async () => {
+    const own = await makeDataset(lab);
+    const bulk = `/datasets/${lab.user.organizationId}/${own}/files/bulk`;
+    const { url, jobId } = (await lab.call('GET', bulk)).body;
+    const one = `/bulk-uploads/${jobId}`;
+    const list = `/datasets/${own}/bulk-uploads?state=all`;
+    const created = Date.parse((await lab.call('GET', one)).body.createdAt);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    // Just after the job was made, well before its zip came.
+    const sinceCreation = (): number => Date.now() - created - 30;
+    await fetch(url, { method: 'PUT', body: await zipOf({ u1: 'x' }) });
+    await until(
+      async () => (await lab.call('GET', one)).body,
+      ({ state }) => state === 'complete',
+    );
+    const lagging = async (ms: number, path: string) => {
+      const ids = ['GET /bulk-uploads/:jobId', 'GET /datasets/:d/bulk-uploads'].map((route) =>
+        set({ route, kind: 'replica-lag', params: { ms } }),
+      );
+      const reply = await lab.call('GET', path);
+      for (const id of ids) held.sandbox.faults.clear(id);
+      return reply;
+    };
+    expect((await lagging(60_000, one)).status).toBe(404);
+    const before = {
+      state: 'queued',
+      startedAt: null,
+      completedAt: null,
+      totalFiles: null,
+      filesExtracted: 0,
+    };
+    expect((await lagging(sinceCreation(), one)).body).toMatchObject(before);
+    expect((await lagging(sinceCreation(), list)).body.jobs).toMatchObject([before]);
+    expect((await lagging(sinceCreation(), list.replace('all', 'complete'))).body.jobs).toEqual([]);
+    expect((await lagging(0, one)).body).toMatchObject({ state: 'complete', filesExtracted: 1 });
+  });
+
   test('replica lag hides the new and shows the deleted', async () => {
     const own = await makeDataset(lab);
     const path = `/datasets/${own}/documents`;

@@ -5,8 +5,8 @@
  * A kind belongs to one of three places, and `KINDS` says which:
  *   wire     handled here: the connection, the status or the body is spoiled (`fault-wire.ts` does it to the response)
  *   handler  handled by the route: it asks `hits(incoming)` (replica lag, page order, duplicates, dead URLs)
- *   worker   handled by the asynchronous work: it asks `worker(name)` for the pseudo-routes `IMPORT documents`,
- *            `IMPORT files` and `MAKE download`; a switch on `PUT object` reaches the work that this PUT starts, too
+ *   worker   handled by the asynchronous work: it asks `worker(name)` for the pseudo-routes of `WORKER_ROUTES`; a switch on
+ *            `PUT object` reaches the work that this PUT starts, too
  */
 import type { IncomingMessage, RequestListener } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -48,7 +48,14 @@ export interface Faults extends FaultControl {
 /** The route's name and the path to show (no query). */
 export type RouteNamer = (request: IncomingMessage) => { route: string; path: string };
 
-const WORKER_ROUTES = ['IMPORT documents', 'IMPORT files', 'MAKE download'];
+const WORKER_ROUTES = [
+  'IMPORT documents',
+  'IMPORT files',
+  'MAKE download',
+  'RUN compute',
+  'SIGN urls',
+  'MOVE tiers',
+];
 const OBJECT_ROUTES = ['PUT object', 'GET object', 'HEAD object'];
 const NO_HITS: readonly FaultHit[] = [];
 

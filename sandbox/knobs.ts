@@ -17,6 +17,8 @@ export interface Knobs {
   bulkDownloadDelayMs: number;
   /** From publish, unpublish or undelete to its effect. */
   lifecycleDelayMs: number;
+  /** From one state of a compute session, a signed-URL job or a file-tier job to the next. */
+  jobDelayMs: number;
   fileListing: FileListing;
   /** `opaque`: ETags that are no MD5, as KMS-encrypted buckets give them (§10 row 19). */
   etag: 'md5' | 'opaque';
@@ -31,6 +33,7 @@ export const DEFAULT_KNOBS: Knobs = {
   fileDelayMs: 50,
   bulkDownloadDelayMs: 300,
   lifecycleDelayMs: 300,
+  jobDelayMs: 300,
   fileListing: 'both',
   etag: 'md5',
   clockOffsetMs: 0,

@@ -17,6 +17,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { createCloudApp } from './cloud/app.ts';
+import { coldTierOf } from './cloud/file-tiers.ts';
 import type { Cloud } from './cloud/http.ts';
 import { objectArrived } from './cloud/imports.ts';
 import { createTokens } from './cloud/tokens.ts';
@@ -147,7 +148,9 @@ function createServers(cloud: Cloud, status: () => Record<string, unknown>) {
     isControl(request.url) ? control(request, response) : api(request, response),
   );
   const onPut: ObjectServerDeps['onPut'] = (info, hits) => objectArrived(cloud, info, hits);
-  const objects = cloud.faults.wrap('objects', objectNamer, createObjectListener({ ...cloud, onPut }));
+  const coldTier = (key: string): string | undefined => coldTierOf(cloud.store, key);
+  const listener = createObjectListener({ ...cloud, onPut, coldTierOf: coldTier });
+  const objects = cloud.faults.wrap('objects', objectNamer, listener);
   // Chunks of up to 1 MiB: the default of 16 KiB would spend its time in calls.
   const objectServer = createServer({ highWaterMark: 1024 * 1024, requestTimeout: 0 }, objects);
   objectServer.on('checkContinue', objects);

@@ -15,10 +15,11 @@ export function createSweeper(cloud: Cloud): { sweep(): void; stop(): void } {
       before,
     )) {
       store.run('UPDATE documents SET deleted_ms=?, purge_ms=0 WHERE dataset_id=?', before, id);
-      for (const table of ['files', 'jobs', 'bookmarks'])
+      for (const table of ['files', 'jobs', 'bookmarks', 'write_locks', 'url_jobs', 'tier_jobs'])
         store.run(`DELETE FROM ${table} WHERE dataset_id=?`, id);
-      for (const prefix of ['', 'bulk-documents/', 'bulk-files/', 'bulk-downloads/'])
+      for (const prefix of ['', 'bulk-documents/', 'bulk-files/', 'bulk-downloads/', 'url-sets/'])
         cloud.bucket.removePrefix(`${prefix}${id}/`);
+      store.run('DELETE FROM object_tiers WHERE key>=? AND key<?', `${id}/`, `${id}0`);
       store.run('DELETE FROM datasets WHERE id=?', id);
     }
     // Objects of single deleted documents stay, as they do in the cloud (§2.5 E7).

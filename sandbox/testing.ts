@@ -38,7 +38,7 @@ export async function testSandbox(options: Partial<SandboxOptions> = {}): Promis
   const stateDir = await mkdtemp(join(tmpdir(), 'ndi-sandbox-'));
   const start = async (more: Partial<SandboxOptions> = {}): Promise<Sandbox> => {
     const sandbox = await startSandbox({ stateDir, ...FAST, ...options, ...more });
-    Object.assign(sandbox.knobs, { lifecycleDelayMs: 20, fileDelayMs: 0 });
+    Object.assign(sandbox.knobs, { lifecycleDelayMs: 20, jobDelayMs: 20, fileDelayMs: 0 });
     return sandbox;
   };
   const held: TestSandbox = {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
+import { gunzipSync } from 'node:zlib';
 import { request } from 'undici';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type CourierError, isCourierError } from '../errors/index.ts';
@@ -74,7 +75,7 @@ beforeAll(async () => {
     importDelayMs: 10,
     bulkDownloadDelayMs: 10,
   });
-  sandbox.knobs.lifecycleDelayMs = 10;
+  Object.assign(sandbox.knobs, { lifecycleDelayMs: 10, jobDelayMs: 10 });
   lab = connect('lab');
   client = lab.client;
 });
@@ -321,24 +322,128 @@ describe('the account', () => {
     await account.logout();
   });
 
-  it('has a MATLAB licence, bookmarks and public search', async () => {
-    const { account, discovery } = connect('second').client;
-    expect(await account.matlabLicense()).toHaveProperty('mode');
-    await account.registerMatlabLicense();
-    await account
-      .setMatlabLicense({ dedicatedLicenseFile: 'INCREMENT x', release: 'R2024b' })
-      .catch((error) => {
-        expect(isCourierError(error, 'NDI_E_BAD_REQUEST')).toBe(true);
-      });
-    await account.removeMatlabLicense();
+  it('has a MATLAB licence', async () => {
+    const { account } = connect('second').client;
+    expect(await account.matlabLicense()).toMatchObject({ mode: undefined, releases: [] });
+    const registered = await account.registerMatlabLicense();
+    expect(registered).toMatchObject({ mode: 'dedicated', macAddress: expect.stringMatching(/^02:/) });
+    const file = { dedicatedLicenseFile: 'INCREMENT MATLAB', release: 'R2024b' };
+    expect((await account.setMatlabLicense(file)).releases).toEqual(['R2024b']);
+    const refused = await caught(account.setMatlabLicense({ ...file, dedicatedLicenseFile: 'secret words' }));
+    expect([refused.code, refused.message.includes('secret')]).toEqual(['NDI_E_BAD_REQUEST', false]);
+    await account.setMatlabLicense({ ...file, release: 'R2023a' });
+    expect((await account.removeMatlabLicense('R2024b')).releases).toEqual(['R2023a']);
+    expect((await account.removeMatlabLicense()).mode).toBeUndefined();
+  });
+});
+
+describe('looking around', () => {
+  const first = { page: 1, pageSize: 10 };
+
+  it('bookmarks, and searches what is public', async () => {
+    const { discovery, me } = connect('second').client;
     await discovery.setBookmark(LARGE, true);
-    const me = await connect('second').client.me();
-    expect(JSON.stringify(await discovery.bookmarks(me.id))).toContain(LARGE);
+    const { id } = await me();
+    const marked = await discovery.bookmarks(id, first);
+    expect(marked.rows.map((row) => row.id)).toEqual([LARGE]);
     await discovery.setBookmark(LARGE, false);
-    expect(await discovery.searchDatasets({})).toBeTypeOf('object');
-    expect(await discovery.searchDocuments({})).toBeTypeOf('object');
+    expect((await discovery.bookmarks(id, first)).rows).toEqual([]);
+    const nobody = connect().client.discovery;
+    const found = await nobody.searchDatasets({ query: 'C. elegans' }, first);
+    expect(found.rows.map((row) => row.id)).toContain(LARGE);
+    const documents = await nobody.searchDocuments({ query: 'subject 0' }, first);
+    expect(documents).toMatchObject({ page: 1, pageSize: 10, totalNumber: documents.rows.length });
+    expect(documents.rows.map((row) => row.datasetId)).toContain(LARGE);
+    expect((await caught(nobody.searchDatasets([], first))).code).toBe('NDI_E_USAGE');
+  });
+
+  it('branches a dataset', async () => {
     const dataset = await newDataset();
-    await client.discovery.branch(dataset, { branchName: 'b' });
+    const made = await client.discovery.branch(dataset, { branchName: 'b' });
+    expect(made?.raw).toMatchObject({ branchOf: dataset, branchName: 'b' });
+    expect((await client.datasets.branches(dataset)).map((row) => row.id)).toEqual([made?.id]);
+  });
+});
+
+describe('what newer clouds have', () => {
+  const withFile = async () => {
+    const dataset = await newDataset();
+    const url = await client.files.uploadUrl(user('lab').organizationId, dataset, 'uid-1');
+    await request(url, { method: 'PUT', body: 'bytes' });
+    await eventually(() => client.files.downloadUrl(dataset, 'uid-1').catch(() => undefined));
+    const files = ',"files":{"file_info":{"name":"a_1","locations":{"uid":"uid-1"}}}';
+    return { dataset, document: (await client.documents.add(dataset, body(1, files))).id };
+  };
+
+  it('signs all files of a document, by pages or by a job', async () => {
+    const { dataset, document } = await withFile();
+    for (const name of [document, ndiId(1)]) {
+      const set = await client.signedUrls.page(dataset, name, { limit: 5, fileSeries: 'a_#' });
+      expect(set).toMatchObject({ documentId: document, totalCount: 1, nextCursor: undefined });
+      expect(await (await request(set.urls['uid-1']!)).body.text()).toBe('bytes');
+    }
+    const { jobId, pollAfterMs } = await client.signedUrls.start(dataset, document);
+    expect(pollAfterMs).toBe(1000);
+    const job = await eventually(async () => {
+      const now = await client.signedUrls.job(jobId);
+      return now.state === 'ready' ? now : undefined;
+    });
+    expect(job).toMatchObject({ signedCount: 1, totalCount: 1, error: undefined });
+    const packed = Buffer.from(await (await request(job.resultUrl!)).body.arrayBuffer());
+    expect(JSON.parse(gunzipSync(packed).toString())).toMatchObject({ jobId, fileCount: 1 });
+    expect((await caught(client.signedUrls.job('none'))).code).toBe('NDI_E_NOT_FOUND');
+    expect((await caught(client.signedUrls.page(dataset, document, { limit: 0 }))).code).toBe('NDI_E_USAGE');
+  });
+
+  it('moves files to another tier', async () => {
+    const { dataset, document } = await withFile();
+    const started = await client.fileTiers.start(dataset, 'GLACIER', [document]);
+    expect(started).toMatchObject({ fileCount: 1, resolvedDocumentCount: 1, collateralDocumentIds: [] });
+    const job = await eventually(async () => {
+      const now = await client.fileTiers.job(started.jobId);
+      return now.state === 'completed' ? now : undefined;
+    });
+    expect(job).toMatchObject({ jobId: started.jobId, filesDone: 1, filesFailed: 0, errors: [] });
+    const cold = await request(await client.files.downloadUrl(dataset, 'uid-1'));
+    expect([cold.statusCode, await cold.body.text()]).toEqual([403, expect.stringContaining('GLACIER')]);
+  });
+
+  it('locks a dataset against other writers', async () => {
+    const dataset = await newDataset();
+    const other = connect('both').client;
+    expect(await client.writeLock.get(dataset)).toBeUndefined();
+    const lock = await client.writeLock.acquire(dataset, { reason: 'tests', ttlSeconds: 600 });
+    expect(lock).toMatchObject({ heldBy: user('lab').email, reason: 'tests' });
+    expect(await other.writeLock.get(dataset)).toEqual(lock);
+    for (const refused of [
+      await caught(other.writeLock.acquire(dataset, { reason: 'mine' })),
+      await caught(other.documents.add(dataset, body(1))),
+    ]) {
+      expect(refused.code).toBe('NDI_E_LOCKED');
+      expect(refused.retryAfterMs).toBeGreaterThan(590_000);
+    }
+    const longer = await client.writeLock.refresh(dataset, 1200);
+    expect(Date.parse(longer.heldUntil!)).toBeGreaterThan(Date.parse(lock.heldUntil!));
+    await client.writeLock.release(dataset);
+    await other.documents.add(dataset, body(1));
+  });
+
+  it('computes', async () => {
+    const { compute } = client;
+    const { sessionId } = await compute.start('hello-world-v1', { name: 'x' });
+    await eventually(async () => ((await compute.get(sessionId)).status === 'COMPLETED' ? true : undefined));
+    const zombie = await compute.start('zombie-test-v1');
+    expect(zombie).toMatchObject({ pipelineId: 'zombie-test-v1', status: 'RUNNING' });
+    await compute.runStage(zombie.sessionId, 'wait');
+    await compute.abort(zombie.sessionId);
+    const listed = await compute.list();
+    expect(listed.find((one) => one.sessionId === zombie.sessionId)?.status).toBe('ABORTED');
+    const another = await compute.start('zombie-test-v1');
+    await compute.advance(another.sessionId);
+    expect((await compute.get(another.sessionId)).status).toBe('COMPLETED');
+    const refused = await caught(compute.start('hello-matlab-v1'));
+    expect(refused.code).toBe('NDI_E_BAD_REQUEST');
+    expect(refused.message).toContain('MATLAB_LICENSE_REQUIRED');
   });
 });
 

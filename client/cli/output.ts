@@ -51,7 +51,8 @@ export function errorText(error: CourierError): string {
   return `${detail}\n${error.nextStep}\n(${error.code})`;
 }
 
-export const errorJson = (error: CourierError): { error: object } => ({
+export const errorJson = (error: CourierError): { status: 'failed' | 'cancelled'; error: object } => ({
+  status: isCourierError(error, 'NDI_E_CANCELLED') ? 'cancelled' : 'failed',
   error: {
     code: error.code,
     message: error.message,

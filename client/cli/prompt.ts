@@ -46,15 +46,22 @@ async function askLine(
 }
 
 /** A password that a script pipes in: everything up to the first line break. */
-export async function readSecretFromStdin({ stdin }: Invocation): Promise<string> {
+export async function readSecretFromStdin(invocation: Invocation): Promise<string> {
+  const [secret = ''] = await readSecretsFromStdin(invocation, 1);
+  return secret;
+}
+
+/** Passwords that a script pipes in, one per line. */
+export async function readSecretsFromStdin({ stdin }: Invocation, count: number): Promise<string[]> {
   let text = '';
   for await (const chunk of stdin) {
     text += String(chunk);
     if (text.length > 65_536) break;
   }
-  const secret = text.split(/\r?\n/, 1)[0] ?? '';
-  if (secret === '') {
-    throw new CourierError('NDI_E_USAGE', { detail: 'No password arrived on standard input.' });
+  const secrets = text.split(/\r?\n/, count).filter((line) => line !== '');
+  if (secrets.length < count) {
+    const missing = count === 1 ? 'No password' : `Fewer than ${count} passwords`;
+    throw new CourierError('NDI_E_USAGE', { detail: `${missing} arrived on standard input.` });
   }
-  return secret;
+  return secrets;
 }

@@ -18,13 +18,13 @@ import type {
 } from './types.ts';
 
 /** `undefined` for what is absent, null or unusable: these fields are hints, never proof. */
-const optionalText = z.string().optional().catch(undefined);
-const optionalFlag = z
+export const optionalText = z.string().optional().catch(undefined);
+export const optionalFlag = z
   .union([z.boolean(), z.literal('true').transform(() => true), z.literal('false').transform(() => false)])
   .optional()
   .catch(undefined);
 /** Finite only: NaN and its sentinels say nothing. */
-const optionalNumber = z
+export const optionalNumber = z
   .union([
     z.number(),
     z
@@ -38,7 +38,7 @@ const text = z.union([z.string(), z.number().transform(String)]).catch('');
 const anything = z.unknown().optional();
 
 /** MATLAB's JSON loses array-ness (§4.1): one object stands for an array of one; absent and null for none. */
-const listOf = <Item extends z.ZodType>(item: Item) =>
+export const listOf = <Item extends z.ZodType>(item: Item) =>
   z.preprocess(
     (value) =>
       Array.isArray(value) ? value : value === null || value === undefined || value === '' ? [] : [value],
@@ -213,11 +213,11 @@ export const pageOf = <Row extends z.ZodType>(
       };
     });
 
-/** D14: `{branches}`, `{datasets}` or a bare list. */
+/** D14: `{branches}`, `{datasets}` or a bare list; rows are those of the dataset lists. */
 export const branchesAnswer = z.union([
-  z.array(z.unknown()),
-  z.looseObject({ branches: z.array(z.unknown()) }).transform((answer) => answer.branches),
-  z.looseObject({ datasets: z.array(z.unknown()) }).transform((answer) => answer.datasets),
+  z.array(datasetAnswer),
+  z.looseObject({ branches: requiredListOf(datasetAnswer) }).transform((answer) => answer.branches),
+  z.looseObject({ datasets: requiredListOf(datasetAnswer) }).transform((answer) => answer.datasets),
 ]);
 
 const wholeNumber = z.preprocess(
@@ -229,7 +229,7 @@ export const classCountsAnswer = z
   .looseObject({ classCounts: z.record(z.string(), wholeNumber) })
   .transform((answer) => answer.classCounts);
 
-const url = z.url({ protocol: /^https?$/ });
+export const url = z.url({ protocol: /^https?$/ });
 export const urlAnswer = z.looseObject({ url }).transform((answer) => answer.url);
 /** `jobId` is missing, or empty, on old servers (§2.7 F2). */
 export const bulkUrlAnswer = z

@@ -6,23 +6,35 @@
  * answers.ts      checks and normalises shapes; json-text.ts takes document bodies out of answers as text
  * ids.ts          refuses malformed ids before they are sent
  * users, organizations, datasets, documents, query, files, bulk-uploads: one file per resource
- * auth, account   routes of logging in and of the account; nothing that a transfer needs
+ * auth, account, license, discovery, compute, signed-urls, file-tiers, write-lock: what no transfer needs, for people and scripts
  * ../auth/        where the token comes from: environment, profiles, logging in
  */
 import type { TokenSource } from '../auth/token-source.ts';
-import { type AccountRoutes, createAccount, createDiscovery, type DiscoveryRoutes } from './account.ts';
+import { type AccountRoutes, createAccount } from './account.ts';
 import { createBulkUploads } from './bulk-uploads.ts';
+import { type ComputeRoutes, createCompute } from './compute.ts';
 import { createDatasets } from './datasets.ts';
+import { createDiscovery, type DiscoveryRoutes } from './discovery.ts';
 import { createDocuments } from './documents.ts';
+import { createFileTiers, type FileTierRoutes } from './file-tiers.ts';
 import { createFiles } from './files.ts';
 import { createOrganizationId } from './organizations.ts';
 import { createQuery } from './query.ts';
 import { createRequester, type Timeouts } from './request.ts';
+import { createSignedUrls, type SignedUrlRoutes } from './signed-urls.ts';
 import type { CloudClient } from './types.ts';
 import { createUsers } from './users.ts';
+import { createWriteLock, type WriteLockRoutes } from './write-lock.ts';
 
+export type { AccountRoutes } from './account.ts';
+export type { ComputeRoutes, ComputeSession } from './compute.ts';
+export type { DiscoveryRoutes } from './discovery.ts';
+export type { FileTier, FileTierRoutes, StartedTierJob, TierJob } from './file-tiers.ts';
+export type { MatlabLicense, MatlabLicenseStatus } from './license.ts';
 export type { Timeouts } from './request.ts';
+export type { SignedUrlJob, SignedUrlQuery, SignedUrlRoutes, SignedUrlSet } from './signed-urls.ts';
 export type * from './types.ts';
+export type { WriteLock, WriteLockRoutes } from './write-lock.ts';
 
 export interface CloudClientOptions {
   /** With `/v1`, e.g. from `baseUrlOf` of ../auth/environment.ts. */
@@ -39,6 +51,10 @@ export interface CloudClientOptions {
 export interface FullCloudClient extends CloudClient {
   readonly account: AccountRoutes;
   readonly discovery: DiscoveryRoutes;
+  readonly compute: ComputeRoutes;
+  readonly signedUrls: SignedUrlRoutes;
+  readonly fileTiers: FileTierRoutes;
+  readonly writeLock: WriteLockRoutes;
 }
 
 /** A client for one cloud and one account. Opens connections when it needs them; `close` ends them. */
@@ -66,6 +82,10 @@ export function createCloudClient(options: CloudClientOptions): FullCloudClient 
     bulkUploads: createBulkUploads(requester),
     account: createAccount(requester),
     discovery: createDiscovery(requester),
+    compute: createCompute(requester),
+    signedUrls: createSignedUrls(requester),
+    fileTiers: createFileTiers(requester),
+    writeLock: createWriteLock(requester),
     close: () => requester.close(),
   };
 }

@@ -83,7 +83,6 @@ describe('outcomeOf', () => {
       { message: { error: 'went wrong' } },
       { error: 'went wrong' },
       { error: { message: 'went wrong' } },
-      { errors: ['went wrong'], code: 'X' },
       { errors: { message: 'went wrong' } },
       { code: 'went wrong' },
     ];
@@ -93,6 +92,15 @@ describe('outcomeOf', () => {
         'dataset x (HTTP 400: went wrong) [request r-1]',
       );
     }
+  });
+
+  it('keeps the code that the cloud gives besides its message', () => {
+    const body = { code: 'MATLAB_LICENSE_REQUIRED', message: 'A license is required' };
+    expect(outcomeOf(asked('account'), answered(400, body))?.message).toContain(
+      '(HTTP 400: A license is required [MATLAB_LICENSE_REQUIRED])',
+    );
+    const errors = { errors: ['went wrong'], code: 'X' };
+    expect(outcomeOf(asked('read'), answered(400, errors))?.message).toContain('(HTTP 400: went wrong [X])');
   });
 
   it('repeats no secret of the request', () => {

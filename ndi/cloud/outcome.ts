@@ -40,7 +40,8 @@ export function outcomeOf(asked: Asked, answered: Answered): CourierError | unde
   const said = saidIn(answered.text, asked.secrets);
   const code = codeOf(asked, answered.status, said);
   const retryAfterMs = retryAfterOf(answered, said);
-  const words = said.message === '' ? '' : `: ${said.message}`;
+  const theirs = said.code === '' || said.message.includes(said.code) ? '' : ` [${said.code}]`;
+  const words = said.message === '' ? '' : `: ${said.message}${theirs}`;
   const hint = HINTS[code]?.(answered.status) ?? '';
   return new CourierError(code, {
     detail: `${sanitize(asked.what, asked.secrets)} (HTTP ${answered.status}${words})${hint}`,

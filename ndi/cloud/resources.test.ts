@@ -92,9 +92,33 @@ describe('shapes', () => {
     }
   });
 
+  it('of what nobody has seen yet: bare lists, nothing, one instead of many', async () => {
+    for (const body of [{ datasets: [{ id: A }], totalNumber: 1 }, [{ _id: A }]]) {
+      const { rows } = await (await saying(body)).discovery.bookmarks('u', page);
+      expect(rows.map((row) => row.id)).toEqual([A]);
+    }
+    for (const body of ['', 'started', {}])
+      expect(await (await saying(body)).discovery.branch(DATASET)).toBeUndefined();
+    for (const body of [[{ id: 's' }], { sessions: [{ sessionId: 's' }] }, { sessions: { _id: 's' } }])
+      expect((await (await saying(body)).compute.list()).map((one) => one.sessionId)).toEqual(['s']);
+    expect((await caught((await saying({})).compute.get('s'))).code).toBe('NDI_E_BAD_ANSWER');
+    const license = { mode: '', files: ['R2024b', { release: 'R2023a' }, { name: 'x' }] };
+    expect(await (await saying(license)).account.matlabLicense()).toMatchObject({
+      mode: undefined,
+      releases: ['R2024b', 'R2023a'],
+    });
+    const tiers = { state: 'thawing', errors: { uid: 'u' } };
+    expect((await (await saying(tiers)).fileTiers.job('j')).errors).toEqual(['{"uid":"u"}']);
+    expect(await (await saying({ heldBy: 'me' })).writeLock.get(DATASET)).toMatchObject({ heldBy: 'me' });
+    expect(await (await saying({})).writeLock.get(DATASET)).toBeUndefined();
+    const oldSet = { files: { u: 'ftp://x/' } };
+    expect((await caught((await saying(oldSet)).signedUrls.page(DATASET, A))).code).toBe('NDI_E_BAD_ANSWER');
+  });
+
   it('of branches and bulk jobs', async () => {
-    for (const body of [{ branches: [1] }, { datasets: [1] }, [1]]) {
-      expect(await (await saying(body)).datasets.branches(DATASET)).toEqual([1]);
+    for (const body of [{ branches: [{ _id: A }] }, { datasets: { id: A } }, [{ id: A }]]) {
+      const branches = await (await saying(body)).datasets.branches(DATASET);
+      expect(branches.map((row) => row.id)).toEqual([A]);
     }
     expect(await (await saying('')).datasets.branches(DATASET)).toEqual([]);
     const old = await (await saying({ url: 'http://x/y?z=1', jobId: '' })).files.bulkUploadUrl(A, DATASET);
@@ -266,7 +290,7 @@ describe('before anything is sent', () => {
       const work = ask();
       expect((await caught(work)).code).toBe('NDI_E_NOT_FOUND');
     }
-    expect((await caught(client.discovery.bookmarks('a/b'))).code).toBe('NDI_E_BAD_ID');
+    expect((await caught(client.discovery.bookmarks('a/b', page))).code).toBe('NDI_E_BAD_ID');
     expect((await caught(files.downloadUrl(DATASET, 'a\\b'))).code).toBe('NDI_E_BAD_ID');
     expect((await caught(bulkUploads.get('a/b'))).code).toBe('NDI_E_BAD_ID');
     for (const work of [

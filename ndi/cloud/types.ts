@@ -87,7 +87,7 @@ export interface CloudClient {
     submit(datasetId: string, signal?: AbortSignal): Promise<void>;
     publish(datasetId: string, signal?: AbortSignal): Promise<void>;
     unpublish(datasetId: string, signal?: AbortSignal): Promise<void>;
-    branches(datasetId: string, signal?: AbortSignal): Promise<readonly unknown[]>;
+    branches(datasetId: string, signal?: AbortSignal): Promise<readonly DatasetRecord[]>;
   };
   documents: {
     list(datasetId: string, query: PageQuery, signal?: AbortSignal): Promise<Page<DocumentSummary>>;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { isCourierError } from '../../errors/index.ts';
-import { parseDocument, stringifyDocument, stringifyStrict } from './codec.ts';
+import { parseDocument, stringifyDocument } from './codec.ts';
 import { isRawNumber } from './json-raw.ts';
 import { parseTolerant } from './tolerant.ts';
 import type { JsonObject } from './types.ts';
@@ -137,13 +137,6 @@ test('tokens inside strings stay text', () => {
   const document = parseDocument(text);
   expect(document.a).toBe('NaN');
   expect(stringifyDocument(document)).toBe(text);
-});
-
-test('strict text is JSON for everyone, and means the same to us', () => {
-  const document: JsonObject = { a: Number.NaN, b: [Number.POSITIVE_INFINITY, -0], c: 'x' };
-  const strict = stringifyStrict(document);
-  expect(JSON.parse(strict)).toEqual({ a: '__NDI__NaN__', b: ['__NDI__Infinity__', -0], c: 'x' });
-  expect(stringifyDocument(parseDocument(strict))).toBe('{"a":NaN,"b":[Infinity,-0],"c":"x"}');
 });
 
 test('a byte order mark, __proto__ keys and duplicate keys do no harm', () => {

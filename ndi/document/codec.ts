@@ -75,9 +75,6 @@ export function stringifyDocument(document: NdiDocument): string {
   }
 }
 
-/** For archives that other readers open: strict JSON, the special numbers as the cloud's sentinel strings. */
-export const stringifyStrict = (document: NdiDocument): string => JSON.stringify(document, markSpecialNumber);
-
 const isSpecial = (value: number): boolean => !Number.isFinite(value) || Object.is(value, -0);
 
 function hasSpecialNumber(value: JsonValue): boolean {

@@ -139,12 +139,3 @@ export function* splitJsonArray(input: string | Uint8Array): Generator<string, v
   }
   splitter.end();
 }
-
-/** As `splitJsonArray`, from a stream. */
-export async function* splitJsonArrayStream(
-  chunks: AsyncIterable<Uint8Array>,
-): AsyncGenerator<string, void, undefined> {
-  const splitter = createArraySplitter();
-  for await (const chunk of chunks) yield* splitter.push(chunk);
-  splitter.end();
-}

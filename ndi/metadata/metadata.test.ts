@@ -141,6 +141,7 @@ test('a file is read or refused with its name', () =>
     expect(metadataFromFile(path)).toEqual(metadata);
     writeFileSync(path, '{"name":');
     expect(() => metadataFromFile(path)).toThrow(/m\.json: /);
+    expect(() => metadataFromFile(join(dir, 'none.json'))).toThrow(/none\.json: there is no such file/);
     expect(() => metadataFromFile(join(dir, 'none.json'))).toThrow(
       expect.objectContaining({ code: 'NDI_E_BAD_METADATA' }),
     );

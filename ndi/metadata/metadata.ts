@@ -44,7 +44,9 @@ export function metadataFromFile(path: string): DatasetMetadata {
     if (statSync(path).size > MAX_FILE_BYTES) throw new Error('the file is larger than 5 MB');
     value = JSON.parse(readFileSync(path, 'utf8'));
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const { code } = cause as { code?: unknown };
+    const words = cause instanceof Error ? cause.message : String(cause);
+    const why = code === 'ENOENT' ? 'there is no such file' : words;
     throw new CourierError('NDI_E_BAD_METADATA', { detail: `${path}: ${why}.`, cause });
   }
   return validateMetadata(value);

@@ -4,15 +4,20 @@ import { gzip, gzipSync } from 'node:zlib';
 import { type Context, Hono } from 'hono';
 import { registerAuth } from './auth.ts';
 import { registerBulkUploads } from './bulk-uploads.ts';
+import { registerCompute } from './compute.ts';
 import { registerDatasets } from './datasets.ts';
 import { registerDesignNotes, registerEarlyDesignNotes } from './design-notes.ts';
 import { registerDocuments } from './documents.ts';
+import { registerFileTiers } from './file-tiers.ts';
 import { registerFiles } from './files.ts';
-import { type Answer, type Cloud, type CloudEnv, createApi } from './http.ts';
+import { type Answer, type Cloud, type CloudEnv, createApi, MAX_BODY_BYTES } from './http.ts';
 import { registerImports } from './imports.ts';
+import { registerLicense } from './license.ts';
 import { registerOrganizations } from './organizations.ts';
 import { registerQuery } from './query.ts';
+import { registerSignedUrls } from './signed-urls.ts';
 import { registerUsers } from './users.ts';
+import { registerWriteLock } from './write-lock.ts';
 
 /** The real threshold is unknown (§10 row 39). */
 const GZIP_FROM_BYTES = 8 * 1024;
@@ -24,12 +29,17 @@ export function createCloudApp(cloud: Cloud): Hono<CloudEnv> {
   registerEarlyDesignNotes(api);
   registerAuth(api);
   registerUsers(api);
+  registerLicense(api);
   registerOrganizations(api);
   registerFiles(api);
   registerDatasets(api);
   registerDocuments(api);
   registerQuery(api);
   registerBulkUploads(api);
+  registerCompute(api);
+  registerSignedUrls(api);
+  registerFileTiers(api);
+  registerWriteLock(api);
   registerDesignNotes(api);
   registerImports(cloud);
   app.notFound((c) =>
@@ -41,11 +51,21 @@ export function createCloudApp(cloud: Cloud): Hono<CloudEnv> {
   return app;
 }
 
+/**
+ * Lambda hands over no more than 6 MB (§4.4), before any gzip; API Gateway makes a 502 of it. Characters have up to three bytes, so
+ * short texts need no counting.
+ */
+const isTooLong = (text: string): boolean =>
+  text.length * 3 > MAX_BODY_BYTES && Buffer.byteLength(text) > MAX_BODY_BYTES;
+
 async function respond(c: Context<CloudEnv>, answer: Answer): Promise<Response> {
-  const text = answer.text ?? JSON.stringify(answer.body);
   const headers: Record<string, string> = { 'x-amzn-RequestId': crypto.randomUUID() };
   if (answer.status === 204) return new Response(null, { status: 204, headers });
+  const text = answer.text ?? JSON.stringify(answer.body);
   headers['Content-Type'] = answer.type ?? 'application/json; charset=utf-8';
+  if (isTooLong(text)) {
+    return new Response('{"message": "Internal server error"}', { status: 502, headers });
+  }
   if (text.length < GZIP_FROM_BYTES || !/\bgzip\b/.test(c.req.header('accept-encoding') ?? '')) {
     return new Response(text, { status: answer.status, headers });
   }

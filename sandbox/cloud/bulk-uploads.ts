@@ -1,5 +1,4 @@
 /** Bulk file upload jobs: J1 and J2 (NDI Cloud contract §2.8). */
-import type { SQLInputValue } from 'node:sqlite';
 import { datasetById, datasetFor, mayRead } from './dataset-record.ts';
 import { type Api, type Ask, badRequest, iso, isoOrNull, notFound, ok, refuse } from './http.ts';
 
@@ -24,9 +23,29 @@ const STATES: Readonly<Record<string, readonly string[]>> = {
   failed: ['failed'],
 };
 
+/** "Recent history". */
+const MAX_LISTED = 1000;
+
 export function registerBulkUploads(api: Api): void {
   api.route('GET', '/bulk-uploads/:jobId', 'required', getJob);
   api.route('GET', '/datasets/:d/bulk-uploads', 'required', listJobs);
+}
+
+/** The job as a lagging replica has it: what came after that moment has not happened. Undefined: not even the job. */
+function jobAsOf(row: JobRow, asOfMs: number): JobRow | undefined {
+  if (row.created_ms > asOfMs) return undefined;
+  if (row.completed_ms !== null && row.completed_ms <= asOfMs) return row;
+  if (row.started_ms === null || row.started_ms > asOfMs) {
+    const unseen = {
+      started_ms: null,
+      completed_ms: null,
+      total_files: null,
+      files_extracted: 0,
+      error: null,
+    };
+    return { ...row, ...unseen, state: 'queued' };
+  }
+  return row.completed_ms === null ? row : { ...row, completed_ms: null, error: null, state: 'extracting' };
 }
 
 /** Every key in every row: MATLAB reads `jobs(k).jobId` and cannot where rows differ. */
@@ -43,7 +62,8 @@ const jobRecord = (row: JobRow) => ({
 });
 
 function getJob(ask: Ask) {
-  const row = ask.cloud.store.get<JobRow>('SELECT * FROM jobs WHERE id=?', ask.param('jobId'));
+  const found = ask.cloud.store.get<JobRow>('SELECT * FROM jobs WHERE id=?', ask.param('jobId'));
+  const row = found === undefined ? undefined : jobAsOf(found, ask.asOf());
   const dataset = row === undefined ? undefined : datasetById(ask.cloud.store, row.dataset_id);
   if (row === undefined || dataset === undefined) throw notFound('Bulk upload job not found');
   if (!mayRead(ask.cloud, ask.user, dataset))
@@ -55,10 +75,11 @@ function listJobs(ask: Ask) {
   const dataset = datasetFor(ask, 'read');
   const states = STATES[ask.query('state') ?? 'active'];
   if (states === undefined) throw badRequest(`state must be one of ${Object.keys(STATES).join(', ')}`);
-  const values: SQLInputValue[] = [dataset.id, ask.asOf(), ...states];
-  const rows = ask.cloud.store.all<JobRow>(
-    `SELECT * FROM jobs WHERE dataset_id=? AND created_ms<=? AND state IN (${states.map(() => '?').join(',')}) ORDER BY created_ms DESC, rowid DESC LIMIT 1000`,
-    ...values,
-  );
-  return ok({ datasetId: dataset.id, jobs: rows.map(jobRecord) });
+  const jobs = ask.cloud.store
+    .all<JobRow>('SELECT * FROM jobs WHERE dataset_id=? ORDER BY created_ms DESC, rowid DESC', dataset.id)
+    .map((row) => jobAsOf(row, ask.asOf()))
+    .filter((row) => row !== undefined)
+    .filter((row) => states.includes(row.state))
+    .slice(0, MAX_LISTED);
+  return ok({ datasetId: dataset.id, jobs: jobs.map(jobRecord) });
 }

@@ -328,3 +328,30 @@ test('answers are gzipped where the client takes it, and a body above 6 MiB is r
   const long = await lab.call('POST', `/datasets/${id}/documents`, { v: 'x'.repeat(6 * 1024 * 1024) });
   expect(long.status).toBe(413);
 });
+
+test('an answer above 6 MiB does not come: the gateway says 502, whatever gzip could make of it', async () => {
+  const id = await makeDataset(lab);
+  const ids: string[] = [];
+  for (let n = 0; n < 2; n++) {
+    const { body } = await lab.call('POST', `/datasets/${id}/documents`, {
+      v: 'x'.repeat(3.5 * 1024 * 1024),
+    });
+    ids.push(body.id);
+  }
+  const fetching = (...documentIds: string[]) =>
+    lab.call('POST', `/datasets/${id}/documents/bulk-fetch`, { documentIds }, { 'accept-encoding': 'gzip' });
+  const both = await fetching(...ids);
+  expect([both.status, both.body]).toEqual([502, { message: 'Internal server error' }]);
+  expect((await fetching(ids[0]!)).status).toBe(200);
+});
+
+test('older paths: an account is renamed and deleted by its owner or an administrator', async () => {
+  const sign = { email: 'leaving@sandbox.test', name: 'Lea', password: 'leaving-sandbox' };
+  const { id } = (await held.anonymous.call('POST', '/users', sign)).body;
+  expect((await lab.call('PUT', `/users/${id}`, { name: 'x' })).status).toBe(403);
+  expect((await lab.call('DELETE', `/users/${id}`)).status).toBe(403);
+  expect((await admin.call('PUT', `/users/${id}`, { name: 'Lena' })).body.name).toBe('Lena');
+  expect((await admin.call('DELETE', `/users/${id}`)).body.message).toMatch(/deleted/);
+  expect((await admin.call('GET', `/users/${id}`)).status).toBe(404);
+  expect((await held.anonymous.call('POST', '/auth/login', sign)).status).toBe(404);
+});

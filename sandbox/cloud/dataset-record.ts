@@ -12,6 +12,7 @@ import {
   type UserRow,
 } from './http.ts';
 import { isMember } from './users.ts';
+import { refuseLocked } from './write-lock-record.ts';
 
 export interface DatasetRow {
   seq: number;
@@ -87,12 +88,13 @@ export const isGone = (dataset: DatasetRow, nowMs: number): boolean =>
   dataset.purge_ms !== null && dataset.purge_ms <= nowMs;
 
 /**
- * The dataset that a route is about, by `:d`. `read`: published, or a member's; `write`: a member's; `content`: a member's and not
- * published, for published content does not change. Malformed id 500, unknown 404 (§2.0), foreign 403, anonymous 401.
+ * The dataset that a route is about, by `:d`. `read`: published, or a member's; `member`: a member's; `write`: that, and nobody
+ * else holds its write lock (423, §2.11); `content`: that, and not published, for published content does not change.
+ * Malformed id 500, unknown 404 (§2.0), foreign 403, anonymous 401.
  */
 export function datasetFor(
   ask: Ask,
-  need: 'read' | 'write' | 'content',
+  need: 'read' | 'member' | 'write' | 'content',
   options: { deleted?: boolean } = {},
 ): DatasetRow {
   const { cloud, user } = ask;
@@ -110,6 +112,7 @@ export function datasetFor(
   if (user.is_admin !== 1 && !isMember(cloud, user.id, dataset.organization_id)) {
     throw refuse(403, { message: 'You do not have access to this dataset' });
   }
+  if (need === 'write' || need === 'content') refuseLocked(cloud, user.id, dataset.id);
   if (need === 'content' && dataset.is_published === 1)
     throw badRequest('A published dataset cannot be changed');
   return dataset;

@@ -163,7 +163,7 @@ function registerLifecycleTasks(cloud: Cloud): void {
 
 /** D13, barely used by clients: a new dataset with the same content, whose files stay in the source dataset. */
 async function branch(ask: Ask) {
-  const source = datasetFor(ask, 'write');
+  const source = datasetFor(ask, 'member');
   const name = textOf((await ask.object()).branchName);
   const { cloud } = ask;
   const copy = cloud.store.transaction(() => {
@@ -249,8 +249,15 @@ function listUnpublished(ask: Ask) {
 
 function listDeleted(ask: Ask) {
   const user = userOf(ask);
-  const where = `deleted_ms IS NOT NULL AND purge_ms>? AND ${VISIBLE}`;
-  const { totalNumber, page, datasets } = pageOfDatasets(ask, where, ask.cloud.now(), user.is_admin, user.id);
+  const where = `deleted_ms<=? AND purge_ms>? AND ${VISIBLE}`;
+  const { totalNumber, page, datasets } = pageOfDatasets(
+    ask,
+    where,
+    ask.asOf(),
+    ask.cloud.now(),
+    user.is_admin,
+    user.id,
+  );
   return ok({ totalNumber, page: page.page, pageSize: page.pageSize, datasets });
 }
 

@@ -36,6 +36,7 @@ export function registerDesignNotes(api: Api): void {
   api.route('POST', '/auth/forgot-password', 'none', resend);
   api.route('POST', '/auth/reset-password', 'none', confirmPassword);
   api.route('PUT', '/users/:userId', 'required', renameUser);
+  api.route('DELETE', '/users/:userId', 'required', deleteUser);
   api.route('GET', '/datasets', 'required', (ask) => listDatasets(ask, firstOrganization(ask)));
   api.route('POST', '/datasets', 'required', (ask) => createDataset(ask, firstOrganization(ask)));
   api.route('PUT', '/datasets/:d', 'required', updateDataset);
@@ -71,13 +72,34 @@ function organizationRecord(ask: Ask) {
   return { id: organization.id, name: organization.name, canUploadDataset: organization.can_upload === 1 };
 }
 
+/** Oneself, by id or as `me`; administrators anybody. */
+function accountFor(ask: Ask): UserRow {
+  const asker = userOf(ask);
+  const id = ask.param('userId');
+  if (id === asker.id || id === 'me') return asker;
+  if (asker.is_admin !== 1) throw refuse(403, { message: 'Forbidden' });
+  const found = ask.cloud.store.get<UserRow>('SELECT * FROM users WHERE id=?', id);
+  if (found === undefined) throw notFound('User not found');
+  return found;
+}
+
 async function renameUser(ask: Ask) {
-  const user = userOf(ask);
-  if (ask.param('userId') !== user.id && ask.param('userId') !== 'me')
-    throw refuse(403, { message: 'Forbidden' });
+  const user = accountFor(ask);
   const name = textOf((await ask.object()).name);
   if (name !== '') ask.cloud.store.run('UPDATE users SET name=? WHERE id=?', name, user.id);
   return ok(userRecord(ask.cloud, ask.cloud.store.get<UserRow>('SELECT * FROM users WHERE id=?', user.id)!));
+}
+
+/** The account goes, its tokens with it; organisations and their datasets stay. */
+function deleteUser(ask: Ask) {
+  const { id } = accountFor(ask);
+  const { store } = ask.cloud;
+  store.transaction(() => {
+    for (const table of ['memberships', 'bookmarks', 'write_locks', 'compute_sessions'])
+      store.run(`DELETE FROM ${table} WHERE user_id=?`, id);
+    store.run('DELETE FROM users WHERE id=?', id);
+  });
+  return ok({ message: 'User deleted' });
 }
 
 async function createOrganization(ask: Ask) {

@@ -31,13 +31,27 @@ export const summaryOf = (row: Pick<DocumentRow, 'id' | 'ndi_id' | 'name' | 'cla
 const asList = (value: unknown): unknown[] =>
   Array.isArray(value) ? value : value === undefined || value === null ? [] : [value];
 
-/** Every file location of a body; one-element lists may be bare objects (§4.1). */
-export function locationsOf(body: Record<string, unknown>): Record<string, unknown>[] {
+/** One-element lists may be bare objects (§4.1). */
+function infosOf(body: Record<string, unknown>): Record<string, unknown>[] {
   const files = isObject(body.files) ? body.files : {};
-  return asList(files.file_info)
-    .filter(isObject)
-    .flatMap((info) => asList(info.locations).filter(isObject));
+  return asList(files.file_info).filter(isObject);
 }
+
+const locationsIn = (info: Record<string, unknown>): Record<string, unknown>[] =>
+  asList(info.locations).filter(isObject);
+
+/** Every file location of a body. */
+export const locationsOf = (body: Record<string, unknown>): Record<string, unknown>[] =>
+  infosOf(body).flatMap(locationsIn);
+
+/** The files of a body: name, and the uids of their locations. */
+export const fileInfosOf = (body: Record<string, unknown>): { name: string; uids: string[] }[] =>
+  infosOf(body).map((info) => ({
+    name: textOf(info.name),
+    uids: locationsIn(info)
+      .map((location) => textOf(location.uid))
+      .filter((uid) => uid !== ''),
+  }));
 
 /** The class and its superclasses, as `isa` searches them: stored with commas all round. */
 function lineageOf(body: Record<string, unknown>): string {

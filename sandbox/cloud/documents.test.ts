@@ -25,8 +25,9 @@ const add = async (body: unknown): Promise<string> =>
   (await lab.call('POST', `/datasets/${dataset}/documents`, body)).body.id;
 const count = async (): Promise<number> =>
   (await lab.call('GET', `/datasets/${dataset}/document-count`)).body.count;
+const listed = async (query = '') => (await lab.call('GET', `/datasets/${dataset}/documents${query}`)).body;
 const rows = async (query = '?pageSize=1000'): Promise<{ id: string; ndiId: string }[]> =>
-  (await lab.call('GET', `/datasets/${dataset}/documents${query}`)).body.documents;
+  (await listed(query)).documents;
 const fresh = async (): Promise<void> => {
   dataset = await makeDataset(lab);
 };
@@ -127,8 +128,9 @@ describe('deletion', () => {
     expect(softly.body.message).toMatch(/delet/);
     await lab.call('DELETE', `/datasets/${dataset}/documents/${hard}?when=now`);
     expect(await count()).toBe(0);
-    const deleted = (await lab.call('GET', `/datasets/${dataset}/documents/deleted`)).body.documents;
-    expect(deleted.map((d: { id: string }) => d.id)).toEqual([soft]);
+    const deleted = await listed('/deleted');
+    expect(deleted).toMatchObject({ totalNumber: 1, page: 1 });
+    expect(deleted.documents.map((d: { id: string }) => d.id)).toEqual([soft]);
     const all = await lab.call('GET', `/datasets/${dataset}/document-count?includeDeleted=true`);
     expect(all.body.count).toBe(1);
     expect((await lab.call('GET', `/datasets/${dataset}/documents/${soft}`)).status).toBe(404);
@@ -167,6 +169,8 @@ test('pages: in order of arrival, disjoint, short at the end, at most 1000', asy
   await fresh();
   await upload({ 'a.json': JSON.stringify(Array.from({ length: 1005 }, (_, n) => ndiBody(n))) });
   await until(count, (n) => n === 1005);
+  const figures = { totalNumber: 1005, page: 1, pageSize: 1000 };
+  expect(await listed('?page=1&pageSize=5000')).toMatchObject(figures);
   const first = await rows('?page=1&pageSize=5000');
   const second = await rows('?page=2&pageSize=5000');
   expect([first.length, second.length]).toEqual([1000, 5]);

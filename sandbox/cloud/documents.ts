@@ -12,6 +12,7 @@ import {
   SUMMARY_COLUMNS,
   summaryOf,
 } from './document-record.ts';
+import { filesTierOf } from './file-tiers.ts';
 import {
   type Api,
   type Ask,
@@ -42,7 +43,7 @@ export function registerDocuments(api: Api): void {
   api.route('POST', '/documents/search', 'none', searchPublic);
 }
 
-/** E1: summaries; no total that anybody could rely on. */
+/** E1: summaries. Lists carry a total (§2.0); clients ask `document-count` all the same. */
 function listDocuments(ask: Ask) {
   const dataset = datasetFor(ask, 'read');
   const page = pageOf(ask, 20, MAX_PAGE);
@@ -56,7 +57,13 @@ function listDocuments(ask: Ask) {
     page.pageSize,
     page.offset,
   );
-  return ok({ documents: rows.map(summaryOf), page: page.page, pageSize: page.pageSize });
+  const totalNumber = ask.cloud.store.get<{ n: number }>(
+    'SELECT count(*) n FROM documents WHERE dataset_id=? AND created_ms<=? AND (deleted_ms IS NULL OR deleted_ms>?)',
+    dataset.id,
+    ask.asOf(),
+    ask.asOf(),
+  )?.n;
+  return ok({ totalNumber, page: page.page, pageSize: page.pageSize, documents: rows.map(summaryOf) });
 }
 
 /** E2: any object, no check, no uniqueness. */
@@ -148,16 +155,23 @@ function deleteDocument(ask: Ask) {
 }
 
 function listDeleted(ask: Ask) {
-  const dataset = datasetFor(ask, 'write');
+  const dataset = datasetFor(ask, 'member');
   const page = pageOf(ask, 100, MAX_PAGE);
   const rows = ask.cloud.store.all<DocumentRow>(
-    `SELECT ${SUMMARY_COLUMNS} FROM documents WHERE dataset_id=? AND deleted_ms IS NOT NULL AND purge_ms>? ORDER BY seq LIMIT ? OFFSET ?`,
+    `SELECT ${SUMMARY_COLUMNS} FROM documents WHERE dataset_id=? AND deleted_ms<=? AND purge_ms>? ORDER BY seq LIMIT ? OFFSET ?`,
     dataset.id,
+    ask.asOf(),
     ask.cloud.now(),
     page.pageSize,
     page.offset,
   );
-  return ok({ documents: rows.map(summaryOf), page: page.page, pageSize: page.pageSize });
+  const totalNumber = ask.cloud.store.get<{ n: number }>(
+    'SELECT count(*) n FROM documents WHERE dataset_id=? AND deleted_ms<=? AND purge_ms>?',
+    dataset.id,
+    ask.asOf(),
+    ask.cloud.now(),
+  )?.n;
+  return ok({ totalNumber, page: page.page, pageSize: page.pageSize, documents: rows.map(summaryOf) });
 }
 
 /** The `documentIds` of a bulk call, each 24 hex digits, or 400. */
@@ -203,7 +217,9 @@ async function bulkFetch(ask: Ask) {
       dataset.id,
     );
     if (row === undefined || row.created_ms > ask.asOf()) continue;
-    const head = JSON.stringify({ ...summaryOf(row), datasetId: dataset.id });
+    // A seventh key for those alone whose files were moved (§2.11); [F] has six.
+    const filesTier = filesTierOf(ask.cloud.store, row, row.body);
+    const head = JSON.stringify({ ...summaryOf(row), datasetId: dataset.id, filesTier });
     parts.push(`${head.slice(0, -1)},"data":${hydratedText(ask, row, row.body)}}`);
   }
   if (ask.hit('unstable-order') !== undefined) parts.sort(() => Math.random() - 0.5);
@@ -245,14 +261,17 @@ async function searchPublic(ask: Ask) {
 export function findText(ask: Ask, text: string, datasetId: string | undefined) {
   const page = pageOf(ask, 20, MAX_PAGE);
   const where = datasetId === undefined ? 's.is_published=1 AND s.deleted_ms IS NULL' : 's.id=?';
-  const rows = ask.cloud.store.all<DocumentRow>(
-    `SELECT d.* FROM documents d JOIN datasets s ON s.id=d.dataset_id JOIN bodies b ON b.seq=d.seq
-     WHERE ${where} AND d.deleted_ms IS NULL AND instr(b.body, ?)>0 ORDER BY d.seq LIMIT ? OFFSET ?`,
-    ...(datasetId === undefined ? [] : [datasetId]),
-    text,
+  const found = `FROM documents d JOIN datasets s ON s.id=d.dataset_id JOIN bodies b ON b.seq=d.seq
+     WHERE ${where} AND d.deleted_ms IS NULL AND instr(b.body, ?)>0`;
+  const values = datasetId === undefined ? [text] : [datasetId, text];
+  const { store } = ask.cloud;
+  const rows = store.all<DocumentRow>(
+    `SELECT d.* ${found} ORDER BY d.seq LIMIT ? OFFSET ?`,
+    ...values,
     page.pageSize,
     page.offset,
   );
+  const totalNumber = store.get<{ n: number }>(`SELECT count(*) n ${found}`, ...values)?.n;
   const documents = rows.map((row) => ({ ...summaryOf(row), datasetId: row.dataset_id }));
-  return { documents, page: page.page, pageSize: page.pageSize };
+  return { totalNumber, page: page.page, pageSize: page.pageSize, documents };
 }

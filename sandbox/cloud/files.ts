@@ -145,6 +145,8 @@ export function fileArrived(
   uploadedMs: number,
 ): void {
   const { store } = cloud;
+  // New bytes are in no archive.
+  store.run('DELETE FROM object_tiers WHERE key=?', `${datasetId}/${uid}`);
   const before = store.get<FileRow>('SELECT * FROM files WHERE dataset_id=? AND uid=?', datasetId, uid);
   store.run(
     `INSERT INTO files (dataset_id, uid, source_dataset_id, size, uploaded_ms, created_ms) VALUES (?,?,?,?,?,?)

@@ -99,7 +99,7 @@ export interface Api {
   route(method: string, pattern: string, auth: AuthMode, handler: Handler): void;
 }
 
-/** API Gateway hands at most this much to the backend (§4.4). */
+/** Lambda takes at most this much, and answers at most this much (§4.4). */
 export const MAX_BODY_BYTES = 6 * 1024 * 1024;
 
 export function createApi(
@@ -135,7 +135,7 @@ function createAsk(c: Context<CloudEnv>, cloud: Cloud, user: UserRow | undefined
     const tooLong = refuse(413, { message: 'Request Too Long' });
     if (Number(c.req.header('content-length') ?? 0) > MAX_BODY_BYTES) throw tooLong;
     const text = await c.req.text();
-    if (text.length > MAX_BODY_BYTES) throw tooLong;
+    if (Buffer.byteLength(text) > MAX_BODY_BYTES) throw tooLong;
     if (text.trim() === '') return {};
     try {
       return parseLenient(text);

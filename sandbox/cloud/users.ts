@@ -1,12 +1,10 @@
-/** Users: U1–U7 (NDI Cloud contract §2.2). */
+/** Users: U1–U3 (NDI Cloud contract §2.2); the MATLAB licence is in `license.ts`. */
 import { randomInt } from 'node:crypto';
 import { newCloudId } from '../store.ts';
 import {
   type Api,
   type Ask,
-  badRequest,
   type Cloud,
-  isObject,
   notFound,
   ok,
   refuse,
@@ -62,10 +60,6 @@ export const passwordIsWeak = (password: string): boolean => password.length < 8
 export function registerUsers(api: Api): void {
   api.route('POST', '/users', 'none', signUp);
   api.route('GET', '/users/me', 'required', (ask) => ok(userRecord(ask.cloud, userOf(ask))));
-  api.route('GET', '/users/me/matlab-license', 'required', (ask) => ok(licenseOf(userOf(ask))));
-  api.route('POST', '/users/me/matlab-license', 'required', provisionLicense);
-  api.route('PUT', '/users/me/matlab-license', 'required', putLicense);
-  api.route('DELETE', '/users/me/matlab-license', 'required', deleteLicense);
   api.route('GET', '/users/:userId', 'required', getUser);
 }
 
@@ -102,81 +96,4 @@ function getUser(ask: Ask) {
   if (user === undefined) throw notFound('User not found');
   if (user.id === asker.id || asker.is_admin === 1) return ok(userRecord(ask.cloud, user));
   return ok({ id: user.id, name: user.name });
-}
-
-const NO_LICENSE = {
-  mode: null,
-  eniId: null,
-  macAddress: null,
-  subnetId: null,
-  registeredAt: null,
-  files: [] as { release: string }[],
-  instructions: null as string | null,
-};
-type License = { [K in keyof typeof NO_LICENSE]: (typeof NO_LICENSE)[K] | string };
-
-const licenseOf = (user: UserRow): License => (user.license === null ? NO_LICENSE : JSON.parse(user.license));
-
-function saveLicense(ask: Ask, license: License | null): void {
-  const text = license === null ? null : JSON.stringify(license);
-  ask.cloud.store.run('UPDATE users SET license=? WHERE id=?', text, userOf(ask).id);
-}
-
-function provisionLicense(ask: Ask) {
-  const user = userOf(ask);
-  const known = licenseOf(user);
-  if (known.mode === 'network') throw refuse(409, { message: 'A network license is registered' });
-  if (known.mode === 'dedicated') return ok(known);
-  const macAddress = `02:${user.id.slice(-10).match(/../g)?.join(':') ?? '00'}`;
-  const license: License = {
-    ...NO_LICENSE,
-    mode: 'dedicated',
-    eniId: `eni-${user.id.slice(0, 17)}`,
-    macAddress,
-    subnetId: 'subnet-sandbox',
-    registeredAt: new Date(ask.cloud.now()).toISOString(),
-    instructions: `Create a license file for host ID ${macAddress}.`,
-  };
-  saveLicense(ask, license);
-  return ok(license, 201);
-}
-
-/** The two clients disagree about this body (§2.2 U6): both forms are taken. */
-async function putLicense(ask: Ask) {
-  const body = await ask.object();
-  const network = body.networkLicenseFile ?? (body.mode === 'network' ? body.licenseFile : undefined);
-  const dedicated = body.dedicatedLicenseFile ?? (body.mode === 'dedicated' ? body.licenseFile : undefined);
-  const file = network ?? dedicated;
-  if (typeof file !== 'string' || !/\b(INCREMENT|SERVER)\b/.test(file))
-    throw badRequest('Not a license file');
-  const known = licenseOf(userOf(ask));
-  if (network !== undefined) {
-    const license: License = {
-      ...NO_LICENSE,
-      mode: 'network',
-      registeredAt: new Date(ask.cloud.now()).toISOString(),
-    };
-    saveLicense(ask, license);
-    return ok(license);
-  }
-  const release = textOf(body.release);
-  if (!/^R\d{4}[ab]$/.test(release)) throw badRequest('release is required for a dedicated license');
-  const before = (Array.isArray(known.files) ? known.files : []).filter(
-    (f) => isObject(f) && f.release !== release,
-  );
-  const license: License = { ...known, mode: 'dedicated', files: [...before, { release }] };
-  saveLicense(ask, license);
-  return ok(license);
-}
-
-function deleteLicense(ask: Ask) {
-  const release = ask.query('release');
-  const known = licenseOf(userOf(ask));
-  const files = (Array.isArray(known.files) ? known.files : []).filter((f) => f.release !== release);
-  if (release === undefined || files.length === 0) {
-    saveLicense(ask, null);
-    return { status: 204, body: undefined, text: '' };
-  }
-  saveLicense(ask, { ...known, files });
-  return ok({ ...known, files });
 }

@@ -23,6 +23,8 @@ export interface ObjectServerDeps {
   readonly counters: Counters;
   readonly knobs: Knobs;
   readonly now: () => number;
+  /** The storage class of an object in cold storage, which cannot be read there. */
+  readonly coldTierOf: (key: string) => string | undefined;
   /** Called after an object is stored, before the answer goes out: where imports and file rows start. */
   readonly onPut: (info: ObjectInfo, hits: readonly FaultHit[]) => void;
   readonly log: (line: string) => void;
@@ -224,9 +226,10 @@ async function get(exchange: Exchange): Promise<void> {
   if (info === undefined || info.readableMs > deps.now()) {
     return refuse(exchange, 404, 'NoSuchKey', 'The specified key does not exist.', { Key: key });
   }
-  if (findHit(hits, 'archived') !== undefined) {
+  const cold = findHit(hits, 'archived') === undefined ? deps.coldTierOf(key) : 'GLACIER';
+  if (cold !== undefined) {
     const message = "The operation is not valid for the object's storage class";
-    return refuse(exchange, 403, 'InvalidObjectState', message, { StorageClass: 'GLACIER' });
+    return refuse(exchange, 403, 'InvalidObjectState', message, { StorageClass: cold });
   }
   const etag = etagOf(deps.knobs, info);
   const headers: OutgoingHttpHeaders = {

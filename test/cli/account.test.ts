@@ -30,6 +30,7 @@ describe('login', () => {
   it('asks nobody where there is no terminal', async () => {
     const { code, json } = await cli.run(['login', '--json']);
     expect(code).toBe(2);
+    expect(json()).toMatchObject({ status: 'failed', error: { code: 'NDI_E_USAGE' } });
     expect(json().error.message).toContain('--password-stdin');
   });
 

@@ -136,6 +136,20 @@ describe('an upload is refused when', () => {
     expect(named.code).toBe('NDI_E_NOT_FOUND');
   });
 
+  it('the metadata file is not there, whether it would be read or not', async () => {
+    const metadata = join(dir, 'missing.json');
+    const path = await dataset();
+    for (const more of [{}, { to: 'a'.repeat(24) }]) {
+      const { code, message } = await refused(lab(), (courier) =>
+        courier.upload({ dir: path, metadata, ...more }),
+      );
+      expect([code, message]).toEqual([
+        'NDI_E_USAGE',
+        expect.stringContaining(`there is no file ${metadata}`),
+      ]);
+    }
+  });
+
   it('the metadata is not valid, with all problems at once', async () => {
     const path = await dataset();
     const metadata = join(dir, 'metadata.json');

@@ -119,6 +119,7 @@ describe('download', () => {
     const unknown = await cli.run(['download', 'f'.repeat(24), cli.path('nowhere'), '--json']);
     expect(unknown.code).toBe(1);
     expect(unknown.json()).toEqual({
+      status: 'failed',
       error: {
         code: 'NDI_E_NOT_FOUND',
         message: expect.stringContaining('NDI Cloud does not have this'),

@@ -92,6 +92,16 @@ describe('the published package', () => {
     const script = `import * as courier from 'ndi-courier'; console.log(Object.keys(courier).length > 0);`;
     expect(await run(project, process.execPath, '--input-type=module', '--eval', script)).toBe('true\n');
   });
+
+  it('brings the sandbox along, as docs/sandbox.md starts it', async () => {
+    const script = `
+      import { startSandbox } from 'ndi-courier/sandbox';
+      const sandbox = await startSandbox({ stateDir: ${JSON.stringify(join(dir, 'sandbox'))} });
+      sandbox.faults.set({ route: 'PUT object', kind: 'reset-after', count: 1 });
+      console.log((await fetch(sandbox.apiUrl + '/datasets/published')).status);
+      await sandbox.close();`;
+    expect(await run(project, process.execPath, '--input-type=module', '--eval', script)).toBe('200\n');
+  });
 });
 
 describe('the compose file', () => {

@@ -2,9 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { CourierError } from '../../../errors/index.ts';
-import type { CloudClient, Page, PageQuery } from '../../../ndi/cloud/types.ts';
+import type { FullCloudClient, Page, PageQuery } from '../../../ndi/cloud/index.ts';
 import { accountShape, option } from '../../options.ts';
-import type { Invocation } from '../command.ts';
+import { type Argument, defineCommand, type Invocation } from '../command.ts';
 import { withCourier } from '../courier-of.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import { jsonShape } from '../options.ts';
@@ -34,7 +34,7 @@ export const DOCUMENT = { name: '<document>', help: 'Cloud id of the document.' 
 export function call(
   invocation: Invocation,
   profile: string | undefined,
-  ask: (cloud: CloudClient, signal: AbortSignal) => Promise<unknown>,
+  ask: (cloud: FullCloudClient, signal: AbortSignal) => Promise<unknown>,
 ): Promise<ExitCode> {
   return withCourier(invocation, async (courier) => {
     const cloud = await courier.cloud({ profile });
@@ -47,14 +47,33 @@ export function call(
   });
 }
 
+/** A request about one thing, by its id, that takes nothing more. */
+export const about = (
+  name: string,
+  summary: string,
+  argument: Argument & { readonly name: `<${string}>` },
+  ask: (cloud: FullCloudClient, id: string, signal: AbortSignal) => Promise<unknown>,
+) =>
+  defineCommand({
+    name,
+    summary,
+    args: [argument],
+    options: callOptions,
+    run: (invocation, [id], { profile }) =>
+      call(invocation, profile, (cloud, signal) => ask(cloud, id as string, signal)),
+  });
+
 /** The most rows the cloud is known to give per page (NDI Cloud contract §2.5 E1). */
 const PAGE_SIZE = 1_000;
 
-/** Prints a list, one JSON row per line, or with `json` as one object. */
+const AS_IT_IS = { brief: (row: unknown) => row, whole: (row: unknown) => row };
+
+/** Prints a list, one JSON row per line, or with `json` as one object; `brief` is what a line has of a long row. */
 export function list<Row>(
   invocation: Invocation,
   options: { readonly profile?: string | undefined; readonly limit: number; readonly json: boolean },
-  ask: (cloud: CloudClient, page: PageQuery, signal: AbortSignal) => Promise<Page<Row>>,
+  ask: (cloud: FullCloudClient, page: PageQuery, signal: AbortSignal) => Promise<Page<Row>>,
+  show: { readonly brief: (row: Row) => unknown; readonly whole: (row: Row) => unknown } = AS_IT_IS,
 ): Promise<ExitCode> {
   const { out, signal } = invocation;
   return withCourier(invocation, async (courier) => {
@@ -66,13 +85,13 @@ export function list<Row>(
         const answer = await ask(cloud, { page, pageSize: Math.min(PAGE_SIZE, options.limit) }, signal);
         totalNumber = answer.totalNumber ?? totalNumber;
         rows.push(...answer.rows);
-        if (answer.rows.length === 0 || rows.length >= (totalNumber ?? Number.POSITIVE_INFINITY)) break;
-        if (answer.rows.length < answer.pageSize) break;
+        // Not by the total: it may be that of a lagging replica (§2.0).
+        if (answer.rows.length === 0 || answer.rows.length < answer.pageSize) break;
       }
       const shown = rows.slice(0, options.limit);
-      if (options.json) out.json({ rows: shown, totalNumber: totalNumber ?? null });
+      if (options.json) out.json({ rows: shown.map(show.whole), totalNumber: totalNumber ?? null });
       else {
-        for (const row of shown) out.json(row);
+        for (const row of shown) out.json(show.brief(row));
         const more = (totalNumber ?? rows.length) - shown.length;
         if (more > 0) out.note(`${more} more; see them with --limit.`);
       }

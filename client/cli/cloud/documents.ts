@@ -1,9 +1,11 @@
 /** `ndi-courier cloud documents …` (NDI Cloud contract §2.5, §2.6). Bodies pass as text: numbers stay as they are. */
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import { option } from '../../options.ts';
 import { defineCommand } from '../command.ts';
 import { withCourier } from '../courier-of.ts';
 import { EXIT } from '../exit.ts';
+import { fetchWhenReady, fileToSend, sendFrom } from './bytes.ts';
 import {
   call,
   callOptions,
@@ -167,8 +169,73 @@ const query = defineCommand({
   },
 });
 
+const search = defineCommand({
+  name: 'search',
+  summary: 'Search documents of published datasets by a piece of their text.',
+  args: [{ name: '<text>', help: 'What to look for.' }],
+  options: listOptions,
+  run: (invocation, [text], options) =>
+    list(invocation, options, (cloud, page, signal) =>
+      cloud.discovery.searchDocuments({ query: text }, page, signal),
+    ),
+});
+
+const addZip = defineCommand({
+  name: 'add-zip',
+  summary: 'Add many documents: a ZIP archive with a JSON file that holds a list of them.',
+  description:
+    'The cloud imports it some time later and tells nobody when, or whether: look with count. Doing it twice adds everything twice.',
+  args: [DATASET, { name: '<zip>', help: 'The archive on this computer.' }],
+  options: callOptions,
+  run: (invocation, [dataset, zip], { profile }) =>
+    call(invocation, profile, async (cloud, signal) => {
+      const source = await fileToSend(invocation, zip);
+      await sendFrom(source, await cloud.documents.bulkUploadUrl(dataset, signal), signal);
+      return { sizeBytes: source.sizeBytes };
+    }),
+});
+
+const getZip = defineCommand({
+  name: 'get-zip',
+  summary: 'Fetch the bodies of many documents as a ZIP archive, which the cloud makes.',
+  args: [DATASET, { name: '<documents...>', help: 'Cloud ids, 2,000 at most.' }],
+  options: z
+    .object({
+      output: option(z.string().default('documents.zip'), {
+        flags: '-o, --output <FILE>',
+        help: 'Where to put it.',
+      }),
+      wait: option(z.coerce.number().min(0).default(60), {
+        help: 'Seconds to wait until the archive is there.',
+        value: 'SECONDS',
+      }),
+      ...callShape,
+    })
+    .strict(),
+  run: (invocation, [dataset, ids], { output, wait, profile }) =>
+    call(invocation, profile, async (cloud, signal) => {
+      const target = resolve(invocation.cwd, output);
+      const url = await cloud.documents.bulkDownloadUrl(dataset, ids, signal);
+      return { file: target, sizeBytes: await fetchWhenReady(url, target, wait * 1_000, signal) };
+    }),
+});
+
 export const documents = defineCommand({
   name: 'documents',
-  summary: 'Documents: list, get, add, change, delete, count, search.',
-  subcommands: [listing, deleted, get, add, update, remove, count, classCounts, fetching, query],
+  summary: 'Documents: list, get, add, change, delete, count, search, in ZIP archives.',
+  subcommands: [
+    listing,
+    deleted,
+    get,
+    add,
+    update,
+    remove,
+    count,
+    classCounts,
+    fetching,
+    addZip,
+    getZip,
+    query,
+    search,
+  ],
 });

@@ -1,23 +1,22 @@
 /**
- * `ndi-courier cloud files …` (NDI Cloud contract §2.7). Presigned addresses are used at once and never printed: whoever
- * has one may read or write the bytes.
+ * `ndi-courier cloud files …` (NDI Cloud contract §2.7, §2.8, §2.11). Presigned addresses are used at once; those commands alone
+ * print one that are there for it, with a warning.
  */
-import { createReadStream, createWriteStream, rmSync } from 'node:fs';
-import { rename, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { request } from 'undici';
 import { z } from 'zod';
-import { CourierError } from '../../../errors/index.ts';
-import type { FileRow } from '../../../ndi/cloud/types.ts';
+import { FILE_TIERS } from '../../../ndi/cloud/file-tiers.ts';
+import type { FileRow, FullCloudClient } from '../../../ndi/cloud/index.ts';
 import { option } from '../../options.ts';
 import { formatBytes } from '../../view/format.ts';
-import { defineCommand } from '../command.ts';
+import { defineCommand, type Invocation } from '../command.ts';
 import { withCourier } from '../courier-of.ts';
 import { EXIT } from '../exit.ts';
-import { call, callShape, DATASET, list, listOptions } from './call.ts';
+import { fetchTo, fileToSend, sendFrom } from './bytes.ts';
+import { about, call, callOptions, callShape, DATASET, list, listOptions } from './call.ts';
 
 const UID = { name: '<uid>', help: 'Uid of the file.' } as const;
+const NAMED_DOCUMENT = { name: '<document>', help: 'Cloud id or NDI id of the document.' } as const;
+const JOB = { name: '<job>', help: 'Id of the job.' } as const;
 
 const listing = defineCommand({
   name: 'list',
@@ -66,27 +65,10 @@ const get = defineCommand({
     }),
 });
 
-/** Into `<target>.partial`, renamed when its length is right. */
-async function fetchTo(url: string, target: string, signal: AbortSignal): Promise<number> {
-  const partial = `${target}.partial`;
-  try {
-    const { statusCode, headers, body } = await request(url, { signal });
-    if (statusCode !== 200) {
-      await body.dump();
-      throw refused(statusCode);
-    }
-    await pipeline(body, createWriteStream(partial), { signal });
-    const { size } = await stat(partial);
-    const announced = headers['content-length'];
-    if (announced !== undefined && Number(announced) !== size) {
-      throw new CourierError('NDI_E_INTEGRITY', { detail: `${size} of ${announced} bytes arrived.` });
-    }
-    await rename(partial, target);
-    return size;
-  } catch (error) {
-    rmSync(partial, { force: true });
-    throw asNetworkError(error, signal);
-  }
+/** The organisation of the dataset, which the routes for sending want in their path. */
+async function organizationOf(cloud: FullCloudClient, dataset: string, signal: AbortSignal): Promise<string> {
+  const { organizationId } = await cloud.datasets.get(dataset, signal);
+  return organizationId ?? (await cloud.organizationId(signal));
 }
 
 const put = defineCommand({
@@ -105,46 +87,30 @@ const put = defineCommand({
     .strict(),
   run: (invocation, [dataset, file], { uid = basename(file), profile }) =>
     call(invocation, profile, async (cloud, signal) => {
-      const path = resolve(invocation.cwd, file);
-      const { size } = await stat(path).catch((cause: unknown) => {
-        throw new CourierError('NDI_E_USAGE', { detail: `${file} cannot be read.`, cause });
-      });
-      const { organizationId } = await cloud.datasets.get(dataset, signal);
-      const organization = organizationId ?? (await cloud.organizationId(signal));
-      const url = await cloud.files.uploadUrl(organization, dataset, uid, signal);
-      await sendFrom(path, size, url, signal);
-      return { uid, sizeBytes: size };
+      const source = await fileToSend(invocation, file);
+      const organization = await organizationOf(cloud, dataset, signal);
+      await sendFrom(source, await cloud.files.uploadUrl(organization, dataset, uid, signal), signal);
+      return { uid, sizeBytes: source.sizeBytes };
     }),
 });
 
-async function sendFrom(path: string, sizeBytes: number, url: string, signal: AbortSignal): Promise<void> {
-  try {
-    const { statusCode, body } = await request(url, {
-      method: 'PUT',
-      body: createReadStream(path, { highWaterMark: 1 << 20 }),
-      headers: { 'content-length': String(sizeBytes) },
-      signal,
-    });
-    await body.dump();
-    if (statusCode < 200 || statusCode > 299) throw refused(statusCode);
-  } catch (error) {
-    throw asNetworkError(error, signal);
-  }
-}
+const putZip = defineCommand({
+  name: 'put-zip',
+  summary: 'Send many files as one ZIP archive, which the cloud unpacks.',
+  description: 'Entries are files, named by uid, without folders. Follow the unpacking with `job`.',
+  args: [DATASET, { name: '<zip>', help: 'The archive on this computer.' }],
+  options: callOptions,
+  run: (invocation, [dataset, zip], { profile }) =>
+    call(invocation, profile, async (cloud, signal) => {
+      const source = await fileToSend(invocation, zip);
+      const organization = await organizationOf(cloud, dataset, signal);
+      const { url, jobId } = await cloud.files.bulkUploadUrl(organization, dataset, signal);
+      await sendFrom(source, url, signal);
+      return { jobId: jobId ?? null, sizeBytes: source.sizeBytes };
+    }),
+});
 
-const refused = (statusCode: number): CourierError =>
-  new CourierError(statusCode === 404 ? 'NDI_E_NOT_FOUND' : 'NDI_E_BAD_ANSWER', {
-    detail: `The object store answered ${statusCode}.`,
-  });
-
-/** A foreign message may quote the address; only its kind is passed on. */
-function asNetworkError(error: unknown, signal: AbortSignal): unknown {
-  if (error instanceof CourierError || signal.aborted) return error;
-  const { code, name } = error as { code?: string; name?: string };
-  return new CourierError('NDI_E_NETWORK', { detail: `${code ?? name ?? 'unknown'}.` });
-}
-
-const stateOf = defineCommand({
+const jobs = defineCommand({
   name: 'jobs',
   summary: 'Bulk upload jobs of a dataset.',
   args: [DATASET],
@@ -165,8 +131,115 @@ const stateOf = defineCommand({
     })),
 });
 
+/** Said on stderr beside an answer that holds addresses. */
+const warn = ({ out }: Invocation): void =>
+  out.note('Keep these addresses to yourself: until they expire, whoever has one can fetch the bytes.');
+
+const url = defineCommand({
+  name: 'url',
+  summary: 'Print an address from which one file can be fetched for a while.',
+  args: [DATASET, UID],
+  options: callOptions,
+  run: (invocation, [dataset, uid], { profile }) =>
+    call(invocation, profile, async (cloud, signal) => {
+      const downloadUrl = await cloud.files.downloadUrl(dataset, uid, signal);
+      warn(invocation);
+      return { uid, downloadUrl };
+    }),
+});
+
+const seriesShape = {
+  series: option(z.string().optional(), {
+    help: 'Members of this file series alone, such as `ai_group1_seg.nbf_#`.',
+    value: 'NAME',
+    defaultText: 'all files',
+  }),
+};
+
+const urls = defineCommand({
+  name: 'urls',
+  summary: 'Print addresses of all files of a document.',
+  description: 'One page: ask for the next with the `nextCursor` of the one before.',
+  args: [DATASET, NAMED_DOCUMENT],
+  options: z
+    .object({
+      limit: option(z.coerce.number().int().min(1).max(1_000).default(500), {
+        help: 'Most addresses of the page.',
+        value: 'N',
+      }),
+      cursor: option(z.string().optional(), { help: 'Where to go on.', value: 'CURSOR' }),
+      ...seriesShape,
+      ...callShape,
+    })
+    .strict(),
+  run: (invocation, [dataset, document], { limit, cursor, series, profile }) =>
+    call(invocation, profile, async (cloud, signal) => {
+      const query = {
+        limit,
+        ...(cursor === undefined ? {} : { cursor }),
+        ...(series === undefined ? {} : { fileSeries: series }),
+      };
+      const page = await cloud.signedUrls.page(dataset, document, query, signal);
+      warn(invocation);
+      return page;
+    }),
+});
+
+const sign = defineCommand({
+  name: 'sign',
+  summary: 'Start a job that makes one object of all file addresses of a document.',
+  args: [DATASET, NAMED_DOCUMENT],
+  options: z.object({ ...seriesShape, ...callShape }).strict(),
+  run: (invocation, [dataset, document], { series, profile }) =>
+    call(invocation, profile, (cloud, signal) =>
+      cloud.signedUrls.start(dataset, document, series === undefined ? {} : { fileSeries: series }, signal),
+    ),
+});
+
+const signJob = defineCommand({
+  name: 'sign-job',
+  summary: 'State of such a job; when it is ready, the address of its result.',
+  args: [JOB],
+  options: callOptions,
+  run: (invocation, [job], { profile }) =>
+    call(invocation, profile, async (cloud, signal) => {
+      const found = await cloud.signedUrls.job(job, signal);
+      if (found.resultUrl !== undefined) warn(invocation);
+      return found;
+    }),
+});
+
+const tier = defineCommand({
+  name: 'tier',
+  summary: 'Move the files of documents to another storage tier.',
+  description: 'In GLACIER and DEEP_ARCHIVE files exist and cannot be read until they are moved back.',
+  args: [DATASET, { name: '<documents...>', help: 'Cloud ids or NDI ids.' }],
+  options: z
+    .object({ to: option(z.enum(FILE_TIERS), { help: 'The tier.', value: 'TIER' }), ...callShape })
+    .strict(),
+  run: (invocation, [dataset, ids], { to, profile }) =>
+    call(invocation, profile, (cloud, signal) => cloud.fileTiers.start(dataset, to, ids, signal)),
+});
+
 export const files = defineCommand({
   name: 'files',
-  summary: 'Files: list, get, put.',
-  subcommands: [listing, get, put, stateOf],
+  summary: 'Files: list, get, put, addresses, storage tiers.',
+  subcommands: [
+    listing,
+    get,
+    put,
+    putZip,
+    jobs,
+    about('job', 'State of one bulk upload job.', JOB, (cloud, id, signal) =>
+      cloud.bulkUploads.get(id, signal),
+    ),
+    url,
+    urls,
+    sign,
+    signJob,
+    tier,
+    about('tier-job', 'State of a move to another tier.', JOB, (cloud, id, signal) =>
+      cloud.fileTiers.job(id, signal),
+    ),
+  ],
 });
