@@ -117,9 +117,9 @@ describe('operations', () => {
     ],
     ['through a list', { operation: 'exact_string', field: 'spikes.parts.kind', param1: 'slow' }, ['spike']],
     [
-      'class_name is not searchable',
+      'class_name',
       { operation: 'exact_string', field: 'document_class.class_name', param1: 'spikes' },
-      [],
+      ['spike'],
     ],
     [
       'or',
@@ -132,6 +132,19 @@ describe('operations', () => {
     ],
   ])('%s', async (_name, element, names) => {
     expect(await found(element)).toEqual(names);
+  });
+
+  test('a structure of one element may come bare; several members are asked for in one element', async () => {
+    const { body } = await ask({ operation: 'isa', param1: 'spikes' });
+    expect(body.documents.map((row: { className: string }) => row.className)).toEqual(['spikes']);
+    const parts = (kind: string, n: number) => ({
+      operation: 'hasanysubfield_exact_string',
+      field: 'spikes.parts',
+      param1: ['kind', 'n'],
+      param2: [kind, n],
+    });
+    expect(await found(parts('slow', 2))).toEqual(['spike']);
+    expect(await found(parts('slow', 1))).toEqual([]);
   });
 
   test('elements are AND-ed; by id goes through the index', async () => {
@@ -147,7 +160,7 @@ describe('operations', () => {
     ['~or', [{ operation: '~or', param1: [], param2: [] }]],
     ['unknown', [{ operation: 'looks_like', field: 'a', param1: 'b' }]],
     ['broken regexp', [{ operation: 'regexp', field: 'a', param1: '(' }]],
-    ['no array', { operation: 'isa', param1: 'base' }],
+    ['no structure', 'isa base'],
   ])('400: %s', async (_name, structure) => {
     expect((await ask(structure)).status).toBe(400);
   });
