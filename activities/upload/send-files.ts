@@ -31,7 +31,7 @@ export async function sendFileZip(context: Sending): Promise<void> {
     ledger.markUnit(ref.runKey, unit.unit, { state: 'sent' });
     return awaitExtraction(context, cloud, unit.jobId);
   }
-  const entries = await readableEntries(context);
+  const entries = await presentEntries(context);
   if (entries.length === 0) return;
   const address = await cloud.files.bulkUploadUrl(
     ref.organizationId,
@@ -68,14 +68,31 @@ async function putReadable(
     } catch (error) {
       if (!(error instanceof EntryError)) throw error;
       failItem(context, { kind: 'file', id: error.entry }, error);
-      rest = going.filter((entry) => entry.name !== error.entry);
+      rest = await permitted(
+        context,
+        going.filter((entry) => entry.name !== error.entry),
+      );
     }
   }
   return rest;
 }
 
-/** The unit's files that can be read and have the planned size; the others become problems of their own. */
-async function readableEntries(context: Sending): Promise<FileEntry[]> {
+/** Asked only after one could not be read: a whole folder may be closed to us, and each file of it would cost a zip. */
+async function permitted(context: Sending, entries: readonly FileEntry[]): Promise<FileEntry[]> {
+  const readable: FileEntry[] = [];
+  for (const entry of entries) {
+    await unlessAboutFile(context, { kind: 'file', id: entry.name }, async () => {
+      await access(entry.path, constants.R_OK).catch((error: unknown) => {
+        throw readFailure(error, entry.path);
+      });
+      readable.push(entry);
+    });
+  }
+  return readable;
+}
+
+/** The unit's files that are there and have the planned size; the others become problems of their own. */
+async function presentEntries(context: Sending): Promise<FileEntry[]> {
   const entries: FileEntry[] = [];
   for (const item of context.items) {
     await unlessAboutFile(context, item, async () => {
@@ -96,7 +113,11 @@ const ABOUT_FILE = new Set<ErrorCode>([
   'NDI_E_REQUEST_TOO_LARGE',
 ]);
 
-async function unlessAboutFile(context: Sending, item: PlanItem, work: () => Promise<void>): Promise<void> {
+async function unlessAboutFile(
+  context: Sending,
+  item: Pick<PlanItem, 'kind' | 'id'>,
+  work: () => Promise<void>,
+): Promise<void> {
   try {
     await work();
   } catch (error) {
@@ -108,7 +129,7 @@ async function unlessAboutFile(context: Sending, item: PlanItem, work: () => Pro
 /** @throws NDI_E_FILE_MISSING, NDI_E_FILE_UNREADABLE, NDI_E_FILE_CHANGED */
 async function checkedPath(item: PlanItem): Promise<string> {
   const path = item.path ?? '';
-  const [found] = await Promise.all([stat(path), access(path, constants.R_OK)]).catch((error: unknown) => {
+  const found = await stat(path).catch((error: unknown) => {
     throw readFailure(error, path);
   });
   if (!found.isFile()) throw notAFile(path);
