@@ -53,7 +53,8 @@ export async function documentPass(context: StepContext, ref: ListingRef): Promi
     );
     count += answer.rows.length;
     context.beat({ unit: null, what: `listing documents: ${count}`, bytes: 0, ofBytes: 0 });
-    // A short page is the last only if the server honours the page size asked for; an empty one always is.
+    // A short page is the last only if the server honours the page size asked for; an empty one always is. A total may be
+    // too small on a lagging replica (contract §3.4), so it never ends a listing by itself.
     if (answer.rows.length === 0 || isLastPage(answer, count)) return rows.finish();
   }
 }
@@ -62,9 +63,10 @@ function isLastPage(
   answer: { readonly rows: readonly unknown[]; readonly totalNumber: number | undefined },
   count: number,
 ): boolean {
-  return answer.totalNumber === undefined
-    ? answer.rows.length < DOCUMENT_PAGE_SIZE
-    : count >= answer.totalNumber;
+  return (
+    answer.rows.length < DOCUMENT_PAGE_SIZE &&
+    (answer.totalNumber === undefined || count >= answer.totalNumber)
+  );
 }
 
 export async function filePass(context: StepContext, ref: ListingRef): Promise<ListingResult> {
