@@ -204,6 +204,8 @@ async function findByName(
     const { rows, totalNumber } = await cloud.datasets.list(query, context.signal);
     for (const row of rows) if (row.name === name) found.add(row.id);
     const seen = (page - 1) * DATASET_PAGE_SIZE + rows.length;
-    if (rows.length === 0 || seen >= (totalNumber ?? Number.POSITIVE_INFINITY)) return [...found];
+    // As with documents: a total may be too small, and a page shorter than asked for.
+    const isLast = rows.length < DATASET_PAGE_SIZE && totalNumber !== undefined && seen >= totalNumber;
+    if (rows.length === 0 || isLast) return [...found];
   }
 }
