@@ -55,3 +55,7 @@ export async function writeReport(
   await writeFile(aside, `${JSON.stringify(report, null, 2)}\n`);
   await rename(aside, result.reportPath);
 }
+
+export function* idsOf(items: Iterable<{ readonly id: string }>): Generator<string> {
+  for (const { id } of items) yield id;
+}

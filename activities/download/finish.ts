@@ -19,7 +19,7 @@ import { forceToDisk } from '../../transfer/place.ts';
 import type { DownloadInput } from '../../workflows/contracts.ts';
 import type { RunRef, SiteResult } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
-import { buildResult, writeReport } from '../report.ts';
+import { buildResult, idsOf, writeReport } from '../report.ts';
 import { BUILT_BY, buildDirOf, moveIntoPlace, pathInTarget, UNFORCED_BYTES } from './places.ts';
 import { lookAgainAfterReboot, wasAdopted } from './trust.ts';
 
@@ -38,8 +38,7 @@ export async function finishDownload(
     await makeDataset(deps, input, ref, ledger);
     await openCheck(deps, context, buildDir, ledger, ref.runKey);
     ledger.advanceBase(ref.runKey);
-    const ids = { localIds: localIds(deps, buildDir), remoteIds: remoteIds(ledger) };
-    writeSyncIndex(buildDir, { ...ids, syncedAt: new Date() });
+    writeIndex(deps, buildDir, ledger);
     await forceToDisk(buildDir, () => unforcedFiles(buildDir, ledger, ref.runKey), context.signal);
     ledger.setDatasetFact(BUILT_BY, ref.runKey);
     deps.ledgers.close(ref.ledgerPath);
@@ -155,13 +154,16 @@ async function pause(context: StepContext, documents: number): Promise<void> {
   context.signal.throwIfAborted();
 }
 
-function localIds(deps: StepDeps, dir: string): string[] {
+/** What the next sync of an NDI client starts from. */
+function writeIndex(deps: StepDeps, dir: string, ledger: Ledger): void {
   const reader = openDataset(dir, { scratchDir: deps.scratchDir });
   try {
-    return [...reader.documentIds()];
+    writeSyncIndex(dir, {
+      localIds: () => reader.documentIds(),
+      remoteIds: () => idsOf(ledger.baseItems('document')),
+      syncedAt: new Date(),
+    });
   } finally {
     reader.close();
   }
 }
-
-const remoteIds = (ledger: Ledger): string[] => [...ledger.baseItems('document')].map((item) => item.id);

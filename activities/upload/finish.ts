@@ -1,11 +1,11 @@
 /** The end of an upload: base, an index that both NDI clients read, the report, and the lease goes back. */
 import { isCourierError } from '../../errors/index.ts';
-import type { Ledger } from '../../ledger/types.ts';
+import type { ItemState, Ledger } from '../../ledger/types.ts';
 import { writeSyncIndex } from '../../ndi/dataset/sync-index.ts';
 import type { UploadInput } from '../../workflows/contracts.ts';
 import type { RunRef, SiteResult } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
-import { buildResult, writeReport } from '../report.ts';
+import { buildResult, idsOf, writeReport } from '../report.ts';
 import { sweepDoubles } from './create.ts';
 
 export async function finishUpload(
@@ -46,14 +46,14 @@ function giveUpUnsettled(ledger: Ledger, runKey: string): void {
  * not get there, and fetches what only the cloud has.
  */
 function writeIndex(ledger: Ledger, input: UploadInput, ref: RunRef): void {
-  const localIds: string[] = [];
-  const remoteIds: string[] = [];
-  for (const { id, state } of ledger.items(ref.runKey, { kind: 'document' })) {
-    localIds.push(id);
-    if (state === 'done' || state === 'skipped') remoteIds.push(id);
-  }
+  const ids = (states?: readonly ItemState[]) => () =>
+    idsOf(ledger.items(ref.runKey, { kind: 'document', ...(states === undefined ? {} : { states }) }));
   try {
-    writeSyncIndex(input.datasetDir, { localIds, remoteIds, syncedAt: new Date() });
+    writeSyncIndex(input.datasetDir, {
+      localIds: ids(),
+      remoteIds: ids(['done', 'skipped']),
+      syncedAt: new Date(),
+    });
   } catch (error) {
     if (!isCourierError(error, 'NDI_E_READ_ONLY')) throw error;
     ledger.addProblem(ref.runKey, {

@@ -169,8 +169,9 @@ const index = {
 test('the sync index is written for both clients and read back', () =>
   inTempDir((dir) => {
     expect(readSyncIndex(dir)).toBeUndefined();
-    writeSyncIndex(dir, index);
-    writeSyncIndex(dir, index);
+    const written = { ...index, localIds: () => index.localIds, remoteIds: () => index.remoteIds };
+    writeSyncIndex(dir, written);
+    writeSyncIndex(dir, written);
     const value = JSON.parse(readFileSync(syncIndexPath(dir), 'utf8'));
     expect(value.localDocumentIdsLastSync).toEqual(index.localIds);
     expect(value.remote_doc_ids_last_sync).toEqual(index.remoteIds);
@@ -178,6 +179,8 @@ test('the sync index is written for both clients and read back', () =>
     expect(value.lastSyncTimestamp).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d$/);
     expect(readSyncIndex(dir)).toEqual(index);
     expect(readdirSync(dirname(syncIndexPath(dir)))).toEqual(['index.json']);
+    writeSyncIndex(dir, { ...written, remoteIds: () => [] });
+    expect(readSyncIndex(dir)).toEqual({ ...index, remoteIds: [] });
   }));
 
 test('either client’s own index is read; the newer of two wins; a broken one is none', () =>

@@ -74,21 +74,16 @@ export function readSyncIndex(dir: string): SyncIndex | undefined {
 
 const timeOf = (index: SyncIndex): number => index.syncedAt.getTime() || 0;
 
+/** Each list is read twice, and never held: a dataset may have a million documents. */
+export interface SyncIndexToWrite {
+  readonly localIds: () => Iterable<NdiId>;
+  readonly remoteIds: () => Iterable<NdiId>;
+  readonly syncedAt: Date;
+}
+
 /** Replaces the index in one step. @throws NDI_E_DISK_FULL, NDI_E_READ_ONLY */
-export function writeSyncIndex(dir: string, index: SyncIndex): void {
+export function writeSyncIndex(dir: string, index: SyncIndexToWrite): void {
   const path = syncIndexPath(dir);
-  const text = JSON.stringify(
-    {
-      localDocumentIdsLastSync: index.localIds,
-      remoteDocumentIdsLastSync: index.remoteIds,
-      lastSyncTimestamp: localIso(index.syncedAt),
-      local_doc_ids_last_sync: index.localIds,
-      remote_doc_ids_last_sync: index.remoteIds,
-      last_sync_timestamp: index.syncedAt.toISOString(),
-    },
-    undefined,
-    2,
-  );
   withDatabaseErrors(path, () => {
     const folder = dirname(path);
     // `recursive` only where it is needed: it says ENOENT on a read-only file system.
@@ -97,7 +92,7 @@ export function writeSyncIndex(dir: string, index: SyncIndex): void {
     try {
       const file = openSync(temporary, 'wx');
       try {
-        writeSync(file, text);
+        for (const text of inLots(indexText(index))) writeSync(file, text);
         fsyncSync(file);
       } finally {
         closeSync(file);
@@ -108,6 +103,40 @@ export function writeSyncIndex(dir: string, index: SyncIndex): void {
     }
   });
 }
+
+function* indexText({ localIds, remoteIds, syncedAt }: SyncIndexToWrite): Generator<string> {
+  yield '{\n';
+  yield* listText('localDocumentIdsLastSync', localIds());
+  yield* listText('remoteDocumentIdsLastSync', remoteIds());
+  yield `  "lastSyncTimestamp": ${JSON.stringify(localIso(syncedAt))},\n`;
+  yield* listText('local_doc_ids_last_sync', localIds());
+  yield* listText('remote_doc_ids_last_sync', remoteIds());
+  yield `  "last_sync_timestamp": ${JSON.stringify(syncedAt.toISOString())}\n}`;
+}
+
+function* listText(name: string, ids: Iterable<NdiId>): Generator<string> {
+  yield `  "${name}": [`;
+  let between = '\n    ';
+  for (const id of ids) {
+    yield between + JSON.stringify(id);
+    between = ',\n    ';
+  }
+  yield between.startsWith(',') ? '\n  ],\n' : '],\n';
+}
+
+/** One call of the disk for many ids. */
+function* inLots(pieces: Iterable<string>): Generator<string> {
+  let lot = '';
+  for (const piece of pieces) {
+    lot += piece;
+    if (lot.length < LOT_LENGTH) continue;
+    yield lot;
+    lot = '';
+  }
+  yield lot;
+}
+
+const LOT_LENGTH = 64 * 1024;
 
 /** MATLAB's `yyyy-MM-dd'T'HH:mm:ssZZZZ`-like stamp in the local zone, e.g. `2026-03-01T10:00:00+01:00`. */
 export function localIso(date: Date): string {
