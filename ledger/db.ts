@@ -5,7 +5,7 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
-import { CourierError, isCourierError } from '../errors/index.ts';
+import { CourierError, diskErrorCode, isCourierError } from '../errors/index.ts';
 
 export type Row = Record<string, SQLOutputValue>;
 
@@ -125,12 +125,10 @@ function guard<T>(path: string, body: () => T): T {
 }
 
 function asCourierError(error: unknown, path: string): CourierError {
-  const { errcode, code, message } = error as { errcode?: number; code?: string; message?: string };
+  const { errcode, message } = error as { errcode?: number; message?: string };
   const detail = `${path}: ${message ?? String(error)}.`;
-  if (code === 'ENOSPC' || code === 'EDQUOT') return new CourierError('NDI_E_DISK_FULL', { detail });
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
-    return new CourierError('NDI_E_READ_ONLY', { detail });
-  }
+  const known = diskErrorCode(error);
+  if (known !== undefined) return new CourierError(known, { detail });
   switch (errcode === undefined ? undefined : errcode & 0xff) {
     case BUSY:
     case LOCKED:

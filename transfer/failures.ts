@@ -3,7 +3,7 @@
  * goes into an error, and errors of the HTTP library, whose text may quote it, go no further than here.
  */
 import { XMLParser } from 'fast-xml-parser';
-import { CourierError, type CourierErrorOptions, isCourierError } from '../errors/index.ts';
+import { CourierError, type CourierErrorOptions, diskErrorCode, isCourierError } from '../errors/index.ts';
 
 /** The part of a URL that may be shown. */
 export function hostOf(url: string): string {
@@ -19,14 +19,9 @@ export function fileFailure(error: unknown, path: string): unknown {
   if (isCourierError(error)) return error;
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
   const detail = `${path} (${code}).`;
+  const known = diskErrorCode(error);
+  if (known !== undefined) return new CourierError(known, { detail });
   switch (code) {
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return new CourierError('NDI_E_DISK_FULL', { detail });
-    case 'EACCES':
-    case 'EPERM':
-    case 'EROFS':
-      return new CourierError('NDI_E_READ_ONLY', { detail });
     case 'ENOENT':
     case 'ENOTDIR':
       return new CourierError('NDI_E_FILE_MISSING', { detail });
