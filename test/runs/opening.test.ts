@@ -6,16 +6,14 @@ import type { StepDeps } from '../../activities/deps.ts';
 import { openDownload } from '../../activities/download/open.ts';
 import { buildDirOf } from '../../activities/download/places.ts';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
-import { type Composition, composeSite } from '../../workers/composition.ts';
-import { ensureHome, homeAt } from '../../workers/home.ts';
 import { createRig, type Rig } from '../support/rig.ts';
+import { type Site, siteOf, stepContext } from '../support/site.ts';
 
 let rig: Rig;
-let site: Composition;
+let site: Site;
 beforeAll(async () => {
   rig = await createRig();
-  const home = ensureHome(homeAt(join(rig.dir, 'other-home')));
-  site = composeSite({ home, env: rig.env, workflows: rig.client.workflow });
+  site = siteOf(rig, 'other-home');
 });
 afterAll(async () => {
   await site?.close();
@@ -36,9 +34,13 @@ it('a target that appears between the look and the lease is found, and nothing i
     return ledgers.locate(dir, id);
   };
   const input = rig.downloadInput(datasetId, target);
-  const step = { signal: new AbortController().signal, attempt: 1, beat: () => {} };
   const run = { runKey: 'run', workflowId: 'download/other' };
-  const answer = await openDownload({ ...site.deps, ledgers: { ...ledgers, locate } }, step, input, run);
+  const answer = await openDownload(
+    { ...site.deps, ledgers: { ...ledgers, locate } },
+    stepContext(),
+    input,
+    run,
+  );
   expect(answer).toMatchObject({
     result: {
       status: 'done',
