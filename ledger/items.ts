@@ -49,7 +49,7 @@ export function insertItem(db: Db, run: number, item: NewPlanItem): void {
 export function openItems(
   db: Db,
   runs: Runs,
-): Pick<Ledger, 'addItems' | 'planTotals' | 'unitItems' | 'items' | 'item' | 'markItems'> {
+): Pick<Ledger, 'addItems' | 'planTotals' | 'unitItems' | 'items' | 'item' | 'markItems' | 'takeBack'> {
   return {
     addItems: (runKey, items) =>
       db.transaction(() => {
@@ -93,12 +93,19 @@ export function openItems(
       return row && itemOf(row);
     },
 
+    takeBack: (runKey, kind, ids) =>
+      db.transaction(() => {
+        const run = runs.planned(runKey);
+        for (const id of ids)
+          db.run(`UPDATE items SET state = 'pending' WHERE run = ? AND kind = ? AND id = ?`, run, kind, id);
+      }),
+
     markItems: (runKey, kind, ids, change) =>
       db.transaction(() => {
         const run = runs.planned(runKey);
-        // A try that was given up may still run and report late: what is done or skipped never goes back to the road by its word.
+        // A try that was given up may still run and report late: what is done or skipped does not change by its word.
         const unlessSettled =
-          change.state === 'sending' || change.state === 'sent' ? `AND state NOT IN ('done', 'skipped')` : '';
+          change.state === 'done' || change.state === 'skipped' ? '' : `AND state NOT IN ('done', 'skipped')`;
         for (const id of ids) {
           // An empty digest is one that was not made: `transfer` says it so.
           db.run(

@@ -168,6 +168,17 @@ describe('plan', () => {
     });
   });
 
+  it('what is done does not change by the word of a try that was given up', () => {
+    plan([fileItem(0, 0)]);
+    ledger.markItems(RUN, 'file', ['file0'], { state: 'done', sizeBytes: 7 });
+    for (const state of ['sending', 'sent', 'pending', 'failed'] as const) {
+      ledger.markItems(RUN, 'file', ['file0'], { state, errorCode: 'NDI_E_NOT_FOUND' });
+      expect(ledger.item(RUN, 'file', 'file0')).toMatchObject({ state: 'done', errorCode: null });
+    }
+    ledger.takeBack(RUN, 'file', ['file0']);
+    expect(ledger.item(RUN, 'file', 'file0')?.state).toBe('pending');
+  });
+
   it('makes several verbs one: all or nothing', () => {
     plan([fileItem(0, 0), fileItem(1, 0)]);
     const failure = new Error('in between');

@@ -72,10 +72,11 @@ export function openRuns(db: Db): Runs & Pick<Ledger, 'planState' | 'beginPlan' 
         cloudDatasetId,
         run,
       );
-      // Who plans holds the lease, so every other run has ended.
+      // Who plans holds the lease, so every other run has ended. The one that made a downloaded dataset knows what it left over.
       db.run(
         `DELETE FROM runs WHERE run IN
-           (SELECT run FROM runs WHERE run <> ? ORDER BY run DESC LIMIT -1 OFFSET ${KEPT_RUNS})`,
+           (SELECT run FROM runs WHERE run <> ? ORDER BY run DESC LIMIT -1 OFFSET ${KEPT_RUNS})
+           AND run_key NOT IN (SELECT value FROM dataset_facts WHERE key = 'built by')`,
         run,
       );
       builders.set(runKey, builder);

@@ -149,7 +149,9 @@ export interface Ledger {
     unit: number,
     change: { readonly state?: UnitState; readonly jobId?: string | null },
   ): void;
-  /** One transaction. */
+  /** What was done and is there no more is to be done again. One transaction. */
+  takeBack(runKey: string, kind: ItemKind, ids: readonly string[]): void;
+  /** One transaction. What is done or skipped stays so, unless the change says that it is. */
   markItems(
     runKey: string,
     kind: ItemKind,

@@ -9,6 +9,7 @@ import {
   fsyncSync,
   openSync,
   renameSync,
+  type Stats,
   statSync,
   writeSync,
 } from 'node:fs';
@@ -57,9 +58,16 @@ export function placeFiles({ id, files }: PlaceOrder): PlaceReply {
       for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, at);
     });
     each(({ force }, n) => force && fsyncSync(open[n] as number));
-    each(({ partial, target }, n) => rename(open[n] as number, partial, target));
+    each(({ partial, target }, n) => {
+      const fd = open[n] as number;
+      const mine = fstatSync(fd);
+      // Before the name is given: a network file system or a quota may tell a full disk only now.
+      open[n] = undefined;
+      closeSync(fd);
+      rename(mine, partial, target);
+    });
   } finally {
-    for (const fd of open) if (fd !== undefined) closeSync(fd);
+    for (const fd of open) if (fd !== undefined) closeQuietly(fd);
   }
   const synced = new Set<string>();
   each(({ target, force }) => {
@@ -72,14 +80,22 @@ export function placeFiles({ id, files }: PlaceOrder): PlaceReply {
 }
 
 /** Another try for the same object may have been first; then the same bytes are in place already. */
-function rename(fd: number, partial: string, target: string): void {
+function rename(mine: Stats, partial: string, target: string): void {
   try {
     renameSync(partial, target);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    const mine = fstatSync(fd);
     const there = statSync(target, { throwIfNoEntry: false });
     if (there?.ino !== mine.ino || there.dev !== mine.dev) throw error;
+  }
+}
+
+/** Of a file that has failed already. */
+function closeQuietly(fd: number): void {
+  try {
+    closeSync(fd);
+  } catch {
+    // Its first failure is the one to report.
   }
 }
 

@@ -48,7 +48,7 @@ const LOOK_AGAIN_MAX_MS = 3_600_000;
  * a dozen events of history and a week of them must fit.
  */
 const OTHER_RUN_MIN_MS = 1_000;
-const OTHER_RUN_MAX_MS = 300_000;
+const OTHER_RUN_MAX_MS = 900_000;
 const MAX_WINDOW = 64;
 
 export interface RunInput {

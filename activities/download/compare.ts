@@ -89,9 +89,13 @@ async function compareAll(
       return { differs: `the cloud does not have its document ${stored.id}` };
     }
     if (changed(stored.id, document)) return { differs: `its document ${stored.id} was changed` };
-    for (const { name, file } of reader.files(facts)) {
+    const named = reader.files(facts);
+    // What was left over may name more: a document its binaries, a manifest its members.
+    const hasLeftovers =
+      isLeftover('document', stored.id) || named.some(({ file }) => isLeftover('file', file.uid));
+    for (const { name, file } of named) {
       const differs = fileDiffers(file, ledger.listed(runKey, 'file', cloud, file.uid), input);
-      if (differs === IS_NOT_HERE && isLeftover('file', file.uid)) leftovers += 1;
+      if (differs === IS_NOT_HERE && hasLeftovers) leftovers += 1;
       else if (differs !== undefined) return { differs: `file ${name} of document ${stored.id} ${differs}` };
       if (file.kind === (input.mode === 'local' ? 'local' : 'remote')) files += 1;
     }

@@ -21,6 +21,7 @@ import { readJsonEntries } from '../../transfer/unzip.ts';
 import type { DownloadInput } from '../../workflows/contracts.ts';
 import { pollMs, sleep } from '../sleep.ts';
 import { failItem, type UnitContext } from '../units.ts';
+import { giveTime } from './odd.ts';
 import { buildDirOf } from './places.ts';
 
 type Fetching = UnitContext<DownloadInput>;
@@ -38,18 +39,25 @@ export async function fetchDocuments(context: Fetching): Promise<void> {
   const writer = openForWriting(buildDirOf(input), { finalDir: input.targetDir });
   /** Why, by cloud id: of those that came and made no sense. */
   const unreadable = new Map<string, CourierError>();
+  let odd: ReadonlyMap<string, CourierError>;
   try {
     const keep = createKeeper(context, writer, wanted, unreadable);
-    if (zipFailures(context) < ZIP_TRIES) await fromZip(context, keep);
-    await fromDirectFetch(context, deps.cloud(context.ref.cloud), wanted, keep);
-    keep.flush();
+    try {
+      if (zipFailures(context) < ZIP_TRIES) await fromZip(context, keep);
+      odd = await fromDirectFetch(context, deps.cloud(context.ref.cloud), wanted, keep);
+    } finally {
+      // What came before something broke need not come again.
+      keep.flush();
+    }
   } finally {
     writer.close();
   }
+  giveTime(context, [...odd.values()]);
   for (const item of wanted.values()) {
     const detail = `Document ${item.id} is listed, but the cloud gives it neither in a zip nor directly.`;
     const lacking = new CourierError('NDI_E_NOT_FOUND', { detail });
-    failItem(context, item, unreadable.get(item.cloudId ?? '') ?? lacking);
+    const id = item.cloudId ?? '';
+    failItem(context, item, unreadable.get(id) ?? odd.get(id) ?? lacking);
   }
 }
 
@@ -151,7 +159,10 @@ async function fromZip(context: Fetching, keep: Keeper): Promise<void> {
   const { deps, ref, step, unit, items } = context;
   const cloud = deps.cloud(ref.cloud);
   const cloudIds = items.map((item) => item.cloudId).filter((id) => id !== null);
-  const zipPath = join(deps.scratchDir, `${ref.runKey}-${unit.unit}-${process.pid}.documents.zip`);
+  const zipPath = join(
+    deps.scratchDir,
+    `${ref.runKey}-${unit.unit}-${process.pid}-${context.step.attempt}.documents.zip`,
+  );
   try {
     const url = await cloud.documents.bulkDownloadUrl(ref.cloudDatasetId, cloudIds, step.signal);
     if (!(await getWhenReady(context, url, zipPath)))
@@ -195,13 +206,17 @@ async function getWhenReady(context: Fetching, url: string, path: string): Promi
 
 const NOT_YET = new Set(['NDI_E_URL_EXPIRED', 'NDI_E_NOT_FOUND', 'NDI_E_NOT_READY']);
 
-/** What is still wanted, asked for by id: in smaller batches where an answer is too large for the gateway (contract §4.4). */
+/**
+ * What is still wanted, asked for by id: in smaller batches where an answer is too large for the gateway (contract §4.4). Returns the
+ * cloud ids of those for which it is too large by themselves.
+ */
 async function fromDirectFetch(
   { ref, step }: Fetching,
   cloud: CloudClient,
   wanted: ReadonlyMap<string, PlanItem>,
   keep: Keeper,
-): Promise<void> {
+): Promise<ReadonlyMap<string, CourierError>> {
+  const odd = new Map<string, CourierError>();
   const ids = [...wanted.values()].map((item) => item.cloudId).filter((id) => id !== null);
   let atOnce = FETCH_BATCH;
   for (let at = 0; at < ids.length; ) {
@@ -210,11 +225,19 @@ async function fromDirectFetch(
       const rows = await cloud.documents.bulkFetch(ref.cloudDatasetId, batch, step.signal);
       for (const row of rows) keep.add(row.text, row.id);
       at += batch.length;
+      atOnce = Math.min(FETCH_BATCH, atOnce * 2);
     } catch (error) {
-      if (batch.length === 1 || !isCourierError(error) || !MAY_BE_TOO_MUCH.has(error.code)) throw error;
+      if (!isCourierError(error) || !MAY_BE_TOO_MUCH.has(error.code)) throw error;
+      if (batch.length === 1) {
+        // Not held against the document when it is the cloud that is out of order.
+        await cloud.documents.count(ref.cloudDatasetId, step.signal);
+        odd.set(batch[0] as string, error);
+        at += 1;
+      }
       atOnce = Math.ceil(batch.length / 4);
     }
   }
+  return odd;
 }
 
 const MAY_BE_TOO_MUCH = new Set([

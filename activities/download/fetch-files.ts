@@ -2,7 +2,7 @@
  * Binaries out of the cloud, each by an address of its own that is asked for just before use (contract §2.7 F3).
  * A file appears under its name only whole; a large one goes on at the part it had reached.
  */
-import { CourierError, isCourierError } from '../../errors/index.ts';
+import { type CourierError, isCourierError } from '../../errors/index.ts';
 import type { Ledger, PlanItem } from '../../ledger/types.ts';
 import { uidPath } from '../../ndi/dataset/layout.ts';
 import { getToFile } from '../../transfer/get.ts';
@@ -10,6 +10,7 @@ import type { GetResult, OnBytes } from '../../transfer/types.ts';
 import type { DownloadInput } from '../../workflows/contracts.ts';
 import { backoffMs, sleep } from '../sleep.ts';
 import { failItem, type UnitContext } from '../units.ts';
+import { giveTime } from './odd.ts';
 import { buildDirOf, UNFORCED_BYTES } from './places.ts';
 
 type Fetching = UnitContext<DownloadInput>;
@@ -37,9 +38,6 @@ const ODD = new Set([
   'NDI_E_BAD_ANSWER',
   'NDI_E_NOT_READY',
 ]);
-/** Times that a unit is tried again for nothing but odd objects, at least, and for the quiet time of an import. */
-const ODD_ROUNDS = 3;
-
 interface OddFile {
   readonly item: PlanItem;
   readonly error: CourierError;
@@ -73,25 +71,11 @@ export async function fetchFiles(context: Fetching): Promise<void> {
   notes.flush();
   const failure = ends.find((end) => end.status === 'rejected');
   if (failure !== undefined) throw failure.reason;
-  if (odd.length > 0) giveTimeOrUp(context, odd);
-}
-
-/** Throws what makes the step come back later, or lists the files as lost when they have had their time. */
-function giveTimeOrUp(context: Fetching, odd: readonly OddFile[]): void {
-  const { deps, ref, unit } = context;
-  const ledger = deps.ledgers.open(ref.ledgerPath);
-  const key = `odd files of unit ${unit.unit}`;
-  const { rounds, sinceMs } = JSON.parse(
-    ledger.fact(ref.runKey, key) ?? JSON.stringify({ rounds: 0, sinceMs: Date.now() }),
-  ) as { rounds: number; sinceMs: number };
-  if (rounds >= ODD_ROUNDS && Date.now() - sinceMs > ref.tuning.importQuietMs) {
-    for (const { item, error } of odd) failItem(context, item, error);
-    return;
-  }
-  ledger.setFact(ref.runKey, key, JSON.stringify({ rounds: rounds + 1, sinceMs }));
-  const { error } = odd[0] as OddFile;
-  if (error.class === 'retryable') throw error;
-  throw new CourierError('NDI_E_NOT_READY', { detail: `${odd.length} files; the first: ${error.message}` });
+  giveTime(
+    context,
+    odd.map(({ error }) => error),
+  );
+  for (const { item, error } of odd) failItem(context, item, error);
 }
 
 interface Notes {

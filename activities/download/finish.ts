@@ -20,7 +20,15 @@ import type { DownloadInput } from '../../workflows/contracts.ts';
 import type { RunRef, SiteResult } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { buildResult, idsOf, writeReport } from '../report.ts';
-import { BUILT_BY, buildDirOf, moveIntoPlace, pathInTarget, UNFORCED_BYTES } from './places.ts';
+import {
+  BUILT_BY,
+  buildDirOf,
+  isCompleting,
+  moveIntoPlace,
+  pathInTarget,
+  UNFORCED_BYTES,
+  worksInTarget,
+} from './places.ts';
 import { lookAgainAfterReboot, wasAdopted } from './trust.ts';
 
 export async function finishDownload(
@@ -30,8 +38,9 @@ export async function finishDownload(
   ref: RunRef,
 ): Promise<SiteResult> {
   const buildDir = buildDirOf(input);
-  // Gone when an earlier try has moved it: what is left is to say so.
-  if (existsSync(buildDir)) {
+  // Gone, or its mark, when an earlier try has moved it: what is left is to say so.
+  const isInPlace = worksInTarget(input, ref.ledgerPath) && !isCompleting(input);
+  if (existsSync(buildDir) && !isInPlace) {
     await lookAgainAfterReboot(deps, context, input, ref);
     const ledger = deps.ledgers.open(ref.ledgerPath);
     await removeStrangers(context, buildDir, ledger, ref.runKey);

@@ -8,7 +8,7 @@ import type { Linked, Opened, SiteResult } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { takeLease } from '../lease.ts';
 import { holdsExactly } from './compare.ts';
-import { buildDirOf, makeBuildDir, markCompleting, targetState } from './places.ts';
+import { buildDirOf, isCompleting, makeBuildDir, markCompleting, targetState } from './places.ts';
 import { adoptBuildDir } from './trust.ts';
 
 export async function openDownload(
@@ -41,7 +41,10 @@ async function whatIsLeftToDo(
   input: DownloadInput,
 ): Promise<SiteResult | undefined> {
   const held = await holdsExactly(deps, context, input);
-  if (held.differs === undefined) return held.leftovers > 0 ? undefined : nothingToDo(input, held);
+  // A run that was completing it and died may have fetched everything and finished nothing.
+  const isWhole = held.differs === undefined && held.leftovers === 0 && !isCompleting(input);
+  if (isWhole) return nothingToDo(input, held);
+  if (held.differs === undefined) return undefined;
   const wanted = input.mode === 'local' ? 'with all binaries' : 'with its binaries left in the cloud';
   throw new CourierError('NDI_E_TARGET_OCCUPIED', {
     detail: `${input.targetDir} is not exactly what the cloud has now, ${wanted}: ${held.differs}.`,

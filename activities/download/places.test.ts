@@ -1,9 +1,16 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { DownloadInput } from '../../workflows/contracts.ts';
-import { buildDirOf, makeBuildDir, pathInTarget } from './places.ts';
+import {
+  buildDirOf,
+  isCompleting,
+  makeBuildDir,
+  markCompleting,
+  pathInTarget,
+  unmarkCompleting,
+} from './places.ts';
 
 const input = (targetDir: string): DownloadInput =>
   ({ targetDir, cloudDatasetId: 'a'.repeat(24), mode: 'local' }) as DownloadInput;
@@ -17,6 +24,24 @@ it('makes the building folder beside the target, with its parents, as often as i
   expect(statSync(made).isDirectory()).toBe(true);
   expect(pathInTarget(wanted, join(made, '.ndi', 'x'))).toBe(join(wanted.targetDir, '.ndi', 'x'));
   expect(pathInTarget(wanted, '/elsewhere/x')).toBe('/elsewhere/x');
+  rmSync(dir, { recursive: true });
+});
+
+it('a target is completed by the download whose mark it has, and by no other', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'courier-places-'));
+  mkdirSync(join(dir, '.ndi', 'courier'), { recursive: true });
+  const mine = input(dir);
+  markCompleting(mine);
+  expect(buildDirOf(mine)).toBe(dir);
+  for (const other of [
+    { ...mine, cloudDatasetId: 'b'.repeat(24) },
+    { ...mine, mode: 'hybrid' as const },
+  ]) {
+    expect(isCompleting(other)).toBe(false);
+    expect(buildDirOf(other)).not.toBe(dir);
+  }
+  unmarkCompleting(mine);
+  expect(buildDirOf(mine)).not.toBe(dir);
   rmSync(dir, { recursive: true });
 });
 

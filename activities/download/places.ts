@@ -3,7 +3,7 @@
  * a name that says what it will be. Its ledger lies in it and moves with it. A download that an earlier run of ours ended
  * with items left over is completed where it lies.
  */
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, rename, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { CourierError } from '../../errors/index.ts';
@@ -16,12 +16,26 @@ export const UNFORCED_BYTES = 64 * 1024;
 /** Fact of a directory's ledger: the run whose documents are in it. */
 export const BUILT_BY = 'built by';
 
-/** Lies in a target from the moment that a run takes up its leftovers until that run has ended well. */
+/**
+ * Lies in a target from the moment that a run takes up its leftovers until one has ended well, and says of which download: another one
+ * into the same folder must not take it for its own.
+ */
 const markOf = (input: DownloadInput): string => join(input.targetDir, '.ndi', 'courier', 'completing');
+const markText = ({ cloudDatasetId, mode }: DownloadInput): string => `${cloudDatasetId} ${mode}`;
 
-export const isCompleting = (input: DownloadInput): boolean => existsSync(markOf(input));
-export const markCompleting = (input: DownloadInput): void => writeFileSync(markOf(input), '');
+export function isCompleting(input: DownloadInput): boolean {
+  try {
+    return readFileSync(markOf(input), 'utf8') === markText(input);
+  } catch {
+    return false;
+  }
+}
+export const markCompleting = (input: DownloadInput): void => writeFileSync(markOf(input), markText(input));
 export const unmarkCompleting = (input: DownloadInput): void => rmSync(markOf(input), { force: true });
+
+/** The run works in the target itself, by where its ledger is; its mark may be gone already. */
+export const worksInTarget = (input: DownloadInput, ledgerPath: string): boolean =>
+  !relative(input.targetDir, ledgerPath).startsWith('..');
 
 const asideOf = (input: DownloadInput): string =>
   join(

@@ -71,7 +71,7 @@ export async function lookAgainAfterReboot(
     file: await lostFiles(context, input, ledger, ref.runKey),
   };
   for (const kind of ['document', 'file'] as const) {
-    ledger.markItems(ref.runKey, kind, lost[kind], { state: 'pending' });
+    ledger.takeBack(ref.runKey, kind, lost[kind]);
     // Also those that an earlier look has found and a try that died has not fetched.
     const units = ledger.replan(ref.runKey, {
       kind,

@@ -28,8 +28,14 @@ export async function sendDocumentsZipped(context: Sending): Promise<void> {
   const { zip, ids } = await zipOf(context);
   if (ids.length === 0) return;
   const url = await cloud.documents.bulkUploadUrl(ref.cloudDatasetId, step.signal);
-  ledger.markItems(ref.runKey, 'document', ids, { state: 'sending' });
-  ledger.markUnit(ref.runKey, unit.unit, { state: 'sending' });
+  // The try before this one, given up and slow, may have been quicker after all.
+  const isMine = ledger.together(() => {
+    if (ledger.unit(ref.runKey, unit.unit).state !== 'pending') return false;
+    ledger.markItems(ref.runKey, 'document', ids, { state: 'sending' });
+    ledger.markUnit(ref.runKey, unit.unit, { state: 'sending' });
+    return true;
+  });
+  if (!isMine) return;
   let bytes = 0;
   let allLeft = false;
   try {

@@ -12,7 +12,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
@@ -92,7 +92,8 @@ export function writeSyncIndex(dir: string, index: SyncIndexToWrite): void {
     try {
       const file = openSync(temporary, 'wx');
       try {
-        for (const text of inLots(indexText(index))) writeSync(file, text);
+        // All of it or an error: `writeSync` may write less on a disk that is nearly full.
+        for (const text of inLots(indexText(index))) writeFileSync(file, text);
         fsyncSync(file);
       } finally {
         closeSync(file);

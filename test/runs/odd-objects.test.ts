@@ -1,16 +1,19 @@
 /** One object that the cloud cannot give as it says: the others come, and after its time it is listed with its reason. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { compareDatasets } from '../../ndi/dataset/compare.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import { openForWriting } from '../../ndi/dataset/write.ts';
+import { newDocument } from '../../ndi/document/classes.ts';
 import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
+import { newNdiId } from '../../ndi/ids.ts';
 import type { FaultKind } from '../../sandbox/server.ts';
 import { refusalOf } from '../support/refusals.ts';
-import { createRig, type Rig, TEST_TUNING } from '../support/rig.ts';
+import { createRig, datasetIdOf, type Rig, TEST_TUNING } from '../support/rig.ts';
+import { downloadAll, siteOf } from '../support/site.ts';
 
 describe('an object', () => {
   let rig: Rig;
@@ -71,6 +74,43 @@ describe('an object', () => {
     expect(again).toMatchObject({ status: 'done', bytes: 0, files: { transferred: 0, skipped: 10 } });
   });
 
+  it('that was left over and came is finished by the next run where the one that brought it died', async () => {
+    const target = join(rig.dir, `target-${made}`);
+    rig.sandbox.faults.set({ route: 'GET object', kind: 'archived', params: { key: `^${cloudId}/${uid}$` } });
+    await rig.download(cloudId, target, { tuning });
+    rig.sandbox.faults.clear();
+    const site = siteOf(rig, `home-${made}`);
+    await downloadAll(site.deps, rig.downloadInput(cloudId, target, { tuning }), 'died');
+    await site.close();
+    const second = () =>
+      readdirSync(join(target, '.ndi', 'files')).filter(
+        (name) => name.length > 33 && isSame(target, name, uid),
+      );
+    expect(second()).toEqual([]);
+    const result = await rig.download(cloudId, target, { tuning });
+    expect(result).toMatchObject({ status: 'done', problems: [] });
+    expect(second()).toHaveLength(1);
+    expect(existsSync(join(target, '.ndi', 'courier', 'completing'))).toBe(false);
+  });
+
+  it('of a document that is too large for any answer is listed, when no zip comes, and the others are there', async () => {
+    const other = join(rig.dir, 'large');
+    await makeDataset(other, { documents: 30, files: 1, fileBytes: 100, seed: 12 });
+    const id = newNdiId();
+    const writer = openForWriting(other);
+    const document = newDocument('demoNDI', { id, sessionId: datasetIdOf(other) });
+    writer.addDocuments([{ ...document, filler: 'x'.repeat(7_000_000) }]);
+    writer.close();
+    const { datasetId } = await rig.upload(other);
+    rig.sandbox.faults.set({ route: 'MAKE download', kind: 'import-lost' });
+    const result = await rig.download(datasetId, join(rig.dir, `target-${made}`), {
+      tuning: { ...tuning, importQuietMs: 500 },
+    });
+    expect(result).toMatchObject({ status: 'done-with-leftovers', documents: { failed: 1 } });
+    expect(result.documents.transferred).toBe(result.documents.total - 1);
+    expect(result.problems).toMatchObject([{ kind: 'document', id }]);
+  });
+
   it('that was left over is no leave to bring back what a person deleted', async () => {
     const target = join(rig.dir, `target-${made}`);
     rig.sandbox.faults.set({ route: 'GET object', kind: 'archived', params: { key: `^${cloudId}/${uid}$` } });
@@ -114,6 +154,11 @@ describe('an object', () => {
     expect(result.retries).toBe(0);
   });
 });
+
+function isSame(dir: string, name: string, uid: string): boolean {
+  const inode = (file: string) => statSync(join(dir, '.ndi', 'files', file)).ino;
+  return inode(name) === inode(uid);
+}
 
 function firstUid(dir: string): string {
   const reader = openDataset(dir);
