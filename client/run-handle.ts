@@ -78,6 +78,15 @@ export function createRunHandle(deps: RunHandleDeps): RunHandle {
     return { ...mergeProgress(record, answer, lastAnswer), runId };
   };
 
+  const steer = (act: () => Promise<void>): Promise<void> =>
+    known(workflowId, async () => {
+      const status = await readStatus(client, workflowId, runId);
+      if (status !== 'running') {
+        throw new CourierError('NDI_E_RUN_ENDED', { detail: `${workflowId} (${status})` });
+      }
+      await act();
+    });
+
   return {
     workflowId,
     runId,
@@ -88,9 +97,9 @@ export function createRunHandle(deps: RunHandleDeps): RunHandle {
         await ended(() => readStatus(client, workflowId, runId));
         return resultOf(handle);
       }),
-    pause: () => known(workflowId, () => handle.signal(pauseSignal)),
-    resume: () => known(workflowId, () => handle.signal(resumeSignal)),
-    cancel: () => known(workflowId, async () => void (await handle.cancel())),
+    pause: () => steer(() => handle.signal(pauseSignal)),
+    resume: () => steer(() => handle.signal(resumeSignal)),
+    cancel: () => steer(async () => void (await handle.cancel())),
     setWindow: (units) => known(workflowId, () => setWindow(handle, units)),
   };
 }

@@ -77,7 +77,7 @@ export function summaryOf(
     operation: attributes.NdiOperation ?? info.type.replace(/Dataset$/, ''),
     status,
     phase: (attributes.NdiPhase as Phase | undefined) ?? null,
-    waitingFor: status === 'running' ? (attributes.NdiWaitingFor ?? 'nothing') : null,
+    waitingFor: status === 'running' ? waitingOf(attributes.NdiWaitingFor) : null,
     site: attributes.NdiSite ?? null,
     profile: attributes.NdiProfile ?? null,
     datasetId: attributes.NdiDataset ?? null,
@@ -87,6 +87,10 @@ export function summaryOf(
     closedAt: info.closeTime?.toISOString() ?? null,
   };
 }
+
+/** The attribute of a run that waits for nothing says so: an empty one could not be searched for. */
+const waitingOf = (attribute: string | undefined): string | null =>
+  attribute === undefined || attribute === 'nothing' ? null : attribute;
 
 const textOf = (value: unknown): string | null => (typeof value === 'string' ? value : null);
 

@@ -1,6 +1,6 @@
 /** All runs that the server remembers: list, find, look at. */
 import { WorkflowNotFoundError } from '@temporalio/client';
-import { CourierError } from '../errors/index.ts';
+import { CourierError, isCourierError } from '../errors/index.ts';
 import { loginSignal } from '../workflows/contracts.ts';
 import type { Link } from './connection.ts';
 import type { Progress } from './progress.ts';
@@ -19,6 +19,8 @@ export interface RunDetails extends RunSummary {
   /** What it is, in a line. */
   readonly summary: string | null;
   readonly progress: Progress;
+  /** Why it failed or stopped; null of a run that goes on or is done. */
+  readonly error: CourierError | null;
 }
 
 export interface Runs {
@@ -90,7 +92,8 @@ export function createRuns(open: (start: boolean) => Promise<Link>): Runs {
       const handle = await attach(run);
       const info = await client.workflow.getHandle(handle.workflowId, handle.runId).describe();
       const progress = await handle.progress();
-      return { ...summaryOf(info), summary: (await info.staticSummary()) ?? null, progress };
+      const error = progress.status === 'running' ? null : await whyEnded(handle);
+      return { ...summaryOf(info), summary: (await info.staticSummary()) ?? null, progress, error };
     },
     loggedIn: async (profile) => {
       const { client } = await open(false);
@@ -105,6 +108,16 @@ export function createRuns(open: (start: boolean) => Promise<Link>): Runs {
       return waiting;
     },
   };
+}
+
+async function whyEnded(handle: RunHandle): Promise<CourierError | null> {
+  try {
+    await handle.result();
+    return null;
+  } catch (error) {
+    if (isCourierError(error)) return error;
+    throw error;
+  }
 }
 
 const unique = (runs: readonly RunSummary[]): string[] => [...new Set(runs.map((run) => run.workflowId))];

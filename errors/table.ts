@@ -141,7 +141,7 @@ export const ERRORS = {
   NDI_E_WRONG_PASSWORD: entry(
     'needs-login',
     'NDI Cloud refused this e-mail and password.',
-    'Run `ndi-courier login` again.',
+    'Run `ndi-courier login` again, or correct NDI_CLOUD_USERNAME and NDI_CLOUD_PASSWORD where they are set.',
   ),
   NDI_E_NO_ORGANIZATION: entry(
     'permanent',
@@ -170,7 +170,7 @@ export const ERRORS = {
   NDI_E_NOT_FOUND: entry(
     'permanent',
     'NDI Cloud does not have this.',
-    'Check the id with `ndi-courier cloud datasets list`.',
+    'Check the id; `ndi-courier cloud datasets list` and its neighbours show what is there.',
   ),
   NDI_E_BAD_REQUEST: entry(
     'permanent',
@@ -300,6 +300,11 @@ export const ERRORS = {
   ),
   NDI_E_NOT_RUNNING: entry('permanent', 'ndi-courier is not running.', 'Run `ndi-courier up`.'),
   NDI_E_RUN_UNKNOWN: entry('permanent', 'There is no such run.', 'Run `ndi-courier runs list`.'),
+  NDI_E_RUN_ENDED: entry(
+    'permanent',
+    'The run has ended.',
+    'Start it again to go on where it stopped; `ndi-courier runs list --open` shows what goes on.',
+  ),
   NDI_E_CANCELLED: entry('permanent', 'The run was cancelled.', 'Start it again to go on where it stopped.'),
 } as const satisfies Record<string, ErrorEntry>;
 

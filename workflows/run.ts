@@ -9,6 +9,7 @@ import {
   ApplicationFailure,
   allHandlersFinished,
   CancellationScope,
+  CancelledFailure,
   condition,
   isCancellation,
   log,
@@ -169,6 +170,9 @@ export function startRun(operation: Operation, input: RunInput): Run {
         return result;
       } catch (error) {
         if (isCancellation(error)) throw error;
+        // A step whose worker died cannot answer a cancellation: it times out, and is cancelled all the same.
+        if (CancellationScope.current().consideredCancelled)
+          throw new CancelledFailure('The run was cancelled');
         const failure = failureInfo(error);
         if (failure?.class === 'needs-login' || failure?.class === 'needs-person') {
           await park(failure, seenWakeUps, parks);

@@ -14,7 +14,7 @@ export const command = defineCommand({
   name: 'cloud',
   summary: 'The raw NDI Cloud API.',
   description:
-    'Everything the API can do. Lists are printed as JSON, one short row per line, and whole with --json; everything else as ' +
+    'Everything the API can do. Lists are printed as JSON, one short row per line, with all members of each row with --json; everything else as ' +
     'one JSON object. Nothing here is durable: for moving datasets use upload and download.',
   examples: [
     { line: 'ndi-courier cloud datasets list', does: 'datasets of your organisation' },

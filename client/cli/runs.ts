@@ -10,6 +10,7 @@ import { withCourier } from './courier-of.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { follow } from './follow.ts';
 import { jsonOptions, jsonShape } from './options.ts';
+import { errorJson, errorText } from './output.ts';
 
 const RUN = {
   name: '<run>',
@@ -44,7 +45,7 @@ const list = defineCommand({
           run.startedAt.slice(0, 16).replace('T', ' '),
           run.operation,
           run.status === 'running'
-            ? run.waitingFor === 'nothing'
+            ? run.waitingFor === null
               ? (run.phase ?? '')
               : `waits: ${run.waitingFor}`
             : run.status,
@@ -65,10 +66,10 @@ const show = defineCommand({
   run: async (invocation, [run], { json }) =>
     withCourier(invocation, async (courier) => {
       const { out } = invocation;
-      const details = await courier.runs.show(run);
+      const { error, ...details } = await courier.runs.show(run);
       const page = await courier.linkTo(details.workflowId);
       if (json) {
-        out.json({ ...details, page });
+        out.json({ ...details, page, error: error === null ? null : errorJson(error).error });
         return EXIT.done;
       }
       const took = Date.parse(details.closedAt ?? '') - Date.parse(details.startedAt);
@@ -93,6 +94,7 @@ const show = defineCommand({
           nowMs: details.closedAt === null ? Date.now() : Date.parse(details.closedAt),
         }).join('\n'),
       );
+      if (error !== null) out.print(errorText(error));
       return EXIT.done;
     }),
 });
