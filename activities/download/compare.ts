@@ -20,6 +20,7 @@ import { isSafeName } from '../../ndi/ids.ts';
 import type { DownloadInput } from '../../workflows/contracts.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { type ListingRef, listDocuments, listFiles } from '../listing.ts';
+import { letOthers } from '../sleep.ts';
 import { BUILT_BY } from './places.ts';
 
 export type Holding =
@@ -80,7 +81,7 @@ async function compareAll(
   let count = 0;
   for (const stored of reader.documents()) {
     count += 1;
-    if (count % 500 === 0) await letOthers(context, count);
+    if (count % 500 === 0) await letOthers(context, `comparing: ${count} documents`);
     const document = parseDocument(stored.text);
     const facts = describeDocument(document);
     // What a download adds of its own, the link and a missing `session`, is not in the cloud.
@@ -163,11 +164,4 @@ function fileDiffers(
     return file.kind === 'remote' ? undefined : 'lies here, not in the cloud alone';
   if (file.kind !== 'local') return IS_NOT_HERE;
   return size === null || size === file.sizeBytes ? undefined : `has ${file.sizeBytes} of ${size} bytes`;
-}
-
-/** Heartbeats of all steps share this thread. */
-async function letOthers(context: StepContext, documents: number): Promise<void> {
-  context.beat({ unit: null, what: `comparing: ${documents} documents`, bytes: 0, ofBytes: 0 });
-  await new Promise((resolve) => setImmediate(resolve));
-  context.signal.throwIfAborted();
 }

@@ -20,6 +20,7 @@ import type { DownloadInput } from '../../workflows/contracts.ts';
 import type { RunRef, SiteResult } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { buildResult, idsOf, writeReport } from '../report.ts';
+import { letOthers } from '../sleep.ts';
 import {
   BUILT_BY,
   buildDirOf,
@@ -89,7 +90,7 @@ async function removeStrangers(
     if (name.endsWith('.partial') || (adopted && !isOurs(name)))
       await rm(join(filesDir(buildDir), name), { force: true });
     count += 1;
-    if (count % 500 === 0) await pause(context, count);
+    if (count % 500 === 0) await letOthers(context, `checking: ${count} files`);
   }
 }
 
@@ -137,7 +138,7 @@ async function openCheck(
         linkFileNames(buildDir, facts.id, name, file.uid);
       }
       if (ledger.item(runKey, 'document', facts.id)?.state === 'done') documents += 1;
-      if (documents % 500 === 0) await pause(context, documents);
+      if (documents % 500 === 0) await letOthers(context, `checking: ${documents} documents`);
     }
     const { done } = ledger.planTotals(runKey).documents;
     if (documents !== done) {
@@ -155,12 +156,6 @@ function checkFile(file: ResolvedFile, item: PlanItem | undefined): void {
   const has =
     sizeBytes === undefined ? 'is not there' : `has ${sizeBytes} bytes instead of ${item.sizeBytes}`;
   throw new CourierError('NDI_E_OPEN_CHECK', { detail: `File ${file.uid} ${has}.` });
-}
-
-async function pause(context: StepContext, documents: number): Promise<void> {
-  context.beat({ unit: null, what: `checking: ${documents} documents`, bytes: 0, ofBytes: 0 });
-  await new Promise((resolve) => setImmediate(resolve));
-  context.signal.throwIfAborted();
 }
 
 /** What the next sync of an NDI client starts from. */

@@ -14,6 +14,7 @@ import type { DownloadInput } from '../../workflows/contracts.ts';
 import type { PlanSummary, RunRef } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { listDocuments, listFiles } from '../listing.ts';
+import { letOthers } from '../sleep.ts';
 import { planSummary } from '../summary.ts';
 import { buildDirOf, isCompleting } from './places.ts';
 import { lookAgainAfterReboot } from './trust.ts';
@@ -159,11 +160,7 @@ async function newFiles(
   let count = 0;
   for (const stored of reader.documents()) {
     count += 1;
-    if (count % 500 === 0) {
-      context.beat({ unit: null, what: `reading documents: ${count}`, bytes: 0, ofBytes: 0 });
-      await new Promise((resolve) => setImmediate(resolve));
-      context.signal.throwIfAborted();
-    }
+    if (count % 500 === 0) await letOthers(context, `reading documents: ${count}`);
     const facts = describeDocument(parseDocument(stored.text));
     hasSeries ||= (facts.series?.length ?? 0) > 0;
     for (const { name, file } of reader.files(facts)) {

@@ -15,6 +15,7 @@ import { hashFile } from '../../transfer/hash.ts';
 import type { DownloadInput } from '../../workflows/contracts.ts';
 import type { RunRef } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
+import { letOthers } from '../sleep.ts';
 import { fetchUnit } from './fetch.ts';
 import { BUILT_BY, buildDirOf, UNFORCED_BYTES } from './places.ts';
 
@@ -133,11 +134,7 @@ async function lostOf(
   for (const item of ledger.items(runKey, { kind, states: ['done'] })) {
     if (await isLost(item)) lost.push(item.id);
     count += 1;
-    if (count % 500 === 0) {
-      context.beat({ unit: null, what: `looking again: ${count} ${kind}s`, bytes: 0, ofBytes: 0 });
-      await new Promise((resolve) => setImmediate(resolve));
-      context.signal.throwIfAborted();
-    }
+    if (count % 500 === 0) await letOthers(context, `looking again: ${count} ${kind}s`);
   }
   return lost;
 }

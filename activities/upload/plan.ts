@@ -14,7 +14,7 @@ import type { UploadInput } from '../../workflows/contracts.ts';
 import type { PlanSummary, RunRef } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { type ListingRef, listDocuments, listFiles } from '../listing.ts';
-import { pollMs, sleep } from '../sleep.ts';
+import { letOthers, pollMs, sleep } from '../sleep.ts';
 import { planSummary } from '../summary.ts';
 import { noteSentAgain } from './again.ts';
 import { openSource } from './open.ts';
@@ -116,10 +116,7 @@ async function planFilesOf(
   let count = 0;
   for (const stored of reader.documents()) {
     count += 1;
-    if (count % 500 === 0) {
-      context.beat({ unit: null, what: `reading documents: ${count}`, bytes: 0, ofBytes: 0 });
-      await yieldToOthers(context.signal);
-    }
+    if (count % 500 === 0) await letOthers(context, `reading documents: ${count}`);
     const read = readFacts(stored);
     if (read.error !== undefined) {
       items.add(failed('document', stored.id, Buffer.byteLength(stored.text), read.error));
@@ -245,10 +242,4 @@ function itemBatches(ledger: Ledger, runKey: string): { add(item: NewPlanItem): 
     },
     flush,
   };
-}
-
-/** Heartbeats of all steps share this thread: a long loop must let them through. */
-async function yieldToOthers(signal: AbortSignal): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve));
-  signal.throwIfAborted();
 }
