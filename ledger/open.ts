@@ -11,6 +11,7 @@ import { openLease } from './lease.ts';
 import { openListings } from './listings.ts';
 import { openParts } from './parts.ts';
 import { openProblems } from './problems.ts';
+import { bindRun } from './run-ledger.ts';
 import { openRuns } from './runs.ts';
 import { migrate } from './schema.ts';
 import type { Ledger } from './types.ts';
@@ -30,8 +31,16 @@ export function openLedger(path: string): Ledger {
     throw error;
   }
   const { planState, beginPlan, sealPlan, reopenPlan, ...runs } = openRuns(db);
-  return {
+  const ledger: Ledger = {
     path,
+    run: (runKey) => bindRun(ledger, runKey),
+    facts: {
+      get: (fact) => {
+        const text = ledger.datasetFact(fact.key);
+        return text === undefined ? undefined : fact.read(text);
+      },
+      set: (fact, value) => ledger.setDatasetFact(fact.key, value === null ? null : fact.write(value)),
+    },
     planState,
     beginPlan,
     sealPlan,
@@ -49,4 +58,5 @@ export function openLedger(path: string): Ledger {
     lazily: db.lazily,
     close: db.close,
   };
+  return ledger;
 }

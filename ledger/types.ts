@@ -4,6 +4,9 @@
  * processes may hold the same ledger. A `runKey` names one run of a workflow across retries and continue-as-new.
  */
 
+import type { Fact } from './fact-keys.ts';
+import type { ItemChange, RunLedger } from './run-ledger.ts';
+
 export type ItemKind = 'document' | 'file';
 
 /**
@@ -109,6 +112,14 @@ export type LeaseResult = { readonly held: true } | { readonly held: false; read
 export interface Ledger {
   readonly path: string;
 
+  /** The verbs of one run, with its key bound. */
+  run(runKey: string): RunLedger;
+  /** Typed facts of the dataset, whichever run recorded them. Null forgets. */
+  readonly facts: {
+    get<Value>(fact: Fact<Value>): Value | undefined;
+    set<Value>(fact: Fact<Value>, value: Value | null): void;
+  };
+
   // The lease: at most one run writes a dataset at a time.
   /** Idempotent for the same holder. */
   acquireLease(workflowId: string): LeaseResult;
@@ -152,20 +163,7 @@ export interface Ledger {
   /** What was done and is there no more is to be done again. One transaction. */
   takeBack(runKey: string, kind: ItemKind, ids: readonly string[]): void;
   /** One transaction. What is done or skipped stays so, unless the change says that it is. */
-  markItems(
-    runKey: string,
-    kind: ItemKind,
-    ids: readonly string[],
-    change: {
-      readonly state: ItemState;
-      readonly cloudId?: string;
-      readonly sha256Hex?: string;
-      readonly md5Hex?: string;
-      readonly sizeBytes?: number;
-      readonly errorCode?: string;
-      readonly errorDetail?: string;
-    },
-  ): void;
+  markItems(runKey: string, kind: ItemKind, ids: readonly string[], change: ItemChange): void;
   /** Puts items of these states back to pending in new units of at most so many items and bytes; returns the new units. */
   replan(
     runKey: string,

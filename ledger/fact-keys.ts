@@ -1,0 +1,83 @@
+/**
+ * Facts: small typed values of a run, or of a dataset, that must be on disk before the world is touched. Each is declared here
+ * once, with the text that the database keeps. Keys and texts are those of ledgers in use: they never change.
+ */
+import { z } from 'zod';
+
+export interface Fact<Value> {
+  readonly key: string;
+  read(text: string): Value;
+  write(value: Value): string;
+}
+
+const text = (key: string): Fact<string> => ({ key, read: (value) => value, write: (value) => value });
+
+/** Kept as `yes` or anything else. */
+const flag = (key: string): Fact<boolean> => ({
+  key,
+  read: (value) => value === 'yes',
+  write: (value) => (value ? 'yes' : 'no'),
+});
+
+const number = (key: string): Fact<number> => ({ key, read: Number, write: String });
+
+const json = <Schema extends z.ZodType>(key: string, schema: Schema): Fact<z.output<Schema>> => ({
+  key,
+  read: (value) => schema.parse(JSON.parse(value)),
+  write: (value) => JSON.stringify(value),
+});
+
+/** A cloud dataset from before the request that creates it until the run that created it has ended well. */
+const creation = z.object({
+  markedName: z.string(),
+  baseUrl: z.string(),
+  organizationId: z.string(),
+  /** The run that began the creation. */
+  runKey: z.string(),
+  /** Null while nobody knows whether the cloud dataset exists. */
+  id: z.string().nullable(),
+  createdAt: z.string().nullable(),
+  /** The dataset is linked: from now on a creation means another cloud dataset. */
+  linked: z.boolean(),
+});
+
+/** The link of a dataset whose folder cannot be written. */
+const keptLink = z.object({
+  cloudDatasetId: z.string(),
+  /** The links that the folder holds. When it holds others, somebody has written it since, and those count. */
+  insteadOf: z.string(),
+});
+
+const grace = z.object({ rounds: z.number(), sinceMs: z.number() });
+
+/** Facts of one run. */
+export const RUN_FACTS = {
+  cloudDatasetId: text('cloudDatasetId'),
+  /** When this run created its cloud dataset, ISO time. */
+  createdAt: text('createdAt'),
+  documentsSerially: flag('documentsSerially'),
+  rounds: (kind: 'document' | 'file') => number(`${kind} rounds`),
+  documentsSentAgain: flag('documents sent again'),
+  firstUnitSentAgain: number('first unit sent again'),
+  duplicatesRemoved: number('duplicatesRemoved'),
+  /** `none`: only documents name binaries, and all of those are planned. */
+  fileSeries: text('file series'),
+  /** The run found binaries that another run had left. */
+  adopted: flag('adopted'),
+  zipFailures: (unit: number) => number(`zip failures of unit ${unit}`),
+  /** Grace period of single-object errors. */
+  grace: (unit: number) => json(`odd objects of unit ${unit}`, grace),
+} as const;
+
+/** Facts of the dataset, whichever run recorded them. */
+export const DATASET_FACTS = {
+  creation: json('creation', creation),
+  keptLink: json('link', keptLink),
+  /** Key of the run whose documents are in a downloaded folder. */
+  builtBy: text('built by'),
+  /** Boot id of the machine when the folder was last written. */
+  boot: text('boot'),
+} as const;
+
+export type Creation = z.output<typeof creation>;
+export type KeptLink = z.output<typeof keptLink>;

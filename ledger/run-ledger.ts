@@ -1,0 +1,180 @@
+/** The verbs of one run: the ledger with its run key bound. */
+import type { Fact } from './fact-keys.ts';
+import type {
+  ItemKind,
+  ItemState,
+  Ledger,
+  ListingResult,
+  ListingRow,
+  NewPlanItem,
+  NewPlanUnit,
+  PlanItem,
+  PlanTotals,
+  PlanUnit,
+  Problem,
+  UnitKind,
+  UnitState,
+} from './types.ts';
+
+export interface ItemChange {
+  readonly state: ItemState;
+  readonly cloudId?: string | undefined;
+  readonly sha256Hex?: string | undefined;
+  readonly md5Hex?: string | undefined;
+  readonly sizeBytes?: number | undefined;
+  readonly errorCode?: string | undefined;
+  readonly errorDetail?: string | undefined;
+}
+
+export interface PlanLedger {
+  state(): 'absent' | 'building' | 'sealed';
+  /** Starts a plan. Called twice before `seal`, the second call throws the first plan away. */
+  begin(plan: { readonly operation: string; readonly cloudDatasetId: string }): void;
+  seal(): void;
+  /** Opens a sealed plan to add items; what is in it stays. Seal it again. */
+  reopen(): void;
+  totals(): PlanTotals;
+}
+
+export interface ItemLedger {
+  /** One transaction per call. */
+  add(items: readonly NewPlanItem[]): void;
+  get(kind: ItemKind, id: string): PlanItem | undefined;
+  /** Streams in the order of adding; never holds the plan in memory. The caller may write or await between items. */
+  each(query: {
+    readonly kind: ItemKind;
+    readonly states?: readonly ItemState[];
+  }): IterableIterator<PlanItem>;
+  /** In the order they were added, which for documents is dependency order. */
+  ofUnit(unit: number): PlanItem[];
+  /** One transaction. An item that is done or skipped stays so, unless the change says `done` or `skipped`. */
+  mark(kind: ItemKind, ids: readonly string[], change: ItemChange): void;
+  /** Resets items from `done` to `pending` because their data is no longer on disk. One transaction. */
+  takeBack(kind: ItemKind, ids: readonly string[]): void;
+}
+
+export interface UnitLedger {
+  add(units: readonly NewPlanUnit[]): void;
+  get(unit: number): PlanUnit;
+  /** Ordered by unit number; `after` pages on. */
+  list(query: {
+    readonly kinds: readonly UnitKind[];
+    readonly after?: number;
+    readonly limit: number;
+  }): PlanUnit[];
+  /** Units that are not done, lowest wave first; `from` is the lowest unit number wanted. */
+  open(query: {
+    readonly kinds: readonly UnitKind[];
+    readonly from?: number;
+    readonly limit: number;
+  }): PlanUnit[];
+  mark(unit: number, change: { readonly state?: UnitState; readonly jobId?: string | null }): void;
+  /** Puts items of these states back to pending in new units of at most so many items and bytes; returns the new units. */
+  replan(query: {
+    readonly kind: ItemKind;
+    readonly states: readonly ItemState[];
+    readonly unitKind: UnitKind;
+    readonly maxItems: number;
+    readonly maxBytes: number;
+  }): PlanUnit[];
+}
+
+export interface ListingLedger {
+  /** Replaces the rows of an earlier listing of this run, kind and name once it is finished. */
+  begin(kind: ItemKind, name: string): { add(rows: readonly ListingRow[]): void; finish(): ListingResult };
+  rows(kind: ItemKind, name: string): IterableIterator<ListingRow>;
+  row(kind: ItemKind, name: string, id: string): ListingRow | undefined;
+  /** Rows whose id is listed more than once, grouped, cloud ids in ascending order. */
+  twice(
+    kind: ItemKind,
+    name: string,
+  ): IterableIterator<{ readonly id: string; readonly cloudIds: readonly string[] }>;
+  /** Marks items that the listing proves as done; returns how many are still open and how many are done. */
+  settle(kind: ItemKind, name: string): { readonly open: number; readonly done: number };
+  /** Documents that earlier uploads into the same cloud dataset sent, and this listing lacks. */
+  unsettledElsewhere(name: string): number;
+  forgetUnsettledElsewhere(): void;
+}
+
+export interface RunLedger {
+  readonly runKey: string;
+  /** The ledger that this run's verbs write to: for what belongs to the dataset, whichever run asks. */
+  readonly dataset: Ledger;
+  readonly plan: PlanLedger;
+  readonly items: ItemLedger;
+  readonly units: UnitLedger;
+  readonly listings: ListingLedger;
+  readonly problems: {
+    /** Called twice with the same kind, id and code, the second call replaces the detail. */
+    add(problem: Problem): void;
+    list(limit: number): Problem[];
+    count(): number;
+  };
+  readonly facts: {
+    get<Value>(fact: Fact<Value>): Value | undefined;
+    set<Value>(fact: Fact<Value>, value: Value): void;
+  };
+  /** Copies the done and skipped items of the plan into the base, in one transaction; returns how many. */
+  advanceBase(): number;
+  audit(action: string, detail: object): void;
+  /** One transaction: all or nothing, one flush of the disk. `body` is not async. */
+  together<T>(body: () => T): T;
+  /** A transaction that a power cut may undo; the death of a process does not. */
+  lazily<T>(body: () => T): T;
+}
+
+/** Binds the run key of every verb. Cheap; makes no request of the database. */
+export function bindRun(ledger: Ledger, runKey: string): RunLedger {
+  return {
+    runKey,
+    dataset: ledger,
+    plan: {
+      state: () => ledger.planState(runKey),
+      begin: (plan) => ledger.beginPlan(runKey, plan),
+      seal: () => ledger.sealPlan(runKey),
+      reopen: () => ledger.reopenPlan(runKey),
+      totals: () => ledger.planTotals(runKey),
+    },
+    items: {
+      add: (items) => ledger.addItems(runKey, items),
+      get: (kind, id) => ledger.item(runKey, kind, id),
+      each: (query) => ledger.items(runKey, query),
+      ofUnit: (unit) => ledger.unitItems(runKey, unit),
+      mark: (kind, ids, change) => ledger.markItems(runKey, kind, ids, change),
+      takeBack: (kind, ids) => ledger.takeBack(runKey, kind, ids),
+    },
+    units: {
+      add: (units) => ledger.addUnits(runKey, units),
+      get: (unit) => ledger.unit(runKey, unit),
+      list: (query) => ledger.units(runKey, query),
+      open: (query) => ledger.openUnits(runKey, query),
+      mark: (unit, change) => ledger.markUnit(runKey, unit, change),
+      replan: (query) => ledger.replan(runKey, query),
+    },
+    listings: {
+      begin: (kind, name) => ledger.beginListing(runKey, kind, name),
+      rows: (kind, name) => ledger.listing(runKey, kind, name),
+      row: (kind, name, id) => ledger.listed(runKey, kind, name, id),
+      twice: (kind, name) => ledger.listedTwice(runKey, kind, name),
+      settle: (kind, name) => ledger.settleByListing(runKey, kind, name),
+      unsettledElsewhere: (name) => ledger.unsettledElsewhere(runKey, name),
+      forgetUnsettledElsewhere: () => ledger.forgetUnsettledElsewhere(runKey),
+    },
+    problems: {
+      add: (problem) => ledger.addProblem(runKey, problem),
+      list: (limit) => ledger.problems(runKey, limit),
+      count: () => ledger.problemCount(runKey),
+    },
+    facts: {
+      get: (fact) => {
+        const text = ledger.fact(runKey, fact.key);
+        return text === undefined ? undefined : fact.read(text);
+      },
+      set: (fact, value) => ledger.setFact(runKey, fact.key, fact.write(value)),
+    },
+    advanceBase: () => ledger.advanceBase(runKey),
+    audit: (action, detail) => ledger.audit(runKey, action, detail),
+    together: ledger.together,
+    lazily: ledger.lazily,
+  };
+}
