@@ -2,7 +2,7 @@
 import type { Ledger } from '../ledger/types.ts';
 import type { CloudClient } from '../ndi/cloud/types.ts';
 import type { Throttle } from '../transfer/types.ts';
-import type { CloudRef, HeartbeatInfo } from '../workflows/contracts.ts';
+import type { CloudRef, HeartbeatInfo } from '../workflows/contracts/index.ts';
 
 export interface StepDeps {
   /** A client per cloud and account, kept for the life of the process so that connections and tokens are shared. */

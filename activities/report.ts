@@ -2,7 +2,7 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Ledger } from '../ledger/types.ts';
-import type { Operation } from '../workflows/contracts.ts';
+import type { Operation } from '../workflows/operations.ts';
 import type { RunRef, SiteResult } from '../workflows/steps.ts';
 import { counts } from './summary.ts';
 

@@ -4,7 +4,7 @@
  */
 import { ApplicationFailure, activityInfo, Context, heartbeat, log } from '@temporalio/activity';
 import { CourierError, diskErrorCode, isCourierError } from '../errors/index.ts';
-import type { FailureInfo, HeartbeatInfo } from '../workflows/contracts.ts';
+import type { FailureInfo, HeartbeatInfo } from '../workflows/contracts/index.ts';
 import type { StepContext } from './deps.ts';
 
 /** Well under the heartbeat timeout; the server sees at most one a second (the worker throttles). */

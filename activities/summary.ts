@@ -1,6 +1,6 @@
 /** A plan's sums, in the words of the contracts. */
 import type { KindTotals, Ledger } from '../ledger/types.ts';
-import type { Counts } from '../workflows/contracts.ts';
+import type { Counts } from '../workflows/contracts/index.ts';
 import type { PlanSummary } from '../workflows/steps.ts';
 
 export function counts(totals: KindTotals): Counts {

@@ -16,14 +16,13 @@ import { startTemporalServer, type TemporalServer } from '../workers/server.ts';
 import { findTemporalCli } from '../workers/temporal-cli.ts';
 import { startWorkerProcess, WORKER_SELF_GRACE_MS } from '../workers/worker-process.ts';
 import {
-  COURIER_QUEUE,
+  CONTROL_QUEUE,
   DEFAULT_TUNING,
-  downloadWorkflowId,
   type RunResult,
   SEARCH_ATTRIBUTES,
   type UploadInput,
-  uploadWorkflowId,
-} from '../workflows/contracts.ts';
+} from '../workflows/contracts/index.ts';
+import { workflowIdOf } from '../workflows/operations.ts';
 
 export interface Measured {
   readonly result: RunResult;
@@ -223,16 +222,16 @@ function runs(client: Client, site: string, { apiUrl }: CloudAddress): Pick<Runs
         metadataPath: null,
         tuning: DEFAULT_TUNING,
       };
-      const workflowId = uploadWorkflowId(datasetId, site);
+      const workflowId = workflowIdOf('upload', { ndiDatasetId: datasetId, site });
       return measure(() =>
-        client.workflow.start('uploadDataset', { args: [input], taskQueue: COURIER_QUEUE, workflowId }),
+        client.workflow.start('uploadDataset', { args: [input], taskQueue: CONTROL_QUEUE, workflowId }),
       );
     },
     download: (cloudDatasetId, targetDir) => {
       const input = { site, cloud, cloudDatasetId, targetDir, mode: 'local', tuning: DEFAULT_TUNING };
-      const workflowId = downloadWorkflowId(cloudDatasetId, site, targetDir);
+      const workflowId = workflowIdOf('download', { cloudDatasetId, site: site, target: targetDir });
       return measure(() =>
-        client.workflow.start('downloadDataset', { args: [input], taskQueue: COURIER_QUEUE, workflowId }),
+        client.workflow.start('downloadDataset', { args: [input], taskQueue: CONTROL_QUEUE, workflowId }),
       );
     },
   };

@@ -15,7 +15,7 @@ import {
 import { openKeyring } from '../ndi/auth/keyring.ts';
 import { NDI_KEYRING_SERVICE, ndiPassword } from '../ndi/auth/ndi-profiles.ts';
 import type { CloudUser, FullCloudClient, Organization } from '../ndi/cloud/index.ts';
-import type { CloudRef } from '../workflows/contracts.ts';
+import type { CloudRef } from '../workflows/contracts/index.ts';
 import type { Env } from './options.ts';
 
 export type { NdiProfile, Profile, WhoAmI } from '../ndi/auth/index.ts';

@@ -12,14 +12,12 @@ import { resolve } from 'node:path';
 import { CourierError } from '../errors/index.ts';
 import type { FullCloudClient } from '../ndi/cloud/index.ts';
 import {
-  COURIER_QUEUE,
   DEFAULT_TUNING,
   type DownloadInput,
-  downloadWorkflowId,
   type Tuning,
   type UploadInput,
-  uploadWorkflowId,
-} from '../workflows/contracts.ts';
+} from '../workflows/contracts/index.ts';
+import { workflowIdOf } from '../workflows/operations.ts';
 import { type AccountChoice, type Accounts, createAccounts } from './accounts.ts';
 import { createLink, type Link, type TemporalTarget } from './connection.ts';
 import { creationName, hasAnyDocument, identityOf } from './datasets.ts';
@@ -163,14 +161,13 @@ async function upload(context: Context, asked: UploadOptions): Promise<RunHandle
       tuning: tuned(settings.window, settings.tuning),
     };
     return await begin(context, {
-      workflow: 'uploadDataset',
-      workflowId: uploadWorkflowId(identity.datasetId, site),
-      taskQueue: COURIER_QUEUE,
-      input,
       operation: 'upload',
+      workflowId: workflowIdOf('upload', { ndiDatasetId: identity.datasetId, site }),
+      input,
       summary: `Upload ${identity.reference} from ${site}`,
       details: `From \`${datasetDir}\` to ${account.ref.baseUrl}.`,
-      datasetId: identity.datasetId,
+      ndiDatasetId: identity.datasetId,
+      cloudDatasetId: target.kind === 'to' ? target.cloudDatasetId : null,
       reference: identity.reference,
       directory: datasetDir,
     });
@@ -209,14 +206,13 @@ async function download(context: Context, asked: DownloadOptions): Promise<RunHa
       tuning: tuned(settings.window, settings.tuning),
     };
     return await begin(context, {
-      workflow: 'downloadDataset',
-      workflowId: downloadWorkflowId(cloudDatasetId, site, targetDir),
-      taskQueue: COURIER_QUEUE,
-      input,
       operation: 'download',
+      workflowId: workflowIdOf('download', { cloudDatasetId, site, target: targetDir }),
+      input,
       summary: `Download ${name ?? cloudDatasetId} to ${site}`,
       details: `From ${account.ref.baseUrl} to \`${targetDir}\`.`,
-      datasetId: cloudDatasetId,
+      ndiDatasetId: null,
+      cloudDatasetId,
       reference: name ?? cloudDatasetId,
       directory: targetDir,
     });

@@ -28,14 +28,15 @@ export type {
 export {
   type Counts,
   DEFAULT_TUNING,
+  type EndPhase,
   type FailureInfo,
-  type Phase,
   type ProblemLine,
   type RunProgress,
   type RunResult,
   type Tuning,
   type Waiting,
-} from '../workflows/contracts.ts';
+} from '../workflows/contracts/index.ts';
+export { OPERATIONS, type Operation, parseRunId, phaseText } from '../workflows/operations.ts';
 export type { AccountChoice, Accounts, LoggedIn, NewLogin, Profile, WhoAmI } from './accounts.ts';
 export type { TemporalTarget } from './connection.ts';
 export {

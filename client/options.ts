@@ -67,7 +67,7 @@ const tuningOption = option(
   z
     .record(z.string(), z.number())
     .optional()
-    .describe('Overrides of the tuning in `workflows/contracts.ts`, for tests and measurements.'),
+    .describe('Overrides of the tuning in `workflows/contracts/index.ts`, for tests and measurements.'),
   { help: 'Overrides of single tuning numbers.', libraryOnly: true },
 );
 

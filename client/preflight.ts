@@ -11,7 +11,7 @@ import { sep } from 'node:path';
 import { CourierError, isCourierError } from '../errors/index.ts';
 import type { CloudClient, DatasetRecord } from '../ndi/cloud/types.ts';
 import type { DatasetIdentity } from '../ndi/dataset/types.ts';
-import type { UploadTarget } from '../workflows/contracts.ts';
+import type { UploadTarget } from '../workflows/contracts/index.ts';
 import type { UploadSettings } from './options.ts';
 
 export const CLOUD_ID = /^[0-9a-f]{24}$/i;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { FailureInfo, RunProgress } from '../workflows/contracts.ts';
+import type { FailureInfo, RunProgress } from '../workflows/contracts/index.ts';
 import { createRate, mergeProgress, type PendingStep, type RunRecord } from './progress.ts';
 
 const failure = (code: string): FailureInfo => ({
@@ -22,12 +22,13 @@ const step = (change: Partial<PendingStep> = {}): PendingStep => ({
 const record = (change: Partial<RunRecord> = {}): RunRecord => ({
   workflowId: 'upload/a@b',
   runId: 'r1',
-  type: 'uploadDataset',
+  operation: 'upload',
   status: 'running',
   startedAt: '2026-01-01T00:00:00.000Z',
   site: 'b',
   profile: null,
-  datasetId: 'a',
+  datasetId: null,
+  ndiDatasetId: 'a',
   phase: 'files',
   waitingFor: 'nothing',
   pending: [],
@@ -43,9 +44,12 @@ const answer = (change: Partial<RunProgress> = {}): RunProgress => ({
   paused: false,
   site: 'b',
   profile: null,
-  datasetId: 'a',
-  documents: { total: 10, transferred: 0, skipped: 0, failed: 0 },
-  files: { total: 2, transferred: 0, skipped: 0, failed: 0 },
+  ndiDatasetId: 'a',
+  cloudDatasetId: null,
+  counts: {
+    documents: { total: 10, transferred: 0, skipped: 0, failed: 0 },
+    files: { total: 2, transferred: 0, skipped: 0, failed: 0 },
+  },
   bytes: { total: 1_000, transferred: 100 },
   units: { total: 3, done: 1, inFlight: 1 },
   retries: 1,

@@ -9,14 +9,15 @@
  * Bytes of units in flight come from heartbeats, so a single large file moves the bar; retries of a step are known to
  * the server before the workflow hears of them.
  */
-import type {
-  Counts,
-  FailureInfo,
-  HeartbeatInfo,
-  Phase,
-  RunProgress,
-  Waiting,
-} from '../workflows/contracts.ts';
+import {
+  type EndPhase,
+  type FailureInfo,
+  type HeartbeatInfo,
+  NO_COUNTS,
+  type RunProgress,
+  type Waiting,
+} from '../workflows/contracts/index.ts';
+import { operationSpec } from '../workflows/operations.ts';
 
 export type ExecutionStatus = 'running' | 'done' | 'failed' | 'cancelled' | 'terminated' | 'timed-out';
 
@@ -62,32 +63,33 @@ export interface PendingStep {
 export interface RunRecord {
   readonly workflowId: string;
   readonly runId: string;
-  readonly type: string;
+  readonly operation: string;
   readonly status: ExecutionStatus;
   readonly startedAt: string;
   readonly site: string | null;
   readonly profile: string | null;
   readonly datasetId: string | null;
-  readonly phase: Phase | null;
+  readonly ndiDatasetId: string | null;
+  readonly phase: string | null;
   readonly waitingFor: string | null;
   readonly pending: readonly PendingStep[];
 }
-
-const NONE: Counts = { total: 0, transferred: 0, skipped: 0, failed: 0 };
 
 /** The view when no worker answers: the last answer if there was one, else the search attributes. */
 function recorded(record: RunRecord, last: RunProgress | undefined): RunProgress {
   if (last !== undefined) return last;
   return {
-    operation: record.type === 'downloadDataset' ? 'download' : 'upload',
+    operation: record.operation,
     phase: record.phase ?? 'opening',
     waitingFor: waitingOnRecord(record),
     paused: record.waitingFor === 'paused',
     site: record.site ?? '',
     profile: record.profile,
-    datasetId: record.datasetId,
-    documents: NONE,
-    files: NONE,
+    ndiDatasetId: record.ndiDatasetId,
+    cloudDatasetId: record.datasetId,
+    counts: Object.fromEntries(
+      Object.keys(operationSpec(record.operation)?.counters ?? {}).map((counter) => [counter, NO_COUNTS]),
+    ),
     bytes: { total: 0, transferred: 0 },
     bytesPerSecond: null,
     etaMs: null,
@@ -148,7 +150,7 @@ function inFlight(step: PendingStep): UnitInFlight {
   };
 }
 
-const ENDED: Readonly<Partial<Record<ExecutionStatus, Phase>>> = {
+const ENDED: Readonly<Partial<Record<ExecutionStatus, EndPhase>>> = {
   done: 'done',
   failed: 'failed',
   'timed-out': 'failed',
@@ -184,6 +186,13 @@ export function mergeProgress(
     lastFailure: worstFailure(flights),
     source: answer === undefined ? 'records' : 'workflow',
   };
+}
+
+/** The progress as scripts read it: each counter is a key of its own, and `datasetId` is the cloud's id. */
+export function progressJson(
+  progress: Progress,
+): Progress & { readonly datasetId: string | null } & Readonly<Record<string, unknown>> {
+  return { ...progress, ...progress.counts, datasetId: progress.cloudDatasetId };
 }
 
 /** The failure of the step that has been tried most often. */

@@ -23,7 +23,8 @@ import {
   type RunResult,
   resumeSignal,
   setWindowUpdate,
-} from '../workflows/contracts.ts';
+} from '../workflows/contracts/index.ts';
+import { parseRunId } from '../workflows/operations.ts';
 import { createRate, type ExecutionStatus, mergeProgress, type Progress } from './progress.ts';
 import { failureInfoOf, readRecord, readStatus } from './run-records.ts';
 
@@ -180,11 +181,18 @@ async function pause(ms: number, signal: AbortSignal | undefined): Promise<void>
 
 async function resultOf(handle: WorkflowHandle): Promise<RunResult> {
   try {
-    return (await handle.result()) as RunResult;
+    return complete((await handle.result()) as RunResult, handle.workflowId);
   } catch (error) {
     if (error instanceof WorkflowFailedError) throw asCourierError(error);
     throw error;
   }
+}
+
+/** Results of release 0.1 name neither their operation nor the NDI id. */
+function complete(result: Partial<RunResult>, workflowId: string): RunResult {
+  const known = parseRunId(workflowId);
+  const { operation = known?.operation, ndiDatasetId = known?.fields.ndiDatasetId ?? null } = result;
+  return { ...result, operation, ndiDatasetId } as RunResult;
 }
 
 /** How a run ended, in the words of the one who knew. */

@@ -14,7 +14,8 @@ import {
   decodeOptionalFailureToOptionalError,
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { assertNever, ERRORS, type ErrorCode } from '../errors/index.ts';
-import type { FailureInfo, HeartbeatInfo, Phase } from '../workflows/contracts.ts';
+import type { FailureInfo, HeartbeatInfo } from '../workflows/contracts/index.ts';
+import { parseRunId } from '../workflows/operations.ts';
 import type { ExecutionStatus, PendingStep, RunRecord } from './progress.ts';
 
 type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
@@ -50,12 +51,15 @@ export interface RunSummary {
   readonly runId: string;
   readonly operation: string;
   readonly status: ExecutionStatus;
-  readonly phase: Phase | null;
+  readonly phase: string | null;
   /** `nothing` while it works. */
   readonly waitingFor: string | null;
   readonly site: string | null;
   readonly profile: string | null;
+  /** The cloud's id of the dataset; null while the run does not know it. */
   readonly datasetId: string | null;
+  /** The dataset's own NDI id; null while the run does not know it. */
+  readonly ndiDatasetId: string | null;
   /** What the starter called it; null where no key to read it is at hand. */
   readonly reference: string | null;
   readonly directory: string | null;
@@ -74,17 +78,31 @@ export function summaryOf(
   return {
     workflowId: info.workflowId,
     runId: info.runId,
-    operation: attributes.NdiOperation ?? info.type.replace(/Dataset$/, ''),
+    operation: attributes.NdiOperation ?? info.type,
     status,
-    phase: (attributes.NdiPhase as Phase | undefined) ?? null,
+    phase: attributes.NdiPhase ?? null,
     waitingFor: status === 'running' ? waitingOf(attributes.NdiWaitingFor) : null,
     site: attributes.NdiSite ?? null,
     profile: attributes.NdiProfile ?? null,
-    datasetId: attributes.NdiDataset ?? null,
+    ...datasetIds(info.workflowId, attributes),
     reference: textOf(info.memo?.reference),
     directory: textOf(info.memo?.directory),
     startedAt: info.startTime.toISOString(),
     closedAt: info.closeTime?.toISOString() ?? null,
+  };
+}
+
+/** A cloud id has 24 hexadecimal digits; release 0.1 kept it in `NdiDataset`, too. */
+const isCloudId = (id: string | undefined): boolean => id !== undefined && /^[0-9a-f]{24}$/i.test(id);
+
+function datasetIds(
+  workflowId: string,
+  { NdiDataset: ndi, NdiCloudDataset: cloud }: Readonly<Record<string, string | undefined>>,
+): Pick<RunSummary, 'datasetId' | 'ndiDatasetId'> {
+  const fields = parseRunId(workflowId)?.fields ?? {};
+  return {
+    datasetId: cloud ?? fields.cloudDatasetId ?? (isCloudId(ndi) ? ndi : undefined) ?? null,
+    ndiDatasetId: (isCloudId(ndi) ? undefined : ndi) ?? fields.ndiDatasetId ?? null,
   };
 }
 
@@ -115,7 +133,7 @@ export async function readRecord(client: Client, workflowId: string, runId?: str
       pendingStep(client.options.loadedDataConverter, activity),
     ),
   );
-  return { ...summary, type: info.type, pending };
+  return { ...summary, pending };
 }
 
 /** Whether a run goes on; cheaper than its record. */

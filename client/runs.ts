@@ -1,7 +1,8 @@
 /** All runs that the server remembers: list, find, look at. */
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { CourierError, isCourierError } from '../errors/index.ts';
-import { loginSignal } from '../workflows/contracts.ts';
+import { loginSignal } from '../workflows/contracts/index.ts';
+import type { Operation } from '../workflows/operations.ts';
 import type { Link } from './connection.ts';
 import type { Progress } from './progress.ts';
 import { createRunHandle, type RunHandle } from './run-handle.ts';
@@ -12,7 +13,7 @@ export interface RunQuery {
   readonly limit?: number;
   /** Only runs that go on. */
   readonly open?: boolean;
-  readonly operation?: 'upload' | 'download';
+  readonly operation?: Operation;
 }
 
 export interface RunDetails extends RunSummary {
@@ -31,7 +32,8 @@ export interface Runs {
   loggedIn(profile: string | null): Promise<RunSummary[]>;
 }
 
-const OURS = "WorkflowType IN ('uploadDataset', 'downloadDataset')";
+/** Every run sets this attribute when it starts, also runs of a type that only a newer program knows. */
+const OURS = 'NdiOperation IS NOT NULL';
 /** So many are looked through when a run is named by a part of its id. */
 const SEARCH_LIMIT = 1_000;
 

@@ -1,6 +1,6 @@
 /** The background service as the library offers it. `workers/` is loaded when it is asked for, never before. */
 import { join } from 'node:path';
-import { COURIER_QUEUE, siteQueue } from '../workflows/contracts.ts';
+import { CONTROL_QUEUE, siteQueue } from '../workflows/contracts/index.ts';
 import type { Link } from './connection.ts';
 import type { Env } from './options.ts';
 
@@ -56,7 +56,7 @@ export function createService(env: Env, log: (line: string) => void, open: () =>
     pollers: async (site) => {
       const link = await open();
       const [control, ofSite] = await Promise.all([
-        countPollers(link, COURIER_QUEUE, 1),
+        countPollers(link, CONTROL_QUEUE, 1),
         countPollers(link, siteQueue(site), 2),
       ]);
       return { control, site: ofSite };

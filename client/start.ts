@@ -8,20 +8,21 @@ import {
 } from '@temporalio/client';
 import { defineSearchAttributeKey, type SearchAttributePair, SearchAttributeType } from '@temporalio/common';
 import { CourierError } from '../errors/index.ts';
-import type { DownloadInput, Operation, SEARCH_ATTRIBUTES, UploadInput } from '../workflows/contracts.ts';
+import { CONTROL_QUEUE, type RunInput, type SEARCH_ATTRIBUTES } from '../workflows/contracts/index.ts';
+import { OPERATIONS, type Operation } from '../workflows/operations.ts';
 import type { Link } from './connection.ts';
 import { createRunHandle, type RunHandle } from './run-handle.ts';
 
 export interface StartRun {
-  readonly workflow: 'uploadDataset' | 'downloadDataset';
-  readonly workflowId: string;
-  readonly taskQueue: string;
-  readonly input: UploadInput | DownloadInput;
   readonly operation: Operation;
+  readonly workflowId: string;
+  readonly input: RunInput;
   /** One line, for lists; at most 400 bytes. */
   readonly summary: string;
   readonly details: string;
-  readonly datasetId: string;
+  /** Null where only the run will learn it. */
+  readonly ndiDatasetId: string | null;
+  readonly cloudDatasetId: string | null;
   /** What people call it. Kept where the codec reaches, like the folder: ids and attributes are never encrypted. */
   readonly reference: string;
   readonly directory: string;
@@ -35,11 +36,13 @@ export async function startRun(link: Link, run: StartRun, log: (line: string) =>
   const goesOn = await whatGoesOn(client, run.workflowId);
   if (goesOn !== undefined) {
     refuseOtherCopy(run, goesOn.directory);
-    log(`This ${run.operation} is going on since ${goesOn.since}; options given now are not used.`);
+    log(
+      `This ${OPERATIONS[run.operation].noun} is going on since ${goesOn.since}; options given now are not used.`,
+    );
   }
-  const handle = await client.workflow.start(run.workflow, {
+  const handle = await client.workflow.start(OPERATIONS[run.operation].workflow, {
     args: [run.input],
-    taskQueue: run.taskQueue,
+    taskQueue: CONTROL_QUEUE,
     workflowId: run.workflowId,
     workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
     workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
@@ -91,7 +94,8 @@ function searchAttributes(run: StartRun): SearchAttributePair[] {
   const { profile } = run.input.cloud;
   return [
     keyword('NdiOperation', run.operation),
-    keyword('NdiDataset', run.datasetId),
+    ...(run.ndiDatasetId === null ? [] : [keyword('NdiDataset', run.ndiDatasetId)]),
+    ...(run.cloudDatasetId === null ? [] : [keyword('NdiCloudDataset', run.cloudDatasetId)]),
     keyword('NdiSite', run.input.site),
     keyword('NdiPhase', 'opening'),
     keyword('NdiWaitingFor', 'nothing'),

@@ -8,7 +8,7 @@ import { ledgerPath } from '../ledger/locate.ts';
 import { connectCloud } from '../ndi/auth/index.ts';
 import type { CloudClient } from '../ndi/cloud/types.ts';
 import { createThrottle } from '../transfer/throttle.ts';
-import type { CloudRef } from '../workflows/contracts.ts';
+import type { CloudRef } from '../workflows/contracts/index.ts';
 import type { Env, Home } from './home.ts';
 import { createOpenLedgers } from './ledger-shelf.ts';
 import { bootId, processToken } from './processes.ts';

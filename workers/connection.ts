@@ -47,7 +47,7 @@ export function resolveTemporal(env: Env = process.env): TemporalChoice {
   }
 }
 
-/** Names and types of search attributes, as `workflows/contracts.ts` declares them. */
+/** Names and types of search attributes, as `workflows/contracts/index.ts` declares them. */
 export type SearchAttributeTypes = Readonly<Record<string, 'Keyword' | 'Text' | 'Int' | 'Bool'>>;
 
 /** Numbers of `temporal.api.enums.v1.IndexedValueType`. */

@@ -7,7 +7,7 @@
  */
 import { join } from 'node:path';
 import { CourierError } from '../errors/index.ts';
-import { SEARCH_ATTRIBUTES } from '../workflows/contracts.ts';
+import { SEARCH_ATTRIBUTES } from '../workflows/contracts/index.ts';
 import {
   EMBEDDED_NAMESPACE,
   ensureSearchAttributes,

@@ -5,7 +5,7 @@
 import { Connection, WorkflowClient } from '@temporalio/client';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createSiteActivities } from '../activities/index.ts';
-import { COURIER_QUEUE, siteQueue } from '../workflows/contracts.ts';
+import { CONTROL_QUEUE, siteQueue } from '../workflows/contracts/index.ts';
 import { dataConverterFromEnv } from './codec.ts';
 import { type Composition, composeSite } from './composition.ts';
 import type { RunWorkerOptions } from './types.ts';
@@ -34,7 +34,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
       workers.push(
         await Worker.create({
           ...common,
-          taskQueue: options.controlQueue ?? COURIER_QUEUE,
+          taskQueue: options.controlQueue ?? CONTROL_QUEUE,
           workflowBundle: await workflowBundle(dataConverter),
           maxCachedWorkflows: MAX_CACHED_WORKFLOWS,
         }),

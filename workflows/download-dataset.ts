@@ -7,92 +7,81 @@
  * something else is refused.
  *
  * Input: `DownloadInput`. Query: progress. Signals: pause, resume, login. Update: setWindow.
- * Id and lock: `download/<cloudId>@<site>:<target>`.
+ * Id and lock: `download/<cloudDatasetId>@<site>:<target>`.
  *
  * Survives: death of any process at any moment (documents are in the building database, binaries go on at the part
  * they had reached), expired logins (parks), addresses that expire (asks again), a site that leaves (waits).
  */
-import { continueAsNew, workflowInfo } from '@temporalio/workflow';
-import type { DownloadInput, RunResult } from './contracts.ts';
-import { type Lease, withLease } from './lease.ts';
-import { type Run, resumedRef, resumeState, startRun } from './run.ts';
-import { siteSteps } from './site.ts';
-import type { PlanSummary, RunRef } from './steps.ts';
+import type { DownloadInput, DownloadResult } from './contracts/download.ts';
+import { type Lease, withLease } from './run/lease.ts';
+import { type Run, startRun } from './run/run.ts';
+import { transferUnits } from './run/transfer.ts';
+import type { RunRef, SiteResult } from './steps.ts';
 
-export async function downloadDataset(input: DownloadInput): Promise<RunResult> {
+export async function downloadDataset(input: DownloadInput): Promise<DownloadResult> {
   const run = startRun('download', input);
-  const steps = (timeoutMs: number) => siteSteps(input.site, timeoutMs);
   return withLease(input, run, async (lease) => {
-    const begun = input.resume ? resumedRef(input, input.resume) : await openAndPlan(input, run, lease);
-    if ('status' in begun) return begun;
-
+    const begun = run.resumedRef ?? (await openAndPlan(input, run, lease));
+    if ('status' in begun) return conclude(run, begun);
     run.phase('documents');
-    await transfer(input, run, begun, 'documents');
+    await fetchUnits(input, run, begun, 'documents');
     if (input.mode === 'local') {
       run.phase('files');
-      // Fetched manifests of file series name more files: plan until there are no more.
-      for (let known = -1; known !== run.progress().files.total; ) {
-        known = run.progress().files.total;
-        adopt(run, await run.step((ms) => steps(ms).planDownloadFiles(input, begun)));
-        await transfer(input, run, begun, 'files');
-      }
+      await fetchFiles(input, run, begun);
     }
     run.phase('building');
-    const result = await run.step((ms) => steps(ms).finishDownload(input, begun));
-    run.phase('done');
-    return { ...result, retries: run.progress().retries };
+    return conclude(
+      run,
+      await run.step('Build the dataset folder', (site) => site.finishDownload(input, begun)),
+    );
   });
 }
 
-async function openAndPlan(input: DownloadInput, run: Run, lease: Lease): Promise<RunRef | RunResult> {
-  const { workflowId } = workflowInfo();
-  const steps = (timeoutMs: number) => siteSteps(input.site, timeoutMs);
-  run.change({ datasetId: input.cloudDatasetId });
-  const answer = await run.step((ms) => steps(ms).openDownload(input, { runKey: run.key, workflowId }));
-  if ('result' in answer) {
-    run.change({ documents: answer.result.documents, files: answer.result.files });
-    run.phase('done');
-    return { ...answer.result, retries: run.progress().retries };
-  }
+/** Opens the target; a result when it holds exactly this dataset already. */
+async function openAndPlan(
+  input: DownloadInput,
+  run: Run<'download'>,
+  lease: Lease,
+): Promise<RunRef | SiteResult> {
+  run.change({ cloudDatasetId: input.cloudDatasetId });
+  const answer = await run.step('Look at the cloud dataset and the folder', (site) =>
+    site.openDownload(input, run.names),
+  );
+  if ('result' in answer) return answer.result;
   lease.hold(answer.opened.ledgerPath);
-  const ref: RunRef = {
-    ...answer.opened,
-    runKey: run.key,
-    workflowId,
-    cloud: input.cloud,
-    tuning: input.tuning,
-  };
+  const ref = run.refer(answer.opened);
   run.phase('planning');
-  adopt(run, await run.step((ms) => steps(ms).planDownload(input, ref)));
+  run.adopt(await run.step('List the cloud dataset', (site) => site.planDownload(input, ref)));
   return ref;
 }
 
-/** The sums of a plan are of the whole run; what was transferred already is in them. */
-function adopt(run: Run, plan: PlanSummary): void {
-  const { bytes, units } = run.progress();
-  run.change({
-    documents: plan.documents,
-    files: plan.files,
-    bytes: { total: plan.bytes, transferred: bytes.transferred },
-    units: { ...units, total: plan.units },
-    problemCount: plan.problemCount,
-  });
+/** Fetched manifests of file series name more files: plans until there are no more. */
+async function fetchFiles(input: DownloadInput, run: Run<'download'>, ref: RunRef): Promise<void> {
+  const planned = (): number | undefined => run.progress().counts.files?.total;
+  for (let known: number | undefined = -1; known !== planned(); ) {
+    known = planned();
+    run.adopt(
+      await run.step('Find the files that documents name', (site) => site.planDownloadFiles(input, ref)),
+    );
+    await fetchUnits(input, run, ref, 'files');
+  }
 }
 
-async function transfer(
+const fetchUnits = (
   input: DownloadInput,
-  run: Run,
+  run: Run<'download'>,
   ref: RunRef,
-  what: 'files' | 'documents',
-): Promise<void> {
-  const steps = (timeoutMs: number) => siteSteps(input.site, timeoutMs);
-  for (;;) {
-    const batch = await run.step((ms) => steps(ms).nextDownloadUnits(ref, what));
-    if (batch.units.length === 0) return;
-    await run.window(batch.units, (unit) => run.step((ms) => steps(ms).fetchUnit(input, ref, unit)));
-    if (run.shouldContinueAsNew()) {
-      await run.drained();
-      await continueAsNew<typeof downloadDataset>({ ...input, resume: resumeState(run, ref) });
-    }
-  }
+  what: 'documents' | 'files',
+): Promise<void> =>
+  transferUnits(run, {
+    next: () => run.step(`Choose the next ${what}`, (site) => site.nextDownloadUnits(ref, what)),
+    work: (unit) => run.step(`Fetch ${what}, unit ${unit}`, (site) => site.fetchUnit(input, ref, unit)),
+  });
+
+function conclude(run: Run<'download'>, result: SiteResult): DownloadResult {
+  const ndiDatasetId = result.ndiDatasetId ?? null;
+  run.change({ ndiDatasetId });
+  run.adoptResult(result);
+  run.phase('done');
+  return { ...result, operation: 'download', ndiDatasetId, retries: run.progress().retries };
 }

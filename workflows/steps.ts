@@ -1,18 +1,33 @@
 /**
- * The steps of a run, as a workflow sees them; `activities/` implements them. A step gets `(ledger, run, unit)` and
- * returns counts; what is long stays in the ledger.
+ * The activities of a run, as a workflow sees them; `activities/` implements them. An activity gets references and returns counts;
+ * what is long stays in the ledger of the site.
  */
-import type { CloudRef, Counts, DownloadInput, RunResult, Tuning, UploadInput } from './contracts.ts';
+import type { CloudRef, CommonResult, Counts, Tuning } from './contracts/common.ts';
+import type { DownloadInput } from './contracts/download.ts';
+import type { UploadInput } from './contracts/upload.ts';
 
-/** What a finished unit adds to the progress; less than nothing for what was counted as transferred and failed since. */
+export interface CountsDelta {
+  readonly transferred: number;
+  readonly failed: number;
+}
+
+/** Progress delta of a finished unit. Negative for items that were counted as transferred and have failed since. */
 export interface UnitOutcome {
-  readonly documents: { readonly transferred: number; readonly failed: number };
-  readonly files: { readonly transferred: number; readonly failed: number };
+  readonly documents: CountsDelta;
+  readonly files: CountsDelta;
   readonly bytes: number;
   readonly retries: number;
 }
 
-/** Names a run, its ledger and its two sides for every step after the first. */
+/** Names a run before its ledger is known. */
+export interface RunNames {
+  readonly runKey: string;
+  readonly workflowId: string;
+  /** The run that started this one and whose lease it shares. */
+  readonly parentWorkflowId?: string;
+}
+
+/** Names a run, its ledger and its two sides for every activity after the first. */
 export interface RunRef {
   readonly runKey: string;
   readonly workflowId: string;
@@ -26,7 +41,7 @@ export interface RunRef {
 export interface PlanSummary {
   readonly documents: Counts;
   readonly files: Counts;
-  /** Of what is to be moved. */
+  /** Bytes of the items that are to be moved. */
   readonly bytes: number;
   readonly units: number;
   readonly problemCount: number;
@@ -41,15 +56,21 @@ export interface UnitBatch {
   readonly lastOfWave: boolean;
 }
 
-/** What the cloud's own listing says after units were sent. */
+/** The outcome of comparing what was sent with the cloud's own listing. */
 export interface Settlement {
   /** Items that the cloud still lacks; they are planned again. */
   readonly missing: number;
   readonly newUnits: number;
 }
 
-/** What a site knows of the end; retries are counted by the run. */
-export type SiteResult = Omit<RunResult, 'retries'>;
+/** The result as a site knows it; the workflow adds the operation and the retries. */
+export interface SiteResult extends Omit<CommonResult, 'retries' | 'ndiDatasetId'> {
+  /** Absent in results of release 0.1. */
+  readonly ndiDatasetId?: string;
+  readonly documents: Counts;
+  readonly files: Counts;
+  readonly duplicatesRemoved: number;
+}
 
 export interface Opened {
   readonly ledgerPath: string;
@@ -61,8 +82,8 @@ export interface Linked {
 }
 
 export interface UploadSteps {
-  /** Takes the lease, checks that the directory is a dataset. Errors: the NDI_E_… of reading a dataset. */
-  openUpload(input: UploadInput, run: { runKey: string; workflowId: string }): Promise<Opened>;
+  /** Takes the lease, checks that the directory is a dataset. @throws the NDI_E_… of reading a dataset */
+  openUpload(input: UploadInput, run: RunNames): Promise<Opened>;
   linkOrCreate(input: UploadInput, run: { runKey: string; ledgerPath: string }): Promise<Linked>;
   planUpload(input: UploadInput, ref: RunRef): Promise<PlanSummary>;
   nextUploadUnits(ref: RunRef, what: 'files' | 'documents'): Promise<UnitBatch>;
@@ -76,18 +97,18 @@ export interface DownloadSteps {
   /** Checks cloud dataset and target, takes the lease. `result`: the target holds exactly this already. */
   openDownload(
     input: DownloadInput,
-    run: { runKey: string; workflowId: string },
+    run: RunNames,
   ): Promise<{ readonly opened: Opened & Linked } | { readonly result: SiteResult }>;
   planDownload(input: DownloadInput, ref: RunRef): Promise<PlanSummary>;
   nextDownloadUnits(ref: RunRef, what: 'files' | 'documents'): Promise<UnitBatch>;
   fetchUnit(input: DownloadInput, ref: RunRef, unit: number): Promise<UnitOutcome>;
-  /** Which binaries the documents name. Only in local mode. */
+  /** Plans the binaries that the documents name. Only in local mode. */
   planDownloadFiles(input: DownloadInput, ref: RunRef): Promise<PlanSummary>;
   finishDownload(input: DownloadInput, ref: RunRef): Promise<SiteResult>;
 }
 
 export interface CommonSteps {
-  /** Gives up the lease; what is done stays done. */
+  /** Gives the lease back; what is done stays done. Called twice, the second call does nothing. */
   releaseRun(run: { workflowId: string; ledgerPath: string }): Promise<void>;
 }
 

@@ -17,7 +17,7 @@ import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
 import type { NdiDocument } from '../../ndi/document/types.ts';
 import { isSafeName } from '../../ndi/ids.ts';
-import type { DownloadInput } from '../../workflows/contracts.ts';
+import type { DownloadInput } from '../../workflows/contracts/index.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { type ListingRef, listDocuments, listFiles } from '../listing.ts';
 import { letOthers } from '../sleep.ts';

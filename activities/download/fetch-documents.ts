@@ -18,7 +18,7 @@ import { splitJsonArray } from '../../ndi/document/split.ts';
 import type { NdiDocument } from '../../ndi/document/types.ts';
 import { getToFile } from '../../transfer/get.ts';
 import { readJsonEntries } from '../../transfer/unzip.ts';
-import type { DownloadInput } from '../../workflows/contracts.ts';
+import type { DownloadInput } from '../../workflows/contracts/index.ts';
 import { pollMs, sleep } from '../sleep.ts';
 import { failItem, type UnitContext } from '../units.ts';
 import { giveTime } from './odd.ts';

@@ -7,7 +7,7 @@ import type { Ledger, PlanItem } from '../../ledger/types.ts';
 import { uidPath } from '../../ndi/dataset/layout.ts';
 import { getToFile } from '../../transfer/get.ts';
 import type { GetResult, OnBytes } from '../../transfer/types.ts';
-import type { DownloadInput } from '../../workflows/contracts.ts';
+import type { DownloadInput } from '../../workflows/contracts/index.ts';
 import { backoffMs, sleep } from '../sleep.ts';
 import { failItem, type UnitContext } from '../units.ts';
 import { giveTime } from './odd.ts';

@@ -1,5 +1,5 @@
 /** Fetching one unit of a download. Whatever was fetched before a crash is there already and is not asked for again. */
-import type { DownloadInput } from '../../workflows/contracts.ts';
+import type { DownloadInput } from '../../workflows/contracts/index.ts';
 import type { RunRef, UnitBatch, UnitOutcome } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { nextUnits, unitOutcome } from '../units.ts';

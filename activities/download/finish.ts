@@ -16,7 +16,7 @@ import { linkFileNames } from '../../ndi/dataset/write.ts';
 import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
 import { forceToDisk } from '../../transfer/place.ts';
-import type { DownloadInput } from '../../workflows/contracts.ts';
+import type { DownloadInput } from '../../workflows/contracts/index.ts';
 import type { RunRef, SiteResult } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { buildResult, idsOf, writeReport } from '../report.ts';

@@ -1,6 +1,6 @@
 /** What the cloud says of one object and may not mean: its unit comes back for it, and lists it when it has had its time. */
 import { CourierError } from '../../errors/index.ts';
-import type { DownloadInput } from '../../workflows/contracts.ts';
+import type { DownloadInput } from '../../workflows/contracts/index.ts';
 import type { UnitContext } from '../units.ts';
 
 /** Times that a unit is tried again for nothing but odd objects, at least, and for the quiet time of an import. */

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { CourierError, isCourierError } from '../../errors/index.ts';
 import type { CloudClient, DatasetRecord } from '../../ndi/cloud/types.ts';
 import { createDataset } from '../../ndi/dataset/write.ts';
-import type { DownloadInput } from '../../workflows/contracts.ts';
+import type { DownloadInput } from '../../workflows/contracts/index.ts';
 import type { Linked, Opened, SiteResult } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { takeLease } from '../lease.ts';

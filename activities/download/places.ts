@@ -8,7 +8,7 @@ import { mkdir, readdir, rename, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { CourierError } from '../../errors/index.ts';
 import { syncFolder } from '../../transfer/place.ts';
-import type { DownloadInput } from '../../workflows/contracts.ts';
+import type { DownloadInput } from '../../workflows/contracts/index.ts';
 
 /** Files of up to this size are not forced to disk one by one: a flush for each takes longer than fetching it. */
 export const UNFORCED_BYTES = 64 * 1024;

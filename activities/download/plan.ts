@@ -10,7 +10,7 @@ import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
 import { isSafeName } from '../../ndi/ids.ts';
 import { ensureSpace } from '../../transfer/probe.ts';
-import type { DownloadInput } from '../../workflows/contracts.ts';
+import type { DownloadInput } from '../../workflows/contracts/index.ts';
 import type { PlanSummary, RunRef } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { listDocuments, listFiles } from '../listing.ts';

@@ -12,7 +12,7 @@ import type { Ledger, PlanItem } from '../../ledger/types.ts';
 import { databasePath, filesDir, uidPath } from '../../ndi/dataset/layout.ts';
 import { createDataset, openForWriting } from '../../ndi/dataset/write.ts';
 import { hashFile } from '../../transfer/hash.ts';
-import type { DownloadInput } from '../../workflows/contracts.ts';
+import type { DownloadInput } from '../../workflows/contracts/index.ts';
 import type { RunRef } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { letOthers } from '../sleep.ts';

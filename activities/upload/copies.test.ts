@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { databasePath } from '../../ndi/dataset/layout.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
-import type { UploadInput } from '../../workflows/contracts.ts';
+import type { UploadInput } from '../../workflows/contracts/index.ts';
 import { closeIdleCopies, openForUnit } from './copies.ts';
 
 let dir: string;

@@ -3,7 +3,7 @@
  * units of a run follow each other closely and share one copy; it goes when none has come for a while.
  */
 import type { DatasetReader } from '../../ndi/dataset/types.ts';
-import type { UploadInput } from '../../workflows/contracts.ts';
+import type { UploadInput } from '../../workflows/contracts/index.ts';
 import type { StepDeps } from '../deps.ts';
 import { openSource } from './open.ts';
 

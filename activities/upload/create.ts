@@ -9,7 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { CourierError, isCourierError } from '../../errors/index.ts';
 import type { Ledger } from '../../ledger/types.ts';
 import type { CloudClient } from '../../ndi/cloud/types.ts';
-import type { Tuning } from '../../workflows/contracts.ts';
+import type { Tuning } from '../../workflows/contracts/index.ts';
 import { mayHaveHappened } from '../ambiguous.ts';
 import type { StepContext } from '../deps.ts';
 import { backoffMs, sleep } from '../sleep.ts';

@@ -2,7 +2,7 @@
 import { isCourierError } from '../../errors/index.ts';
 import type { ItemState, Ledger } from '../../ledger/types.ts';
 import { writeSyncIndex } from '../../ndi/dataset/sync-index.ts';
-import type { UploadInput } from '../../workflows/contracts.ts';
+import type { UploadInput } from '../../workflows/contracts/index.ts';
 import type { RunRef, SiteResult } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { buildResult, idsOf, writeReport } from '../report.ts';

@@ -8,7 +8,7 @@ import type { CloudClient } from '../../ndi/cloud/types.ts';
 import { linkRemote } from '../../ndi/dataset/finish.ts';
 import type { DatasetReader } from '../../ndi/dataset/types.ts';
 import { metadataFromDataset, metadataFromFile } from '../../ndi/metadata/metadata.ts';
-import type { UploadInput, UploadTarget } from '../../workflows/contracts.ts';
+import type { UploadInput, UploadTarget } from '../../workflows/contracts/index.ts';
 import type { Linked } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { createDatasetOnce, creationIsLinked } from './create.ts';

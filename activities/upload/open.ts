@@ -2,7 +2,7 @@
 import { CourierError } from '../../errors/index.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
 import type { DatasetReader } from '../../ndi/dataset/types.ts';
-import type { UploadInput } from '../../workflows/contracts.ts';
+import type { UploadInput } from '../../workflows/contracts/index.ts';
 import type { Opened } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { takeLease } from '../lease.ts';

@@ -10,7 +10,7 @@ import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
 import { rankDocuments } from '../../ndi/document/order.ts';
 import type { DocumentFacts } from '../../ndi/document/types.ts';
-import type { UploadInput } from '../../workflows/contracts.ts';
+import type { UploadInput } from '../../workflows/contracts/index.ts';
 import type { PlanSummary, RunRef } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { type ListingRef, listDocuments, listFiles } from '../listing.ts';

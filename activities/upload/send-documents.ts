@@ -8,7 +8,7 @@ import type { CloudClient } from '../../ndi/cloud/types.ts';
 import type { DatasetReader } from '../../ndi/dataset/types.ts';
 import { putBytes } from '../../transfer/put.ts';
 import { zipDocuments } from '../../transfer/zip-documents.ts';
-import type { UploadInput } from '../../workflows/contracts.ts';
+import type { UploadInput } from '../../workflows/contracts/index.ts';
 import { mayHaveHappened, wasRefused } from '../ambiguous.ts';
 import { failItem, type UnitContext } from '../units.ts';
 import { noteSentAgain } from './again.ts';

@@ -12,7 +12,7 @@ import { EntryError, notAFile, readFailure } from '../../transfer/failures.ts';
 import { putFile } from '../../transfer/put.ts';
 import type { TransferOptions, ZipEntry } from '../../transfer/types.ts';
 import { putZip } from '../../transfer/zip.ts';
-import type { UploadInput } from '../../workflows/contracts.ts';
+import type { UploadInput } from '../../workflows/contracts/index.ts';
 import { backoffMs, pollMs, sleep } from '../sleep.ts';
 import { failItem, type UnitContext } from '../units.ts';
 

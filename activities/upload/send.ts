@@ -4,7 +4,7 @@
  * `settleDocuments`, which asks the cloud's list before anything is repeated.
  */
 import { assertNever } from '../../errors/index.ts';
-import type { UploadInput } from '../../workflows/contracts.ts';
+import type { UploadInput } from '../../workflows/contracts/index.ts';
 import type { RunRef, UnitBatch, UnitOutcome } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { nextUnits, type UnitContext, unitOutcome } from '../units.ts';

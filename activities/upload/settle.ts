@@ -3,7 +3,7 @@
  * cloud's own list, asked until nothing is missing or nothing has moved for the quiet time.
  */
 import type { ItemKind, Ledger } from '../../ledger/types.ts';
-import type { UploadInput } from '../../workflows/contracts.ts';
+import type { UploadInput } from '../../workflows/contracts/index.ts';
 import type { RunRef, Settlement } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { documentPass, filePass, type ListingRef, listDocuments, listFiles } from '../listing.ts';

@@ -1,6 +1,6 @@
 /** Cuts files and documents into units, the batches that move together. */
 import type { Ledger, NewPlanUnit, UnitKind } from '../../ledger/types.ts';
-import type { UploadInput } from '../../workflows/contracts.ts';
+import type { UploadInput } from '../../workflows/contracts/index.ts';
 
 export interface UnitWriter {
   /** The unit that a file of this size goes with. */

@@ -3,11 +3,12 @@
  * there, and ends with the one line of JSON that scripts read.
  */
 import { isCourierError } from '../../errors/index.ts';
-import type { Phase, RunResult } from '../../workflows/contracts.ts';
+import { type Counts, NO_COUNTS, type RunResult } from '../../workflows/contracts/index.ts';
+import { phaseText } from '../../workflows/operations.ts';
 import type { Courier } from '../courier.ts';
-import type { Progress } from '../progress.ts';
+import { type Progress, progressJson } from '../progress.ts';
 import type { RunHandle } from '../run-handle.ts';
-import { phaseText, resultLines } from '../view/progress-lines.ts';
+import { resultLines } from '../view/progress-lines.ts';
 import { createView } from '../view/watch.ts';
 import type { Invocation } from './command.ts';
 import { EXIT, type ExitCode, exitCodeOf } from './exit.ts';
@@ -27,8 +28,9 @@ interface FinalLine {
   readonly runId: string;
   readonly status: string;
   readonly datasetId: string | null;
-  readonly documents: RunResult['documents'];
-  readonly files: RunResult['files'];
+  readonly ndiDatasetId: string | null;
+  readonly documents: Counts;
+  readonly files: Counts;
   readonly bytes: number;
   readonly problems: RunResult['problems'];
   readonly problemCount: number;
@@ -49,7 +51,7 @@ export async function follow(
   }
   let last: Progress | undefined;
   /** What it was at: the end has a phase of its own, which says nothing. */
-  let lastWork: Phase | undefined;
+  let lastWork: string | undefined;
   const view = createView(out.stderr);
   const emit = jsonEmitter(invocation, options.json);
   try {
@@ -95,19 +97,20 @@ function jsonEmitter({ out }: Invocation, json: boolean): (progress: Progress) =
   return (progress) => {
     if (!json || performance.now() - emittedAtMs < JSON_EVERY_MS) return;
     emittedAtMs = performance.now();
-    out.json({ event: 'progress', ...progress });
+    out.json({ event: 'progress', ...progressJson(progress) });
   };
 }
 
 function finalLine(handle: RunHandle, status: string, last: Progress | undefined): FinalLine {
-  const none = { total: 0, transferred: 0, skipped: 0, failed: 0 };
   return {
     workflowId: handle.workflowId,
     runId: handle.runId,
     status,
-    datasetId: last?.datasetId ?? null,
-    documents: last?.documents ?? none,
-    files: last?.files ?? none,
+    datasetId: last?.cloudDatasetId ?? null,
+    ndiDatasetId: last?.ndiDatasetId ?? null,
+    documents: NO_COUNTS,
+    files: NO_COUNTS,
+    ...last?.counts,
     bytes: last?.bytes.transferred ?? 0,
     problems: [],
     problemCount: last?.problemCount ?? 0,
@@ -146,21 +149,20 @@ async function conclude(
   { out }: Invocation,
   options: FollowOptions,
   last: Progress | undefined,
-  lastWork: Phase | undefined,
+  lastWork: string | undefined,
 ): Promise<ExitCode> {
   const { workflowId, runId } = handle;
   try {
     const result = await handle.result();
-    const operation = last?.operation ?? 'upload';
     if (options.json) out.json({ workflowId, runId, ...result });
-    else out.print(resultLines(result, operation).join('\n'));
+    else out.print(resultLines(result).join('\n'));
     return result.status === 'done' ? EXIT.done : EXIT.leftovers;
   } catch (error) {
     if (!isCourierError(error)) throw error;
     out.note(errorText(error));
     if (!isCourierError(error, 'NDI_E_CANCELLED') && last !== undefined) {
       out.note(
-        `${lastWork === undefined ? '' : `It ended while: ${phaseText(lastWork)}. `}Starting it again goes on where it stopped.`,
+        `${lastWork === undefined ? '' : `It ended while: ${phaseText(last.operation, lastWork)}. `}Starting it again goes on where it stopped.`,
       );
     }
     if (options.json) {

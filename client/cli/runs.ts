@@ -1,6 +1,8 @@
 /** `ndi-courier runs …` */
 import { z } from 'zod';
+import { operationNames } from '../../workflows/operations.ts';
 import { followOptions, option } from '../options.ts';
+import { progressJson } from '../progress.ts';
 import type { RunHandle } from '../run-handle.ts';
 import { formatDuration, printable } from '../view/format.ts';
 import { liveLines } from '../view/progress-lines.ts';
@@ -27,7 +29,7 @@ const list = defineCommand({
         value: 'N',
       }),
       open: option(z.boolean().default(false), { help: 'Only runs that go on.' }),
-      operation: option(z.enum(['upload', 'download']).optional(), { help: 'Only these.' }),
+      operation: option(z.enum(operationNames).optional(), { help: 'Only these.' }),
       ...jsonShape,
     })
     .strict(),
@@ -69,7 +71,12 @@ const show = defineCommand({
       const { error, ...details } = await courier.runs.show(run);
       const page = await courier.linkTo(details.workflowId);
       if (json) {
-        out.json({ ...details, page, error: error === null ? null : errorJson(error).error });
+        out.json({
+          ...details,
+          progress: progressJson(details.progress),
+          page,
+          error: error === null ? null : errorJson(error).error,
+        });
         return EXIT.done;
       }
       const took = Date.parse(details.closedAt ?? '') - Date.parse(details.startedAt);

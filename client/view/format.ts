@@ -1,5 +1,5 @@
 /** Numbers and words for people. Pure. Decimal units, as disks and clouds are sold in them. */
-import type { Counts } from '../../workflows/contracts.ts';
+import type { Counts } from '../../workflows/contracts/index.ts';
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const;
 

@@ -5,7 +5,8 @@
  *   plainLine    one line for logs and pipes
  *   resultLines  what is printed at the end
  */
-import type { Phase, RunResult } from '../../workflows/contracts.ts';
+import type { Counts, RunResult } from '../../workflows/contracts/index.ts';
+import { operationSpec, phaseText } from '../../workflows/operations.ts';
 import type { Progress, UnitInFlight } from '../progress.ts';
 import {
   bar,
@@ -18,22 +19,6 @@ import {
   printable,
   shorten,
 } from './format.ts';
-
-const PHASES: Readonly<Record<Phase, string>> = {
-  opening: 'Opening the dataset',
-  linking: 'Finding or creating the cloud dataset',
-  planning: 'Comparing both sides',
-  files: 'Moving files',
-  documents: 'Moving documents',
-  verifying: 'Checking against the cloud’s own listing',
-  building: 'Building the dataset folder',
-  finishing: 'Finishing',
-  done: 'Done',
-  failed: 'Failed',
-  cancelled: 'Cancelled',
-};
-
-export const phaseText = (phase: Phase): string => PHASES[phase];
 
 export interface Canvas {
   readonly columns: number;
@@ -51,19 +36,33 @@ const MAX_UNITS = 6;
 export function liveLines(progress: Progress, canvas: Canvas): string[] {
   const { bytes } = progress;
   const share = fraction(bytes);
-  const lines = [`${phaseText(progress.phase)}  ${clock(progress, canvas.nowMs)}`];
+  const lines = [`${phaseText(progress.operation, progress.phase)}  ${clock(progress, canvas.nowMs)}`];
   if (bytes.total > 0) {
     lines.push(
       `${bar(share, barWidth(canvas.columns))} ${percent(share)}  ${formatBytes(bytes.transferred)} of ${formatBytes(bytes.total)}${speed(progress)}`,
     );
   }
-  lines.push(`documents  ${formatCounts(progress.documents)}`, `files      ${formatCounts(progress.files)}`);
+  lines.push(...countLines(progress.operation, progress.counts));
   const worries = worryLine(progress);
   if (worries !== undefined) lines.push(worries);
   lines.push(...waitingLines(progress, canvas.nowMs));
   lines.push(...unitLines(progress, canvas));
   return lines.map((line) => shorten(line, Math.max(20, canvas.columns - 1)));
 }
+
+/** The counters of a run type with their words, in its order; `from` has them as fields. */
+function counted(
+  operation: string,
+  from: Readonly<Record<string, unknown>>,
+): [word: string, counts: Counts][] {
+  return Object.entries(operationSpec(operation)?.counters ?? {}).flatMap(([counter, word]) => {
+    const counts = from[counter] as Counts | undefined;
+    return counts === undefined ? [] : [[word, counts] as [string, Counts]];
+  });
+}
+
+const countLines = (operation: string, from: Readonly<Record<string, unknown>>): string[] =>
+  counted(operation, from).map(([word, counts]) => `${word.padEnd(10)} ${formatCounts(counts)}`);
 
 const barWidth = (columns: number): number => Math.min(BAR_WIDTH, Math.max(6, columns - BESIDE_BAR));
 
@@ -130,13 +129,14 @@ function stateText(flight: UnitInFlight, nowMs: number): string {
 /** Everything of importance on one line, for logs. */
 export function plainLine(progress: Progress): string {
   const { bytes } = progress;
-  const parts = [phaseText(progress.phase)];
+  const parts = [phaseText(progress.operation, progress.phase)];
   if (bytes.total > 0) {
     parts.push(
       `${percent(fraction(bytes)).trim()}, ${formatBytes(bytes.transferred)} of ${formatBytes(bytes.total)}${speed(progress)}`,
     );
   }
-  parts.push(`documents ${formatCounts(progress.documents)}`, `files ${formatCounts(progress.files)}`);
+  for (const [word, counts] of counted(progress.operation, progress.counts))
+    parts.push(`${word} ${formatCounts(counts)}`);
   const worries = worryLine(progress);
   if (worries !== undefined) parts.push(worries);
   if (progress.waitingFor !== null) {
@@ -148,14 +148,14 @@ export function plainLine(progress: Progress): string {
 /** Problems a person sees at the end; the report has them all. */
 const SHOWN_PROBLEMS = 10;
 
-export function resultLines(result: RunResult, what: 'upload' | 'download'): string[] {
+export function resultLines(result: RunResult): string[] {
+  const what = operationSpec(result.operation)?.noun ?? result.operation;
   const moved = result.bytes > 0 ? `${formatBytes(result.bytes)} moved` : 'nothing had to be moved';
   const lines = [
     result.status === 'done'
       ? `The ${what} is done: ${moved}.`
       : `The ${what} is done, but ${plural(result.problemCount, 'item')} could not be taken along; ${moved}.`,
-    `documents  ${formatCounts(result.documents)}`,
-    `files      ${formatCounts(result.files)}`,
+    ...countLines(result.operation, { ...result }),
     `cloud id   ${result.datasetId}`,
     `folder     ${result.directory}`,
   ];

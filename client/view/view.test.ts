@@ -26,9 +26,12 @@ const progress = (change: Partial<Progress> = {}): Progress => ({
   paused: false,
   site: 'b',
   profile: null,
-  datasetId: 'a',
-  documents: { total: 1_002, transferred: 812, skipped: 190, failed: 0 },
-  files: { total: 40, transferred: 10, skipped: 0, failed: 1 },
+  ndiDatasetId: 'a',
+  cloudDatasetId: null,
+  counts: {
+    documents: { total: 1_002, transferred: 812, skipped: 190, failed: 0 },
+    files: { total: 40, transferred: 10, skipped: 0, failed: 1 },
+  },
   bytes: { total: 200_000_000, transferred: 50_000_000 },
   bytesPerSecond: 12_500_000,
   etaMs: 12_000,
@@ -101,7 +104,7 @@ describe('numbers for people', () => {
 describe('a run as text', () => {
   it('shows phase, bytes, rate, time left, documents and files', () => {
     const text = liveLines(progress(), { columns: 100, nowMs: NOW }).join('\n');
-    expect(text).toContain('Moving files  (2 min 5 s)');
+    expect(text).toContain('Sending files  (2 min 5 s)');
     expect(text).toContain(' 25 %  50.0 MB of 200 MB  12.5 MB/s, 12 s left');
     expect(text).toContain('documents  812 of 1\u202f002, 190 there already');
     expect(text).toContain('files      10 of 40, 1 failed');
@@ -163,27 +166,26 @@ describe('a run as text', () => {
 
   it('names what was left over', () => {
     const counts = { total: 1, transferred: 1, skipped: 0, failed: 0 };
-    const lines = resultLines(
-      {
-        status: 'done-with-leftovers',
-        datasetId: 'c'.repeat(24),
-        directory: '/d',
-        documents: counts,
-        files: { total: 15, transferred: 3, skipped: 0, failed: 12 },
-        bytes: 5,
-        retries: 2,
-        duplicatesRemoved: 0,
-        problemCount: 12,
-        problems: Array.from({ length: 12 }, (_, index) => ({
-          kind: 'file' as const,
-          id: `uid${index}`,
-          code: 'NDI_E_FILE_MISSING',
-          detail: 'gone',
-        })),
-        reportPath: '/r',
-      },
-      'upload',
-    );
+    const lines = resultLines({
+      operation: 'upload',
+      status: 'done-with-leftovers',
+      datasetId: 'c'.repeat(24),
+      ndiDatasetId: 'a',
+      directory: '/d',
+      documents: counts,
+      files: { total: 15, transferred: 3, skipped: 0, failed: 12 },
+      bytes: 5,
+      retries: 2,
+      duplicatesRemoved: 0,
+      problemCount: 12,
+      problems: Array.from({ length: 12 }, (_, index) => ({
+        kind: 'file' as const,
+        id: `uid${index}`,
+        code: 'NDI_E_FILE_MISSING',
+        detail: 'gone',
+      })),
+      reportPath: '/r',
+    });
     expect(lines[0]).toContain('12 items could not be taken along');
     expect(lines).toContain('retries    2');
     expect(lines).toContain('  file uid0: gone (NDI_E_FILE_MISSING)');

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
-import { type RunResult, resumeSignal } from '../../workflows/contracts.ts';
+import { type RunResult, resumeSignal } from '../../workflows/contracts/index.ts';
 import { documentsInCloud } from '../support/cloud-state.ts';
 import { expectDownloaded } from '../support/crash.ts';
 import { contentOf } from '../support/refusals.ts';

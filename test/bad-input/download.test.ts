@@ -12,7 +12,7 @@ import { createProfileStore, login } from '../../ndi/auth/index.ts';
 import { compareDatasets } from '../../ndi/dataset/compare.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
-import type { DownloadInput } from '../../workflows/contracts.ts';
+import type { DownloadInput } from '../../workflows/contracts/index.ts';
 import { tamper } from '../fixtures/dataset.ts';
 import { addCloudDocument, cloudRequest } from '../support/cloud-state.ts';
 import { type Eavesdropper, startEavesdropper } from '../support/eavesdropper.ts';

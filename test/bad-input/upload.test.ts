@@ -32,7 +32,7 @@ import {
   resumeSignal,
   type UploadInput,
   type UploadStrategy,
-} from '../../workflows/contracts.ts';
+} from '../../workflows/contracts/index.ts';
 import { tamper } from '../fixtures/dataset.ts';
 import { createCloudDataset, documentsInCloud } from '../support/cloud-state.ts';
 import { cloudContent, contentOf, refusalOf } from '../support/refusals.ts';

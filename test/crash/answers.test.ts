@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import { type FaultSpec, type Sandbox, startSandbox } from '../../sandbox/server.ts';
-import type { RunResult, UploadStrategy } from '../../workflows/contracts.ts';
+import type { RunResult, UploadStrategy } from '../../workflows/contracts/index.ts';
 import {
   bytesOf,
   createSlots,

@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openLedger } from '../../ledger/open.ts';
 import type { UnitKind } from '../../ledger/types.ts';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
-import type { RunResult, UploadStrategy } from '../../workflows/contracts.ts';
+import type { RunResult, UploadStrategy } from '../../workflows/contracts/index.ts';
 import type { RunRef } from '../../workflows/steps.ts';
 import {
   bytesOf,

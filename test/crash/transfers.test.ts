@@ -13,7 +13,7 @@ import { openLedger } from '../../ledger/open.ts';
 import type { Ledger } from '../../ledger/types.ts';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import type { FaultSpec } from '../../sandbox/server.ts';
-import type { RunResult } from '../../workflows/contracts.ts';
+import type { RunResult } from '../../workflows/contracts/index.ts';
 import type { RunRef } from '../../workflows/steps.ts';
 import { createCloudDataset, documentsInCloud } from '../support/cloud-state.ts';
 import { bytesOf, expectDownloaded, failuresOf, within } from '../support/crash.ts';

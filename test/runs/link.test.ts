@@ -10,7 +10,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openLedger } from '../../ledger/open.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
-import { pauseSignal, resumeSignal } from '../../workflows/contracts.ts';
+import { pauseSignal, resumeSignal } from '../../workflows/contracts/index.ts';
 import { tamper } from '../fixtures/dataset.ts';
 import { cloudRequest, documentsInCloud } from '../support/cloud-state.ts';
 import { createRig, type Rig } from '../support/rig.ts';
@@ -99,7 +99,7 @@ describe('a cloud dataset is created once', () => {
   it('and is not taken for a double of itself by a list that has not heard of its name', async () => {
     rig.sandbox.faults.set({ route: 'PUT object', kind: 'latency', params: { ms: 500 } });
     const handle = await start('Late name');
-    const { datasetId } = await rig.until(handle, (progress) => progress.units.inFlight > 0);
+    const { cloudDatasetId: datasetId } = await rig.until(handle, (progress) => progress.units.inFlight > 0);
     await handle.signal(pauseSignal);
     const ledger = openLedger(join(source, '.ndi/courier/ledger.sqlite'));
     const { markedName } = JSON.parse(ledger.datasetFact('creation')!) as { markedName: string };

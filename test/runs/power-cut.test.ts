@@ -10,7 +10,7 @@ import { compareDatasets } from '../../ndi/dataset/compare.ts';
 import { uidPath } from '../../ndi/dataset/layout.ts';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import { openForWriting } from '../../ndi/dataset/write.ts';
-import type { DownloadInput } from '../../workflows/contracts.ts';
+import type { DownloadInput } from '../../workflows/contracts/index.ts';
 import type { RunRef } from '../../workflows/steps.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 import { downloadAll, finish, type Site, siteOf } from '../support/site.ts';

@@ -12,7 +12,7 @@ import {
   type RunResult,
   resumeSignal,
   setWindowUpdate,
-} from '../../workflows/contracts.ts';
+} from '../../workflows/contracts/index.ts';
 import { record } from '../support/record.ts';
 import { createRig, type Rig, TEST_TUNING } from '../support/rig.ts';
 
@@ -75,7 +75,7 @@ describe('a run', () => {
     rig.sandbox.faults.clear();
     const again = await rig.upload(source, { tuning });
     expect(again.status).toBe('done');
-    expect(again.files.skipped).toBeGreaterThanOrEqual(before.files.transferred);
+    expect(again.files.skipped).toBeGreaterThanOrEqual(before.counts.files!.transferred);
     const target = join(rig.dir, `target-${made}`);
     await rig.download(again.datasetId, target);
     expect(await compareDatasets(source, target)).toMatchObject({ equal: true });

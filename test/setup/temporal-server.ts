@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { startTemporalServer, stopOrphanedServer } from '../../workers/server.ts';
 import { findTemporalCli } from '../../workers/temporal-cli.ts';
-import { SEARCH_ATTRIBUTES } from '../../workflows/contracts.ts';
+import { SEARCH_ATTRIBUTES } from '../../workflows/contracts/index.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {

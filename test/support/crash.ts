@@ -4,7 +4,7 @@ import { basename, dirname } from 'node:path';
 import { expect } from 'vitest';
 import { compareDatasets } from '../../ndi/dataset/compare.ts';
 import type { Sandbox } from '../../sandbox/server.ts';
-import type { RunResult } from '../../workflows/contracts.ts';
+import type { RunResult } from '../../workflows/contracts/index.ts';
 import { documentsInCloud } from './cloud-state.ts';
 import type { Rig } from './rig.ts';
 

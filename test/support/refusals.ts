@@ -4,8 +4,8 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
-import type { FailureInfo } from '../../workflows/contracts.ts';
-import { failureInfo } from '../../workflows/run.ts';
+import type { FailureInfo } from '../../workflows/contracts/index.ts';
+import { failureInfo } from '../../workflows/run/park.ts';
 import type { Rig } from './rig.ts';
 
 /** Waits for the run to fail; why it did, in its own words. */

@@ -16,14 +16,13 @@ import { runWorker } from '../../workers/worker.ts';
 import {
   DEFAULT_TUNING,
   type DownloadInput,
-  downloadWorkflowId,
   progressQuery,
   type RunProgress,
   type RunResult,
   type Tuning,
   type UploadInput,
-  uploadWorkflowId,
-} from '../../workflows/contracts.ts';
+} from '../../workflows/contracts/index.ts';
+import { workflowIdOf } from '../../workflows/operations.ts';
 
 /** Short waits: the sandbox answers in milliseconds what the cloud answers in seconds. */
 export const TEST_TUNING: Tuning = {
@@ -144,13 +143,17 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
     client.workflow.start('uploadDataset', {
       args: [input],
       taskQueue: queue,
-      workflowId: uploadWorkflowId(input.datasetId, input.site),
+      workflowId: workflowIdOf('upload', { ndiDatasetId: input.datasetId, site: input.site }),
     });
   const startDownload: Rig['startDownload'] = (input) =>
     client.workflow.start('downloadDataset', {
       args: [input],
       taskQueue: queue,
-      workflowId: downloadWorkflowId(input.cloudDatasetId, input.site, input.targetDir),
+      workflowId: workflowIdOf('download', {
+        cloudDatasetId: input.cloudDatasetId,
+        site: input.site,
+        target: input.targetDir,
+      }),
     });
   return {
     dir,

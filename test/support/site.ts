@@ -7,7 +7,7 @@ import { openDownload } from '../../activities/download/open.ts';
 import { planDownload, planDownloadFiles } from '../../activities/download/plan.ts';
 import { composeSite } from '../../workers/composition.ts';
 import { ensureHome, homeAt } from '../../workers/home.ts';
-import type { DownloadInput } from '../../workflows/contracts.ts';
+import type { DownloadInput } from '../../workflows/contracts/index.ts';
 import type { RunRef, SiteResult } from '../../workflows/steps.ts';
 import type { Rig } from './rig.ts';
 

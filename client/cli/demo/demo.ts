@@ -1,7 +1,7 @@
 /** The acts of the demo, in order, and what they found. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CourierError } from '../../../errors/index.ts';
-import type { RunResult, Tuning } from '../../../workflows/contracts.ts';
+import type { RunResult, Tuning } from '../../../workflows/contracts/index.ts';
 import { type Courier, createCourier } from '../../courier.ts';
 import type { Progress } from '../../progress.ts';
 import type { RunHandle } from '../../run-handle.ts';

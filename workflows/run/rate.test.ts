@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
-import type { RunProgress } from './contracts.ts';
-import { createPacemaker } from './pace.ts';
+import type { RunProgress } from '../contracts/common.ts';
+import { createRateMeter } from './rate.ts';
 
 const progress = (transferred: number, waiting = false): RunProgress =>
   ({ bytes: { total: 10_000, transferred }, waitingFor: waiting ? {} : null }) as RunProgress;
 
 it('counts the time in which units fly, and says nothing before there is something to say', () => {
-  const pace = createPacemaker();
+  const pace = createRateMeter();
   expect(pace.of(progress(0), 5_000)).toEqual({ bytesPerSecond: null, etaMs: null });
   pace.begin(10_000, 0);
   expect(pace.of(progress(100), 10_900)).toEqual({ bytesPerSecond: null, etaMs: null });

@@ -1,20 +1,20 @@
-/** How fast bytes have moved while units were in flight, and how long the rest takes at that. Of units that are done. */
-import type { RunProgress } from './contracts.ts';
+/** The rate at which bytes moved while units were in flight, and the time that the rest takes at that rate. */
+import type { RunProgress } from '../contracts/common.ts';
 
-/** Shorter than this says nothing. */
+/** Shorter stretches give no rate. */
 const MINIMUM_MS = 1_000;
 
-type Pace = Pick<RunProgress, 'bytesPerSecond' | 'etaMs'>;
+type Rate = Pick<RunProgress, 'bytesPerSecond' | 'etaMs'>;
 
-export interface Pacemaker {
-  /** Units begin to fly, or do again after a wait. */
+export interface RateMeter {
+  /** Units are in flight from now on, or again after a wait. */
   begin(nowMs: number, bytes: number): void;
   end(nowMs: number, bytes: number): void;
   /** `nowMs` is workflow time: the same at replay. */
-  of(progress: RunProgress, nowMs: number): Pace;
+  of(progress: Pick<RunProgress, 'bytes' | 'waitingFor'>, nowMs: number): Rate;
 }
 
-export function createPacemaker(): Pacemaker {
+export function createRateMeter(): RateMeter {
   let movingMs = 0;
   let movedBytes = 0;
   let since: { readonly nowMs: number; readonly bytes: number } | undefined;

@@ -1,0 +1,152 @@
+/**
+ * One step of a run: an activity that may have to wait. A failure that time or a person can mend parks the run, and the activity is
+ * scheduled again; any other failure is thrown.
+ */
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  CancelledFailure,
+  condition,
+  isCancellation,
+  log,
+  patched,
+  TimeoutFailure,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { FailureInfo, RunInput } from '../contracts/common.ts';
+import type { SiteSteps } from '../steps.ts';
+import { siteSteps } from './site.ts';
+import { type RunView, SITE_SILENT, waitingNow } from './view.ts';
+
+/** Times that a step is repeated at once because the world moved under it. */
+const MAX_MOVES = 5;
+/** Poll interval of a run that waits for a login or a person: doubles, as a cloud may refuse by mistake. */
+const LOOK_AGAIN_MIN_MS = 30_000;
+const LOOK_AGAIN_MAX_MS = 3_600_000;
+/**
+ * Poll interval while another run holds the dataset: grows by half each time, up to 15 minutes. Each poll adds about 12 history
+ * events.
+ */
+const OTHER_RUN_MIN_MS = 1_000;
+const OTHER_RUN_MAX_MS = 900_000;
+const SITE_TIMEOUT_MAX_MS = 6 * 3_600_000;
+/** A parked run whose history is longer than this continues as new; the server suggests it at 4,096. */
+const MAX_PARKED_HISTORY = 2_000;
+
+/** Thrown out of a step to continue the run as new, because it has waited for long. Units in flight are repeated then. */
+export class HistoryTooLong extends Error {
+  override readonly name = 'HistoryTooLong';
+}
+
+/** State that steps and signal handlers share. */
+export interface Parking {
+  /** Grows with each resume, and each login that concerns the run. */
+  wakeUps: number;
+  /** Steps that wait for a person or a login. */
+  parked: number;
+  /** A step asked for continue-as-new: the others that are parked leave, too. */
+  leaving: boolean;
+}
+
+export type Step = <T>(summary: string, call: (site: SiteSteps) => Promise<T>) => Promise<T>;
+
+export function createStep(input: RunInput, view: RunView, parking: Parking): Step {
+  const { progress } = view;
+
+  const stopWaiting = (): void => {
+    if (parking.parked === 0) view.stopWaiting();
+  };
+
+  const wokenWithin = (seenWakeUps: number, ms: number): Promise<boolean> =>
+    condition(() => parking.wakeUps > seenWakeUps || parking.leaving, ms);
+
+  /** Waits until a person resumes, or for a time that doubles with each time the step was parked before. */
+  const park = async (failure: FailureInfo, seenWakeUps: number, parkedBefore: number): Promise<void> => {
+    parking.parked += 1;
+    view.wait(waitingNow(failure.class === 'needs-login' ? 'login' : 'person', failure));
+    log.info('The run waits', { code: failure.code });
+    try {
+      await wokenWithin(seenWakeUps, Math.min(LOOK_AGAIN_MIN_MS * 2 ** parkedBefore, LOOK_AGAIN_MAX_MS));
+    } finally {
+      parking.parked -= 1;
+      stopWaiting();
+    }
+  };
+
+  /** Waits for another run. The waiting is published once and stays while the lease is polled. */
+  const awaitOtherRun = async (failure: FailureInfo, seenWakeUps: number, looks: number): Promise<void> => {
+    if (progress.waitingFor?.sentence !== failure.sentence) view.wait(waitingNow('dataset', failure));
+    await wokenWithin(seenWakeUps, Math.min(OTHER_RUN_MIN_MS * 1.5 ** looks, OTHER_RUN_MAX_MS));
+  };
+
+  return async (summary, call) => {
+    for (let silences = 0, moves = 0, parks = 0, looks = 0; ; ) {
+      await condition(() => !progress.paused);
+      leaveIfHistoryIsLong(parking, silences + parks + looks);
+      const seenWakeUps = parking.wakeUps;
+      try {
+        const scheduleToStartMs = siteTimeoutMs(input.tuning.siteTimeoutMs, silences);
+        const result = await call(siteSteps(input.site, { scheduleToStartMs, summary }));
+        stopWaiting();
+        return result;
+      } catch (error) {
+        if (isCancellation(error)) throw error;
+        // An activity whose worker died cannot answer a cancellation: it times out, and counts as cancelled.
+        if (CancellationScope.current().consideredCancelled)
+          throw new CancelledFailure('The run was cancelled');
+        const failure = failureInfo(error);
+        if (failure?.class === 'needs-login' || failure?.class === 'needs-person') {
+          await park(failure, seenWakeUps, parks);
+          parks += 1;
+        } else if (failure?.code === 'NDI_E_DATASET_IN_USE') {
+          await awaitOtherRun(failure, seenWakeUps, looks);
+          looks += 1;
+        } else if (failure?.class === 'moved' && moves < MAX_MOVES) {
+          moves += 1;
+        } else if (isSilentSite(error)) {
+          silences += 1;
+          view.wait(waitingNow('site', SITE_SILENT));
+        } else throw error;
+      }
+    }
+  };
+}
+
+/** `waits`: times that this step has waited; the first attempt of a step always runs. */
+function leaveIfHistoryIsLong(parking: Parking, waits: number): void {
+  if (waits === 0 && !parking.leaving) return;
+  const { historyLength, continueAsNewSuggested } = workflowInfo();
+  if (!parking.leaving && historyLength <= MAX_PARKED_HISTORY && !continueAsNewSuggested) return;
+  // Runs of release 0.1 did not do this: where their history goes on, it goes on as it did.
+  if (!parking.leaving && !patched('parked-run-continues-as-new')) return;
+  parking.leaving = true;
+  throw new HistoryTooLong('The run has waited long enough to continue as new');
+}
+
+/**
+ * Grows with every silence: a scheduled activity is taken up the moment the site comes back, so waiting longer costs nothing, while
+ * every round costs history.
+ */
+const siteTimeoutMs = (firstMs: number, silences: number): number =>
+  Math.min(firstMs * 2 ** silences, SITE_TIMEOUT_MAX_MS);
+
+/** The details of an activity's failure, if it was one of ours. */
+export function failureInfo(error: unknown): FailureInfo | undefined {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  if (!(cause instanceof ApplicationFailure)) return undefined;
+  const info = cause.details?.[0];
+  return isFailureInfo(info) ? info : undefined;
+}
+
+function isFailureInfo(value: unknown): value is FailureInfo {
+  return typeof value === 'object' && value !== null && 'code' in value && 'class' in value;
+}
+
+function isSilentSite(error: unknown): boolean {
+  return (
+    error instanceof ActivityFailure &&
+    error.cause instanceof TimeoutFailure &&
+    error.cause.timeoutType === 'SCHEDULE_TO_START'
+  );
+}
