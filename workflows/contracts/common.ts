@@ -61,6 +61,8 @@ export interface Tuning {
   readonly siteTimeoutMs: number;
   /** Units per execution before continue-as-new; history stays far below the 4,096 events Temporal suggests. */
   readonly unitsPerExecution: number;
+  /** A run that waits continues as new when its history has more events than this. Absent in inputs of release 0.1. */
+  readonly parkedEventsPerExecution?: number;
 }
 
 export const DEFAULT_TUNING: Tuning = {
@@ -77,6 +79,7 @@ export const DEFAULT_TUNING: Tuning = {
   pollMaxMs: 5_000,
   siteTimeoutMs: 600_000,
   unitsPerExecution: 400,
+  parkedEventsPerExecution: 2_000,
 };
 
 /** The input that every run type has; contracts of run types extend it. */

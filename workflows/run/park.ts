@@ -14,25 +14,14 @@ import {
   TimeoutFailure,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { FailureInfo, RunInput } from '../contracts/common.ts';
+import type { FailureInfo, RunInput, Tuning } from '../contracts/common.ts';
 import type { SiteSteps } from '../steps.ts';
+import { otherRunIntervalMs, personIntervalMs, siteTimeoutMs } from './intervals.ts';
 import { siteSteps } from './site.ts';
 import { type RunView, SITE_SILENT, waitingNow } from './view.ts';
 
 /** Times that a step is repeated at once because the world moved under it. */
 const MAX_MOVES = 5;
-/** Poll interval of a run that waits for a login or a person: doubles, as a cloud may refuse by mistake. */
-const LOOK_AGAIN_MIN_MS = 30_000;
-const LOOK_AGAIN_MAX_MS = 3_600_000;
-/**
- * Poll interval while another run holds the dataset: grows by half each time, up to 15 minutes. Each poll adds about 12 history
- * events.
- */
-const OTHER_RUN_MIN_MS = 1_000;
-const OTHER_RUN_MAX_MS = 900_000;
-const SITE_TIMEOUT_MAX_MS = 6 * 3_600_000;
-/** A parked run whose history is longer than this continues as new; the server suggests it at 4,096. */
-const MAX_PARKED_HISTORY = 2_000;
 
 /** Thrown out of a step to continue the run as new, because it has waited for long. Units in flight are repeated then. */
 export class HistoryTooLong extends Error {
@@ -67,7 +56,7 @@ export function createStep(input: RunInput, view: RunView, parking: Parking): St
     view.wait(waitingNow(failure.class === 'needs-login' ? 'login' : 'person', failure));
     log.info('The run waits', { code: failure.code });
     try {
-      await wokenWithin(seenWakeUps, Math.min(LOOK_AGAIN_MIN_MS * 2 ** parkedBefore, LOOK_AGAIN_MAX_MS));
+      await wokenWithin(seenWakeUps, personIntervalMs(parkedBefore));
     } finally {
       parking.parked -= 1;
       stopWaiting();
@@ -77,13 +66,13 @@ export function createStep(input: RunInput, view: RunView, parking: Parking): St
   /** Waits for another run. The waiting is published once and stays while the lease is polled. */
   const awaitOtherRun = async (failure: FailureInfo, seenWakeUps: number, looks: number): Promise<void> => {
     if (progress.waitingFor?.sentence !== failure.sentence) view.wait(waitingNow('dataset', failure));
-    await wokenWithin(seenWakeUps, Math.min(OTHER_RUN_MIN_MS * 1.5 ** looks, OTHER_RUN_MAX_MS));
+    await wokenWithin(seenWakeUps, otherRunIntervalMs(looks));
   };
 
   return async (summary, call) => {
     for (let silences = 0, moves = 0, parks = 0, looks = 0; ; ) {
       await condition(() => !progress.paused);
-      leaveIfHistoryIsLong(parking, silences + parks + looks);
+      leaveIfHistoryIsLong(input.tuning, parking, silences + parks + looks);
       const seenWakeUps = parking.wakeUps;
       try {
         const scheduleToStartMs = siteTimeoutMs(input.tuning.siteTimeoutMs, silences);
@@ -114,22 +103,20 @@ export function createStep(input: RunInput, view: RunView, parking: Parking): St
 }
 
 /** `waits`: times that this step has waited; the first attempt of a step always runs. */
-function leaveIfHistoryIsLong(parking: Parking, waits: number): void {
+function leaveIfHistoryIsLong(tuning: Tuning, parking: Parking, waits: number): void {
   if (waits === 0 && !parking.leaving) return;
   const { historyLength, continueAsNewSuggested } = workflowInfo();
-  if (!parking.leaving && historyLength <= MAX_PARKED_HISTORY && !continueAsNewSuggested) return;
+  if (
+    !parking.leaving &&
+    historyLength <= (tuning.parkedEventsPerExecution ?? Infinity) &&
+    !continueAsNewSuggested
+  )
+    return;
   // Runs of release 0.1 did not do this: where their history goes on, it goes on as it did.
   if (!parking.leaving && !patched('parked-run-continues-as-new')) return;
   parking.leaving = true;
   throw new HistoryTooLong('The run has waited long enough to continue as new');
 }
-
-/**
- * Grows with every silence: a scheduled activity is taken up the moment the site comes back, so waiting longer costs nothing, while
- * every round costs history.
- */
-const siteTimeoutMs = (firstMs: number, silences: number): number =>
-  Math.min(firstMs * 2 ** silences, SITE_TIMEOUT_MAX_MS);
 
 /** The details of an activity's failure, if it was one of ours. */
 export function failureInfo(error: unknown): FailureInfo | undefined {
