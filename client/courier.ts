@@ -11,17 +11,12 @@ import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { CourierError } from '../errors/index.ts';
 import type { FullCloudClient } from '../ndi/cloud/index.ts';
-import {
-  DEFAULT_TUNING,
-  type DownloadInput,
-  type Tuning,
-  type UploadInput,
-} from '../workflows/contracts/index.ts';
+import type { DownloadInput, Tuning, UploadInput } from '../workflows/contracts/index.ts';
 import { workflowIdOf } from '../workflows/operations.ts';
 import { type AccountChoice, type Accounts, createAccounts } from './accounts.ts';
 import { createLink, type Link, type TemporalTarget } from './connection.ts';
 import { creationName, hasAnyDocument, identityOf } from './datasets.ts';
-import { downloadOptions, type Env, readConfig, resolveOptions, uploadOptions } from './options.ts';
+import { downloadOptions, type Env, readConfig, resolveOptions, tuningOf, uploadOptions } from './options.ts';
 import { checkCloudId, preflightDownload, preflightUpload, uploadTarget } from './preflight.ts';
 import type { RunHandle } from './run-handle.ts';
 import { createRuns, type Runs } from './runs.ts';
@@ -40,7 +35,7 @@ export interface CourierOptions {
 }
 
 /** Options as in the tables of `docs/cli.md`. */
-export interface UploadOptions extends AccountChoice {
+export interface UploadOptions extends AccountChoice, Partial<Tuning> {
   /** The dataset folder. */
   readonly dir: string;
   readonly new?: string;
@@ -48,17 +43,15 @@ export interface UploadOptions extends AccountChoice {
   readonly asNew?: boolean;
   readonly strategy?: 'zip' | 'serial';
   readonly metadata?: string;
-  readonly window?: number;
   readonly tuning?: Partial<Tuning>;
 }
 
-export interface DownloadOptions extends Pick<AccountChoice, 'profile'> {
+export interface DownloadOptions extends Pick<AccountChoice, 'profile'>, Partial<Tuning> {
   /** The cloud's id of the dataset. */
   readonly id: string;
   /** The dataset folder to be made. Default: `./<id>`. */
   readonly dir?: string;
   readonly mode?: 'local' | 'hybrid';
-  readonly window?: number;
   readonly tuning?: Partial<Tuning>;
 }
 
@@ -125,12 +118,6 @@ async function sources(context: Context, section: string) {
   return { env: context.env, ...(config[section] === undefined ? {} : { config: config[section] }) };
 }
 
-const tuned = (window: number, tuning: Record<string, number> | undefined): Tuning => ({
-  ...DEFAULT_TUNING,
-  ...tuning,
-  window,
-});
-
 async function upload(context: Context, asked: UploadOptions): Promise<RunHandle> {
   const { dir, ...given } = asked;
   const settings = resolveOptions(uploadOptions, given, await sources(context, 'upload'));
@@ -158,7 +145,7 @@ async function upload(context: Context, asked: UploadOptions): Promise<RunHandle
       target,
       strategy: settings.strategy,
       metadataPath,
-      tuning: tuned(settings.window, settings.tuning),
+      tuning: tuningOf(settings),
     };
     return await begin(context, {
       operation: 'upload',
@@ -203,7 +190,7 @@ async function download(context: Context, asked: DownloadOptions): Promise<RunHa
       cloudDatasetId,
       targetDir,
       mode: settings.mode,
-      tuning: tuned(settings.window, settings.tuning),
+      tuning: tuningOf(settings),
     };
     return await begin(context, {
       operation: 'download',

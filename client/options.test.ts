@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { isCourierError } from '../errors/index.ts';
-import { downloadOptions, flagOf, readConfig, resolveOptions, uploadOptions } from './options.ts';
+import { DEFAULT_TUNING } from '../workflows/contracts/index.ts';
+import { downloadOptions, flagOf, readConfig, resolveOptions, tuningOf, uploadOptions } from './options.ts';
 import { checkCloudId, uploadTarget } from './preflight.ts';
 
 const ID = '65a1b2c3d4e5f60718293a4b';
@@ -55,6 +56,31 @@ describe('options', () => {
 
   it('name flags with dashes', () => {
     expect(flagOf('asNew')).toBe('--as-new');
+  });
+});
+
+describe('a tuning number', () => {
+  it('is a flag, a key of the configuration and of the library, with the limits of the table', () => {
+    const given = { zipBytes: '1000000', tuning: { pollMaxMs: 1_000 } };
+    const config = { documentsPerUnit: 500 };
+    const tuning = tuningOf(resolveOptions(uploadOptions, given, { config }));
+    expect(tuning).toEqual({
+      ...DEFAULT_TUNING,
+      zipBytes: 1_000_000,
+      pollMaxMs: 1_000,
+      documentsPerUnit: 500,
+    });
+  });
+
+  it.each([
+    ['an impossible value', { window: 0 }, '--window: must be a whole number of units from 1 to 64.'],
+    ['text', { zipFiles: 'many' }, '--zip-files: must be a whole number of files from 1 to 10000.'],
+    ['a fraction', { pollMinMs: 1.5 }, '--poll-min-ms: must be a whole number of ms'],
+    ['a misspelt key', { windows: 3 }, 'There is no option `windows`.'],
+    ['a misspelt tuning number', { tuning: { zipFile: 3 } }, 'there is no tuning number zipFile'],
+  ])('is refused as %s, whether given or configured', (_, wrong, message) => {
+    expect(() => resolveOptions(uploadOptions, wrong)).toThrow(message);
+    expect(() => resolveOptions(uploadOptions, {}, { config: wrong })).toThrow(message);
   });
 });
 

@@ -10,6 +10,14 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { CourierError } from '../errors/index.ts';
+import {
+  DEFAULT_TUNING,
+  TUNING,
+  type Tuning,
+  type TuningKey,
+  type TuningSpec,
+  tuningKeys,
+} from '../workflows/contracts/index.ts';
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
@@ -26,6 +34,8 @@ export interface OptionMeta {
   readonly env?: { readonly name: string; readonly read?: (value: string) => unknown };
   /** Where the default is not a value: "the only one of the account". */
   readonly defaultText?: string;
+  /** Heading in help under which the option stands. */
+  readonly group?: string;
   /** Not an option of the command line: the library alone takes it. */
   readonly libraryOnly?: boolean;
 }
@@ -58,18 +68,71 @@ const organizationOption = option(id24.optional(), {
   defaultText: 'the only one of the account',
 });
 
-const windowOption = option(z.coerce.number().int().min(1).max(64).default(4), {
-  help: 'Units (batches of documents or files) in flight at once, 1 to 64; can be changed while the run goes on.',
-  value: 'N',
-});
+/** One flag and one key of `config.json` per tuning number. The limits are those of `TUNING`. */
+function tuningFlag<Key extends TuningKey>(key: Key) {
+  const { unit, min, max, help }: TuningSpec = TUNING[key];
+  const inWords = `must be a whole number of ${unit} from ${min} to ${max}`;
+  const schema = z.coerce.number(inWords).int(inWords).min(min, inWords).max(max, inWords);
+  return option(schema.default(TUNING[key].default), {
+    help: `${help} ${min} to ${max}.`,
+    value: UNIT_VALUES[unit],
+    ...(key === 'window' ? {} : { group: 'Tuning' }),
+  });
+}
 
+const UNIT_VALUES: Readonly<Record<TuningSpec['unit'], string>> = {
+  units: 'N',
+  bytes: 'BYTES',
+  documents: 'N',
+  files: 'N',
+  ms: 'MS',
+  events: 'N',
+};
+
+const tuningFlags = <Key extends TuningKey>(keys: readonly Key[]) =>
+  Object.fromEntries(keys.map((key) => [key, tuningFlag(key)])) as {
+    readonly [K in Key]: ReturnType<typeof tuningFlag>;
+  };
+
+/** Tuning numbers by name, all or some; scripts of release 0.1 give them so. */
 const tuningOption = option(
   z
-    .record(z.string(), z.number())
-    .optional()
-    .describe('Overrides of the tuning in `workflows/contracts/index.ts`, for tests and measurements.'),
-  { help: 'Overrides of single tuning numbers.', libraryOnly: true },
+    .strictObject(
+      Object.fromEntries(
+        tuningKeys.map((key) => [key, z.number().int().min(TUNING[key].min).max(TUNING[key].max).optional()]),
+      ),
+      {
+        error: ({ code, keys }) =>
+          code === 'unrecognized_keys'
+            ? `there is no tuning number ${(keys as string[]).join(', ')}`
+            : undefined,
+      },
+    )
+    .optional(),
+  { help: 'Tuning numbers by name, as single options have them.', libraryOnly: true },
 );
+
+/** Common to every run that transfers. */
+const commonTuning = tuningFlags([
+  'window',
+  'filesPerUnit',
+  'fileBytesPerUnit',
+  'documentsPerUnit',
+  'importQuietMs',
+  'pollMinMs',
+  'pollMaxMs',
+  'siteTimeoutMs',
+  'unitsPerExecution',
+  'parkedEventsPerExecution',
+]);
+
+/** The tuning of a run: single options, then those in `tuning`, then the defaults. */
+export function tuningOf(
+  settings: Readonly<Record<string, unknown>> & { readonly tuning?: object | undefined },
+): Tuning {
+  const single = tuningKeys.filter((key) => settings[key] !== undefined).map((key) => [key, settings[key]]);
+  return { ...DEFAULT_TUNING, ...(Object.fromEntries(single) as Partial<Tuning>), ...settings.tuning };
+}
 
 export const uploadOptions = z
   .object({
@@ -101,7 +164,8 @@ export const uploadOptions = z
     }),
     ...accountShape,
     organization: organizationOption,
-    window: windowOption,
+    ...commonTuning,
+    ...tuningFlags(['zipBytes', 'zipFiles', 'documentBytesPerUnit']),
     tuning: tuningOption,
   })
   .strict();
@@ -112,7 +176,7 @@ export const downloadOptions = z
       help: 'local brings the binaries; hybrid leaves them in the cloud, to be fetched when they are opened.',
     }),
     ...accountShape,
-    window: windowOption,
+    ...commonTuning,
     tuning: tuningOption,
   })
   .strict();
@@ -157,7 +221,9 @@ export function resolveOptions<Schema extends z.ZodObject>(
     const value = given[key] ?? fromEnv(field as z.ZodType, sources.env) ?? sources.config?.[key];
     if (value !== undefined) values[key] = value;
   }
-  const unknown = Object.keys(given).filter((key) => !(key in schema.shape) && given[key] !== undefined);
+  const unknown = Object.keys({ ...sources.config, ...given }).filter(
+    (key) => !(key in schema.shape) && (given[key] ?? sources.config?.[key]) !== undefined,
+  );
   const parsed = schema.safeParse(values);
   const problems = [
     ...unknown.map((key) => `There is no option \`${key}\`.`),

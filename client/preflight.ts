@@ -49,7 +49,7 @@ export function targetId(target: UploadTarget, identity: DatasetIdentity): strin
 export interface UploadPreflight {
   readonly target: UploadTarget;
   readonly identity: DatasetIdentity;
-  readonly settings: UploadSettings;
+  readonly settings: Pick<UploadSettings, 'new' | 'organization'>;
   readonly cloud: CloudClient;
   /** Whether the dataset on disk has one of these documents. */
   readonly hasAnyOf: (ids: readonly string[]) => boolean;

@@ -11,6 +11,8 @@ import { COMMANDS } from '../client/cli/commands.ts';
 import { EXIT, EXIT_MEANINGS } from '../client/cli/exit.ts';
 import { flagOf } from '../client/options.ts';
 import { ERRORS, type ErrorClass } from '../errors/index.ts';
+import { TUNING, type TuningSpec } from '../workflows/contracts/index.ts';
+import { OPERATIONS } from '../workflows/operations.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -20,6 +22,8 @@ export async function generateDocs(): Promise<Record<string, string>> {
     'docs/errors.md': errorsPage(),
     'docs/cli.md': fill(readFileSync(join(root, 'docs/cli.md'), 'utf8'), {
       'exit-codes': exitCodes(),
+      runs: runTypes(),
+      tuning: tuningTable(),
       commands: await commandPages(),
     }),
   };
@@ -66,6 +70,35 @@ function exitCodes(): string {
     row(String(code), EXIT_MEANINGS[name as keyof typeof EXIT]),
   );
   return [row('code', 'means'), '| --- | --- |', ...rows].join('\n');
+}
+
+function runTypes(): string {
+  const rows = Object.entries(OPERATIONS).map(([name, spec]) =>
+    row(
+      `\`${name}\``,
+      spec.summary,
+      `\`${spec.id}\``,
+      Object.entries(spec.phases)
+        .map(([phase, text]) => `\`${phase}\` (${text})`)
+        .join(' → '),
+      Object.values(spec.counters).join(', '),
+    ),
+  );
+  return [row('run type', 'does', 'id', 'phases', 'counts'), '| --- | --- | --- | --- | --- |', ...rows].join(
+    '\n',
+  );
+}
+
+function tuningTable(): string {
+  const rows = Object.entries<TuningSpec>(TUNING).map(
+    ([key, { unit, default: value, min, max, help, reason }]) =>
+      row(`\`${key}\``, unit, String(value), `${min} to ${max}`, help, reason),
+  );
+  return [
+    row('number', 'unit', 'default', 'limits', 'does', 'reason'),
+    '| --- | --- | --- | --- | --- | --- |',
+    ...rows,
+  ].join('\n');
 }
 
 async function commandPages(): Promise<string> {

@@ -2,8 +2,9 @@
  * The activities of a run, as a workflow sees them; `activities/` implements them. An activity gets references and returns counts;
  * what is long stays in the ledger of the site.
  */
-import type { CloudRef, CommonResult, Counts, Tuning } from './contracts/common.ts';
+import type { CloudRef, CommonResult, Counts } from './contracts/common.ts';
 import type { DownloadInput } from './contracts/download.ts';
+import type { Tuning } from './contracts/tuning.ts';
 import type { UploadInput } from './contracts/upload.ts';
 
 export interface CountsDelta {

@@ -14,6 +14,7 @@ export interface OptionInfo {
   readonly choices: readonly string[] | undefined;
   readonly env: string | undefined;
   readonly negatable: boolean;
+  readonly group: string | undefined;
 }
 
 /** The options of a schema that belong on a command line, in order. */
@@ -40,6 +41,7 @@ function optionInfo(key: string, field: z.ZodType, meta: OptionMeta): OptionInfo
     choices: inner instanceof z.ZodEnum ? inner.options.map(String) : undefined,
     env: meta.env?.name,
     negatable: meta.negatable === true,
+    group: meta.group,
   };
 }
 
@@ -78,7 +80,9 @@ export function buildCommand(spec: Command, deps: BuildDeps): Commander {
     .exitOverride();
   for (const argument of spec.args ?? []) command.argument(argument.name, argument.help);
   for (const info of optionsOf(spec.options)) {
-    command.addOption(new Option(info.flags, helpText(info)));
+    const flag = new Option(info.flags, helpText(info));
+    if (info.group !== undefined) flag.helpGroup(`${info.group}:`);
+    command.addOption(flag);
     if (info.negatable) command.addOption(new Option(`--no-${flagOf(info.key).slice(2)}`, 'The opposite.'));
   }
   for (const subcommand of spec.subcommands ?? []) command.addCommand(buildCommand(subcommand, deps));

@@ -226,7 +226,7 @@ describe('an upload is refused when', () => {
       const asked = {
         target,
         identity: identityOf(path),
-        settings: { strategy: 'zip', asNew: false, window: 4 },
+        settings: {},
         cloud,
       } as const;
       const hasAnyOf = (ids: readonly string[]) => hasAnyDocument(path, ids);

@@ -6,6 +6,7 @@
  */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ErrorClass } from '../../errors/index.ts';
+import type { Tuning } from './tuning.ts';
 
 // --- Queues -----------------------------------------------------------------------------------------------------
 
@@ -41,46 +42,6 @@ export interface CloudRef {
   /** Null: the only organisation of the account. */
   readonly organizationId: string | null;
 }
-
-/** How hard a run works. `DEFAULT_TUNING` has the reason of each default. */
-export interface Tuning {
-  /** Units in flight at once, 1 to 64; a person can change it while the run goes on. */
-  readonly window: number;
-  /** Most bytes of one zip of files. */
-  readonly zipBytes: number;
-  /** Most files of one zip. */
-  readonly zipFiles: number;
-  readonly documentsPerUnit: number;
-  readonly documentBytesPerUnit: number;
-  /** An import that shows no new document for this long counts as having lost the rest. */
-  readonly importQuietMs: number;
-  /** First wait of a poll; waits grow to `pollMaxMs`. */
-  readonly pollMinMs: number;
-  readonly pollMaxMs: number;
-  /** A site that takes up no work for this long is reported as silent. */
-  readonly siteTimeoutMs: number;
-  /** Units per execution before continue-as-new; history stays far below the 4,096 events Temporal suggests. */
-  readonly unitsPerExecution: number;
-  /** A run that waits continues as new when its history has more events than this. Absent in inputs of release 0.1. */
-  readonly parkedEventsPerExecution?: number;
-}
-
-export const DEFAULT_TUNING: Tuning = {
-  // The limits of NDI Cloud are unknown; its own site makes four to six calls at once.
-  window: 4,
-  // The clients' own zip size, which the cloud's extractor is known to cope with (contract §4.4).
-  zipBytes: 50_000_000,
-  zipFiles: 2_000,
-  // The list of ids that the cloud's own bulk download is used with (contract §4.4).
-  documentsPerUnit: 2_000,
-  documentBytesPerUnit: 20_000_000,
-  importQuietMs: 60_000,
-  pollMinMs: 100,
-  pollMaxMs: 5_000,
-  siteTimeoutMs: 600_000,
-  unitsPerExecution: 400,
-  parkedEventsPerExecution: 2_000,
-};
 
 /** The input that every run type has; contracts of run types extend it. */
 export interface RunInput {

@@ -4,6 +4,7 @@ import type { UploadResult } from './upload.ts';
 
 export * from './common.ts';
 export * from './download.ts';
+export * from './tuning.ts';
 export * from './upload.ts';
 
 /** The result of a run; `operation` tells which. */

@@ -14,7 +14,8 @@ import {
   TimeoutFailure,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { FailureInfo, RunInput, Tuning } from '../contracts/common.ts';
+import type { FailureInfo, RunInput } from '../contracts/common.ts';
+import type { Tuning } from '../contracts/tuning.ts';
 import type { SiteSteps } from '../steps.ts';
 import { otherRunIntervalMs, personIntervalMs, siteTimeoutMs } from './intervals.ts';
 import { siteSteps } from './site.ts';
