@@ -1,15 +1,20 @@
-/** What steps need of the world; the worker hands in the real things, a test what it likes. */
+/** What activities need of the world; the worker hands in the real things, a test what it likes. */
+
+import type { RunLedger } from '../ledger/run-ledger.ts';
 import type { Ledger } from '../ledger/types.ts';
 import type { CloudClient } from '../ndi/cloud/types.ts';
 import type { Throttle } from '../transfer/types.ts';
-import type { CloudRef, HeartbeatInfo } from '../workflows/contracts/index.ts';
+import type { CloudRef, HeartbeatInfo, Tuning } from '../workflows/contracts/index.ts';
+import type { RunRef } from '../workflows/steps.ts';
 
 export interface StepDeps {
   /** A client per cloud and account, kept for the life of the process so that connections and tokens are shared. */
   cloud(ref: CloudRef): CloudClient;
-  ledgers: LedgerShelf;
-  /** Is a run of this workflow id going on anywhere? Decides whether a lease is dead. */
+  ledgers: LedgerCache;
+  /** Whether a run of this workflow id goes on, as the Temporal server of this service knows. */
   isRunning(workflowId: string): Promise<boolean>;
+  /** Names this service to others that share a dataset with it. */
+  readonly holder: string;
   readonly throttle: Throttle;
   /** Another one after each start of the machine. */
   readonly bootId: string;
@@ -18,7 +23,7 @@ export interface StepDeps {
 }
 
 /** Open ledgers by path. A ledger is opened once per process. */
-export interface LedgerShelf {
+export interface LedgerCache {
   /** Where the ledger of a dataset directory is, or will be. */
   locate(datasetDir: string, datasetId: string): string;
   open(path: string): Ledger;
@@ -26,12 +31,23 @@ export interface LedgerShelf {
   close(path: string): void;
 }
 
-/** What a step knows of the try it is in. */
+/** What an activity knows of the attempt it is in. */
 export interface StepContext {
-  /** Aborted when the run is cancelled, the worker stops, or the server has given this try up. */
+  /** Aborted when the run is cancelled, the worker stops, or the server has given this attempt up. */
   readonly signal: AbortSignal;
   /** From 1. */
   readonly attempt: number;
   /** Reports progress; cheap, call it per chunk. */
-  beat(info: HeartbeatInfo): void;
+  heartbeat(info: HeartbeatInfo): void;
+}
+
+/** Everything that an activity of an opened run works with. Built once per attempt (`step.ts`). */
+export interface RunScope extends StepContext {
+  readonly deps: StepDeps;
+  readonly ref: RunRef;
+  /** Every number, also those that a run of an earlier release did not carry. */
+  readonly tuning: Required<Tuning>;
+  /** The run's own verbs, fenced: they throw NDI_E_LEASE_LOST once another run has the dataset. */
+  readonly ledger: RunLedger;
+  readonly cloud: CloudClient;
 }

@@ -1,11 +1,15 @@
 /**
- * The one place where steps meet Temporal: heartbeats, cancellation, and the class of an error.
- * Everything else in this room is plain functions of (deps, context, input).
+ * The one place where activities meet Temporal: heartbeats, cancellation, the class of an error, and the scope of a run.
+ * Everything else in this room is plain functions of (scope, input).
  */
+import { existsSync } from 'node:fs';
 import { ApplicationFailure, activityInfo, Context, heartbeat, log } from '@temporalio/activity';
 import { CourierError, diskErrorCode, isCourierError } from '../errors/index.ts';
 import type { FailureInfo, HeartbeatInfo } from '../workflows/contracts/index.ts';
-import type { StepContext } from './deps.ts';
+import { DEFAULT_TUNING } from '../workflows/contracts/tuning.ts';
+import type { RunRef } from '../workflows/steps.ts';
+import type { RunScope, StepContext, StepDeps } from './deps.ts';
+import { keepLease, LEASE_RENEWAL_MS, leaseRequest } from './shared/lease.ts';
 
 /** Well under the heartbeat timeout; the server sees at most one a second (the worker throttles). */
 const BEAT_EVERY_MS = 2_000;
@@ -27,7 +31,7 @@ export function asActivity<Args extends unknown[], Result>(
     const context: StepContext = {
       signal,
       attempt: activityInfo().attempt,
-      beat: (info) => {
+      heartbeat: (info) => {
         latest = info;
         const now = performance.now();
         if (now - beatAt < BEAT_AT_MOST_EVERY_MS) return;
@@ -47,7 +51,42 @@ export function asActivity<Args extends unknown[], Result>(
   };
 }
 
-/** Tries that a bug of ours gets: it may be a passing state of the machine, and must not spin for days. */
+/**
+ * Runs `work` in the scope of a run whose ledger is known. The lease is renewed as long as the work lasts.
+ * @throws NDI_E_LEASE_LOST
+ */
+export async function inScope<Result>(
+  deps: StepDeps,
+  context: StepContext,
+  ref: RunRef,
+  work: (scope: RunScope) => Promise<Result>,
+): Promise<Result> {
+  const ledger = deps.ledgers.open(ref.ledgerPath);
+  const fence = keepLease(deps, ledger, ref);
+  const renewal = setInterval(() => {
+    try {
+      // A folder that was moved away must not come back as an empty one.
+      if (existsSync(ref.ledgerPath)) ledger.lease.renew(leaseRequest(deps, ref));
+    } catch (error) {
+      // The next verb that writes says what is wrong with the ledger.
+      log.warn('The lease could not be renewed', { error: withoutQueries(String(error)) });
+    }
+  }, LEASE_RENEWAL_MS);
+  try {
+    return await work({
+      ...context,
+      deps,
+      ref,
+      tuning: { ...DEFAULT_TUNING, ...ref.tuning },
+      ledger: ledger.run(ref.runKey, fence),
+      cloud: deps.cloud(ref.cloud),
+    });
+  } finally {
+    clearInterval(renewal);
+  }
+}
+
+/** Attempts that a bug of ours gets: it may be a passing state of the machine, and must not spin for days. */
 const UNEXPECTED_TRIES = 5;
 
 /** A `CourierError` keeps its code, class and sentence; anything else is named after what the machine said. */

@@ -9,6 +9,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { sep } from 'node:path';
 import { CourierError, isCourierError } from '../errors/index.ts';
+import { eachPage } from '../ndi/cloud/pages.ts';
 import type { CloudClient, DatasetRecord } from '../ndi/cloud/types.ts';
 import type { DatasetIdentity } from '../ndi/dataset/types.ts';
 import type { UploadTarget } from '../workflows/contracts/index.ts';
@@ -95,12 +96,11 @@ async function refuseOther(check: UploadPreflight, cloudDatasetId: string): Prom
   if (linked) return;
   let seen = 0;
   let sessions = 0;
-  for (let page = 1; ; page += 1) {
-    const { rows } = await check.cloud.documents.list(cloudDatasetId, { page, pageSize: LIST_PAGE });
+  const pages = eachPage(LIST_PAGE, (query) => check.cloud.documents.list(cloudDatasetId, query));
+  for await (const { rows } of pages) {
     if (check.hasAnyOf(rows.map((row) => row.ndiId))) return;
     seen += rows.length;
     sessions += rows.filter((row) => row.className === 'session').length;
-    if (rows.length < LIST_PAGE) break;
   }
   // Without a session of its own it is not a dataset yet: a script put documents there first.
   if (sessions === 0) return;

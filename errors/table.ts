@@ -116,6 +116,36 @@ export const ERRORS = {
     'The built dataset does not read back as it should.',
     'Report it with the run id; the target folder was not touched.',
   ),
+  NDI_E_CHANGED_HERE: entry(
+    'permanent',
+    'An item differs from the cloud’s and was not replaced there.',
+    'Upload with `--on-change replace` to replace it in the cloud, or download the cloud’s into another folder to compare.',
+  ),
+  NDI_E_CHANGED_THERE: entry(
+    'permanent',
+    'The cloud’s item was changed since both sides agreed; it was left as it is.',
+    'Download the dataset into another folder and compare; nothing is overwritten by itself.',
+  ),
+  NDI_E_CHANGED_BY_CLOUD: entry(
+    'permanent',
+    'The cloud took a document in and gives back another content.',
+    'The detail names the first difference; if it matters, tell the keepers of the cloud.',
+  ),
+  NDI_E_UID_TWICE: entry(
+    'permanent',
+    'Two files with different bytes have the same uid.',
+    'Give one of them a uid of its own; the cloud can keep only one under this name.',
+  ),
+  NDI_E_LISTS_DISAGREE: entry(
+    'permanent',
+    'The cloud’s list has fewer documents than its own counts, and did not change for the quiet time.',
+    'Run the same command again later; it completes what was missing.',
+  ),
+  NDI_E_LEASE_LOST: entry(
+    'permanent',
+    'Another run took this dataset over while this one was away.',
+    'Start the command again when the other run has ended; what is done stays done.',
+  ),
   NDI_E_DATASET_IN_USE: entry(
     'retryable',
     'Another run is working on this dataset.',

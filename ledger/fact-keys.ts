@@ -48,13 +48,20 @@ const keptLink = z.object({
   insteadOf: z.string(),
 });
 
+/** The last change that a poll saw. */
+const quiet = z.object({ marker: z.string(), sinceMs: z.number() });
+
 const grace = z.object({ rounds: z.number(), sinceMs: z.number() });
 
 /** Facts of one run. */
 export const RUN_FACTS = {
+  /** Fence of the lease when the run took it. */
+  fence: number('fence'),
   cloudDatasetId: text('cloudDatasetId'),
   /** When this run created its cloud dataset, ISO time. */
   createdAt: text('createdAt'),
+  /** Since when the poll of this name has seen no change. */
+  quiet: (name: string) => json(`quiet: ${name}`, quiet),
   documentsSerially: flag('documentsSerially'),
   rounds: (kind: 'document' | 'file') => number(`${kind} rounds`),
   documentsSentAgain: flag('documents sent again'),

@@ -3,22 +3,30 @@ import { type Db, type Row, SLICE_ROWS, sliced } from './db.ts';
 import type { Runs } from './runs.ts';
 import type { ItemKind, KindTotals, Ledger, NewPlanItem, PlanItem } from './types.ts';
 
-const COLUMNS = `seq, kind, id, unit, state, size_bytes, sha256_hex, md5_hex, cloud_id, document_id, name, path,
-  error_code, error_detail`;
+const WRITTEN = `kind, id, unit, action, state, size_bytes, sha256_hex, md5_hex, text_hash, mtime_ms, inode, cloud_id, cloud_hash,
+  cloud_md5_hex, cloud_how, expected_hash, document_id, name, path, error_code, error_detail`;
+const COLUMNS = `seq, ${WRITTEN}`;
 
-const INSERT = `INSERT INTO items (run, kind, id, unit, state, size_bytes, sha256_hex, md5_hex, cloud_id, document_id,
-  name, path, error_code, error_detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+const INSERT = `INSERT INTO items (run, ${WRITTEN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 export const itemOf = (row: Row): PlanItem =>
   ({
     kind: row.kind,
     id: row.id,
     unit: row.unit,
+    action: row.action,
     state: row.state,
     sizeBytes: row.size_bytes,
     sha256Hex: row.sha256_hex,
     md5Hex: row.md5_hex,
+    textHash: row.text_hash,
+    mtimeMs: row.mtime_ms,
+    inode: row.inode,
     cloudId: row.cloud_id,
+    cloudHash: row.cloud_hash,
+    cloudMd5Hex: row.cloud_md5_hex,
+    cloudHow: row.cloud_how,
+    expectedHash: row.expected_hash,
     documentId: row.document_id,
     name: row.name,
     path: row.path,
@@ -33,11 +41,19 @@ export function insertItem(db: Db, run: number, item: NewPlanItem): void {
     item.kind,
     item.id,
     item.unit,
+    item.action ?? (item.state === 'skipped' ? 'none' : 'add'),
     item.state,
     item.sizeBytes,
     item.sha256Hex ?? null,
     item.md5Hex ?? null,
+    item.textHash ?? null,
+    item.mtimeMs ?? null,
+    item.inode ?? null,
     item.cloudId ?? null,
+    item.cloudHash ?? null,
+    item.cloudMd5Hex ?? null,
+    item.cloudHow ?? null,
+    item.expectedHash ?? null,
     item.documentId ?? null,
     item.name ?? null,
     item.path ?? null,
@@ -49,7 +65,10 @@ export function insertItem(db: Db, run: number, item: NewPlanItem): void {
 export function openItems(
   db: Db,
   runs: Runs,
-): Pick<Ledger, 'addItems' | 'planTotals' | 'unitItems' | 'items' | 'item' | 'markItems' | 'takeBack'> {
+): Pick<
+  Ledger,
+  'addItems' | 'planTotals' | 'unitItems' | 'items' | 'item' | 'markItems' | 'takeBack' | 'wasSentBefore'
+> {
   return {
     addItems: (runKey, items) =>
       db.transaction(() => {
@@ -93,6 +112,17 @@ export function openItems(
       return row && itemOf(row);
     },
 
+    wasSentBefore: (runKey, kind, id) =>
+      db.get(
+        `SELECT 1 AS found FROM items WHERE kind = ?2 AND id = ?3 AND action IN ('add', 'replace')
+           AND state IN ('sending', 'sent', 'done', 'failed') AND unit IS NOT NULL
+           AND run IN (SELECT other.run FROM runs AS other, runs AS this WHERE this.run = ?1 AND other.run <> ?1
+             AND other.direction = 'up' AND other.cloud_dataset_id = this.cloud_dataset_id) LIMIT 1`,
+        runs.planned(runKey),
+        kind,
+        id,
+      ) !== undefined,
+
     takeBack: (runKey, kind, ids) =>
       db.transaction(() => {
         const run = runs.planned(runKey);
@@ -110,13 +140,21 @@ export function openItems(
           // An empty digest is one that was not made: `transfer` says it so.
           db.run(
             `UPDATE items SET state = ?, cloud_id = coalesce(?, cloud_id), sha256_hex = coalesce(?, sha256_hex),
-               md5_hex = coalesce(?, md5_hex), size_bytes = coalesce(?, size_bytes), error_code = ?, error_detail = ?
+               md5_hex = coalesce(?, md5_hex), size_bytes = coalesce(?, size_bytes), text_hash = coalesce(?, text_hash),
+               mtime_ms = coalesce(?, mtime_ms), inode = coalesce(?, inode), cloud_hash = coalesce(?, cloud_hash),
+               cloud_md5_hex = coalesce(?, cloud_md5_hex), cloud_how = coalesce(?, cloud_how), error_code = ?, error_detail = ?
              WHERE run = ? AND kind = ? AND id = ? ${unlessSettled}`,
             change.state,
             change.cloudId ?? null,
             change.sha256Hex || null,
             change.md5Hex || null,
             change.sizeBytes ?? null,
+            change.textHash ?? null,
+            change.mtimeMs ?? null,
+            change.inode ?? null,
+            change.cloudHash ?? null,
+            change.cloudMd5Hex ?? null,
+            change.cloudHow ?? null,
             change.errorCode ?? null,
             change.errorDetail ?? null,
             run,

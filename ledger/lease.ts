@@ -1,25 +1,126 @@
 /**
- * The lease: at most one run writes a dataset at a time. It does not expire, because a run may rightly wait for a week;
- * who finds it held asks whether the holder still runs, and releases it in the holder's name if not.
+ * The lease: at most one run writes a dataset at a time, whichever service, user or host it belongs to. The lease is a row of the
+ * dataset's own ledger with a time at which it runs out; a run renews it while it works. Each new holder gets a higher fence, and a
+ * run whose fence is no longer the current one can write nothing more to the ledger.
  */
-import type { Db } from './db.ts';
-import type { Ledger } from './types.ts';
+import { CourierError } from '../errors/index.ts';
+import type { Db, Row } from './db.ts';
 
-export function openLease(db: Db): Pick<Ledger, 'acquireLease' | 'releaseLease'> {
+/** The names under which a run asks for the lease. */
+export interface LeaseRequest {
+  readonly workflowId: string;
+  /** The same across retries and continue-as-new. */
+  readonly runKey: string;
+  /** The run that started this one. A child works under the lease of its parent. */
+  readonly parentWorkflowId?: string | undefined;
+  /** Which service asks, for people. */
+  readonly holder: string;
+  /** How long the lease holds without being renewed. Must exceed the difference between the clocks of hosts that share a disk. */
+  readonly ttlMs: number;
+}
+
+export interface LeaseHolder {
+  readonly workflowId: string;
+  readonly runKey: string;
+  readonly holder: string;
+  /** ISO time of the acquisition. */
+  readonly since: string;
+  readonly expiresAtMs: number;
+}
+
+export type LeaseResult =
+  | { readonly held: true; readonly fence: number }
+  | { readonly held: false; readonly by: LeaseHolder; readonly hasRunOut: boolean };
+
+export interface LeaseLedger {
+  /** Takes the lease if nobody has it. Called twice by the same run, the second call renews it. */
+  acquire(request: LeaseRequest): LeaseResult;
+  /** Takes the lease from `from`, unless somebody else has it by now. */
+  takeOver(request: LeaseRequest, from: LeaseHolder): LeaseResult;
+  /** Postpones the end of the lease. False when the run has lost it. */
+  renew(request: LeaseRequest): boolean;
+  /** Does nothing when the run does not hold the lease, and for a child: its parent goes on. */
+  release(runKey: string): void;
+  holder(): LeaseHolder | undefined;
+}
+
+const holderOf = (row: Row): LeaseHolder => ({
+  workflowId: row.workflow_id as string,
+  runKey: row.run_key as string,
+  holder: row.holder as string,
+  since: row.since as string,
+  expiresAtMs: row.expires_at_ms as number,
+});
+
+export function openLease(db: Db, now: () => number = Date.now): LeaseLedger {
+  const current = (): Row | undefined => db.get('SELECT * FROM lease');
+
+  const take = ({ workflowId, runKey, holder, ttlMs }: LeaseRequest): LeaseResult => {
+    const last = Number(db.get(`SELECT value FROM dataset_facts WHERE key = 'fence'`)?.value ?? 1);
+    const fence = last + 1;
+    db.run(`INSERT OR REPLACE INTO dataset_facts (key, value) VALUES ('fence', ?)`, String(fence));
+    db.run(
+      `INSERT OR REPLACE INTO lease (one, workflow_id, run_key, holder, since, expires_at_ms, fence)
+       VALUES (1, ?, ?, ?, ?, ?, ?)`,
+      workflowId,
+      runKey,
+      holder,
+      new Date(now()).toISOString(),
+      now() + ttlMs,
+      fence,
+    );
+    return { held: true, fence };
+  };
+
+  const renewed = (row: Row, ttlMs: number): LeaseResult => {
+    db.run('UPDATE lease SET expires_at_ms = ?', now() + ttlMs);
+    return { held: true, fence: row.fence as number };
+  };
+
+  const acquire = (request: LeaseRequest): LeaseResult => {
+    const row = current();
+    if (row === undefined) return take(request);
+    if (row.run_key === request.runKey || row.workflow_id === request.parentWorkflowId)
+      return renewed(row, request.ttlMs);
+    // Temporal runs a workflow id once at a time: the run that held the lease under this id has ended.
+    if (row.workflow_id === request.workflowId) return take(request);
+    const by = holderOf(row);
+    return { held: false, by, hasRunOut: by.expiresAtMs <= now() };
+  };
+
   return {
-    acquireLease: (workflowId) =>
+    acquire: (request) => db.transaction(() => acquire(request)),
+
+    takeOver: (request, from) =>
       db.transaction(() => {
-        db.run(
-          'INSERT INTO lease (one, workflow_id, since) VALUES (1, ?, ?) ON CONFLICT DO NOTHING',
-          workflowId,
-          new Date().toISOString(),
-        );
-        const holder = db.get('SELECT workflow_id FROM lease')?.workflow_id as string;
-        return holder === workflowId ? { held: true } : { held: false, by: holder };
+        const row = current();
+        const isSame = row?.run_key === from.runKey && row.workflow_id === from.workflowId;
+        return isSame ? take(request) : acquire(request);
       }),
 
-    releaseLease: (workflowId) => {
-      db.run('DELETE FROM lease WHERE workflow_id = ?', workflowId);
+    renew: ({ runKey, parentWorkflowId, ttlMs }) =>
+      db.run(
+        'UPDATE lease SET expires_at_ms = ? WHERE run_key = ? OR workflow_id = ?',
+        now() + ttlMs,
+        runKey,
+        parentWorkflowId ?? '',
+      ) > 0,
+
+    release: (runKey) => {
+      db.run('DELETE FROM lease WHERE run_key = ?', runKey);
+    },
+
+    holder: () => {
+      const row = current();
+      return row && holderOf(row);
     },
   };
+}
+
+/** @throws NDI_E_LEASE_LOST when the lease has another fence by now. To be called inside the transaction that writes. */
+export function checkFence(db: Db, fence: number): void {
+  const row = db.get('SELECT fence, workflow_id, holder FROM lease');
+  if (row?.fence === fence) return;
+  const detail = row === undefined ? 'It was given back.' : `${row.workflow_id} (${row.holder}) has it.`;
+  throw new CourierError('NDI_E_LEASE_LOST', { detail });
 }

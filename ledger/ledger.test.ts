@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { RUN_FACTS } from './fact-keys.ts';
+import type { LeaseHolder, LeaseRequest } from './lease.ts';
 import { openLedger } from './open.ts';
 import type { Ledger, ListingRow, NewPlanItem, NewPlanUnit } from './types.ts';
 
@@ -47,7 +49,7 @@ const row = (id: string, cloudId: string | null, more: Partial<ListingRow> = {})
   ...more,
 });
 const plan = (items: NewPlanItem[], units: NewPlanUnit[] = [], runKey = RUN): void => {
-  ledger.beginPlan(runKey, { operation: 'upload', cloudDatasetId: 'c1' });
+  ledger.beginPlan(runKey, { operation: 'upload', direction: 'up', cloudDatasetId: 'c1' });
   ledger.addItems(runKey, items);
   ledger.addUnits(runKey, units);
   ledger.sealPlan(runKey);
@@ -59,33 +61,108 @@ const list = (kind: 'document' | 'file', name: string, rows: ListingRow[]) => {
 };
 const ids = (items: Iterable<{ readonly id: string }>): string[] => [...items].map((item) => item.id);
 
-describe('lease', () => {
+describe('the lease', () => {
+  const ask = (name: string, more: Partial<LeaseRequest> = {}): LeaseRequest => ({
+    workflowId: name,
+    runKey: `${name}#1`,
+    holder: 'here',
+    ttlMs: 60_000,
+    ...more,
+  });
+
   it('is held by one run at a time, again and again by the same', () => {
-    expect(ledger.acquireLease('upload/a')).toEqual({ held: true });
-    expect(ledger.acquireLease('upload/a')).toEqual({ held: true });
-    expect(ledger.acquireLease('sync/a')).toEqual({ held: false, by: 'upload/a' });
-    ledger.releaseLease('sync/a');
-    expect(ledger.acquireLease('sync/a')).toEqual({ held: false, by: 'upload/a' });
-    ledger.releaseLease('upload/a');
-    expect(ledger.acquireLease('sync/a')).toEqual({ held: true });
+    const { lease } = ledger;
+    const first = lease.acquire(ask('upload/a'));
+    expect(first.held).toBe(true);
+    expect(lease.acquire(ask('upload/a'))).toEqual(first);
+    const refused = { held: false, hasRunOut: false, by: { workflowId: 'upload/a', holder: 'here' } };
+    expect(lease.acquire(ask('sync/a'))).toMatchObject(refused);
+    lease.release('sync/a#1');
+    expect(lease.acquire(ask('sync/a'))).toMatchObject(refused);
+    lease.release('upload/a#1');
+    expect(lease.acquire(ask('sync/a')).held).toBe(true);
+  });
+
+  it('goes to the next run of the same workflow id, which runs once at a time', () => {
+    ledger.lease.acquire(ask('upload/a'));
+    expect(ledger.lease.acquire(ask('upload/a', { runKey: 'upload/a#2' })).held).toBe(true);
+    expect(ledger.lease.renew(ask('upload/a'))).toBe(false);
+  });
+
+  it('runs out when nobody renews it, and is then taken over once', () => {
+    ledger.lease.acquire(ask('upload/a', { ttlMs: -1 }));
+    const answer = ledger.lease.acquire(ask('sync/a'));
+    if (answer.held) throw new Error('it was held');
+    expect(answer.hasRunOut).toBe(true);
+    expect(ledger.lease.takeOver(ask('sync/a'), answer.by).held).toBe(true);
+    expect(ledger.lease.takeOver(ask('drop/a'), answer.by)).toMatchObject({
+      held: false,
+      by: { workflowId: 'sync/a' },
+    });
+    expect(ledger.lease.renew(ask('upload/a'))).toBe(false);
+    expect(ledger.lease.renew(ask('sync/a'))).toBe(true);
+  });
+
+  it('is shared by a child with its parent, who keeps it when the child ends', () => {
+    const parent = ledger.lease.acquire(ask('drop/a'));
+    const child = ask('upload/a', { parentWorkflowId: 'drop/a' });
+    expect(ledger.lease.acquire(child)).toEqual(parent);
+    expect(ledger.lease.renew(child)).toBe(true);
+    ledger.lease.release(child.runKey);
+    expect(ledger.lease.holder()?.workflowId).toBe('drop/a');
+  });
+
+  it('lets a run that has lost it write nothing more', () => {
+    const first = ledger.lease.acquire(ask('upload/a', { ttlMs: -1 }));
+    if (!first.held) throw new Error('nobody else has it');
+    const run = ledger.run('upload/a#1', first.fence);
+    run.plan.begin({ operation: 'upload', direction: 'up', cloudDatasetId: 'c1' });
+    run.items.add([documentItem(1, 0)]);
+    const { by } = ledger.lease.acquire(ask('sync/a')) as { by: LeaseHolder };
+    ledger.lease.takeOver(ask('sync/a'), by);
+    const lost = expect.objectContaining({ code: 'NDI_E_LEASE_LOST' });
+    const fact = RUN_FACTS.adopted;
+    const writes: (() => unknown)[] = [
+      () => run.plan.begin({ operation: 'upload', direction: 'up', cloudDatasetId: 'c1' }),
+      () => run.plan.seal(),
+      () => run.plan.reopen(),
+      () => run.items.add([documentItem(2, 0)]),
+      () => run.items.mark('document', ['doc0001'], { state: 'sent' }),
+      () => run.items.takeBack('document', ['doc0001']),
+      () => run.units.add([]),
+      () => run.units.mark(0, { state: 'sent' }),
+      () => run.listings.begin('document', 'x'),
+      () => run.listings.settle('document', 'x'),
+      () => run.problems.add({ kind: 'dataset', id: 'd', code: 'c', detail: '' }),
+      () => run.differences.add('document', 'onlyInCloud', [{ id: 'd' }]),
+      () => run.facts.set(fact, true),
+      () => run.noteCloud('document', []),
+      () => run.advanceBase(),
+    ];
+    for (const write of writes) expect(write).toThrow(lost);
+    expect(run.items.get('document', 'doc0001')?.state).toBe('pending');
+    // Another run that opens the same ledger is not fenced by it.
+    expect(() => ledger.run('sync/a#1').facts.set(fact, true)).not.toThrow();
   });
 });
 
 describe('plan', () => {
   it('goes from absent over building to sealed, and is then closed', () => {
     expect(ledger.planState(RUN)).toBe('absent');
-    ledger.beginPlan(RUN, { operation: 'upload', cloudDatasetId: 'c1' });
+    ledger.beginPlan(RUN, { operation: 'upload', direction: 'up', cloudDatasetId: 'c1' });
     expect(ledger.planState(RUN)).toBe('building');
     ledger.addItems(RUN, [documentItem(1, 0)]);
     ledger.sealPlan(RUN);
     ledger.sealPlan(RUN);
     expect(ledger.planState(RUN)).toBe('sealed');
     expect(() => ledger.addItems(RUN, [documentItem(2, 0)])).toThrow(/Another try builds/);
-    expect(() => ledger.beginPlan(RUN, { operation: 'upload', cloudDatasetId: 'c1' })).toThrow(/sealed/);
+    expect(() =>
+      ledger.beginPlan(RUN, { operation: 'upload', direction: 'up', cloudDatasetId: 'c1' }),
+    ).toThrow(/sealed/);
   });
 
   it('starts afresh when a try that was building died', () => {
-    ledger.beginPlan(RUN, { operation: 'upload', cloudDatasetId: 'c1' });
+    ledger.beginPlan(RUN, { operation: 'upload', direction: 'up', cloudDatasetId: 'c1' });
     ledger.addItems(RUN, [documentItem(1, 0), documentItem(2, 0)]);
     plan([documentItem(3, 0)]);
     expect(ids(ledger.items(RUN, { kind: 'document' }))).toEqual(['doc0003']);
@@ -94,8 +171,8 @@ describe('plan', () => {
   it('takes nothing from a try in another process that was given up', () => {
     const other = openLedger(ledger.path);
     try {
-      other.beginPlan(RUN, { operation: 'upload', cloudDatasetId: 'c1' });
-      ledger.beginPlan(RUN, { operation: 'upload', cloudDatasetId: 'c1' });
+      other.beginPlan(RUN, { operation: 'upload', direction: 'up', cloudDatasetId: 'c1' });
+      ledger.beginPlan(RUN, { operation: 'upload', direction: 'up', cloudDatasetId: 'c1' });
       expect(() => other.addItems(RUN, [documentItem(1, 0)])).toThrow(
         expect.objectContaining({ code: 'NDI_E_LEDGER_BUSY' }),
       );
@@ -109,7 +186,7 @@ describe('plan', () => {
   });
 
   it('adds all items of a call or none', () => {
-    ledger.beginPlan(RUN, { operation: 'upload', cloudDatasetId: 'c1' });
+    ledger.beginPlan(RUN, { operation: 'upload', direction: 'up', cloudDatasetId: 'c1' });
     expect(() => ledger.addItems(RUN, [documentItem(1, 0), documentItem(1, 0)])).toThrow(
       expect.objectContaining({ code: 'NDI_E_INTERNAL' }),
     );
@@ -120,9 +197,17 @@ describe('plan', () => {
 
   it('keeps every field of an item and the order of adding', () => {
     const full = fileItem(9, 3, {
+      action: 'replace',
       sha256Hex: 'aa',
       md5Hex: 'bb',
+      textHash: 'tt',
+      mtimeMs: 1.5,
+      inode: '18446744073709551615',
       cloudId: 'cc',
+      cloudHash: 'ch',
+      cloudMd5Hex: 'cm',
+      cloudHow: 'read-back',
+      expectedHash: 'eh',
       documentId: 'dd',
       name: 'n.bin',
       path: '.ndi/files/x',
@@ -489,7 +574,7 @@ describe('what earlier uploads sent', () => {
   it('is in doubt until it is listed or forgotten, for the same cloud dataset alone', () => {
     plan([documentItem(1, 0, { state: 'sent' }), documentItem(2, 0, { state: 'sending' })], [], 'first');
     plan([documentItem(1, 0, { state: 'sent' }), documentItem(3, 0, { state: 'done' })], [], 'second');
-    ledger.beginPlan(RUN, { operation: 'upload', cloudDatasetId: 'c1' });
+    ledger.beginPlan(RUN, { operation: 'upload', direction: 'up', cloudDatasetId: 'c1' });
     list('document', 'before', []);
     expect(ledger.unsettledElsewhere(RUN, 'before')).toBe(2);
     list('document', 'before', [row('doc0001', 'a')]);
@@ -498,7 +583,7 @@ describe('what earlier uploads sent', () => {
     expect(ledger.unsettledElsewhere(RUN, 'before')).toBe(0);
     expect(ledger.item('second', 'document', 'doc0003')?.state).toBe('done');
     plan([documentItem(4, 0, { state: 'sent' })], [], 'third');
-    ledger.beginPlan(RUN, { operation: 'upload', cloudDatasetId: 'another' });
+    ledger.beginPlan(RUN, { operation: 'upload', direction: 'up', cloudDatasetId: 'another' });
     list('document', 'before', []);
     expect(ledger.unsettledElsewhere(RUN, 'before')).toBe(0);
   });
@@ -537,22 +622,71 @@ describe('base', () => {
     expect(ledger.advanceBase(RUN)).toBe(2);
     plan([documentItem(1, null, { state: 'skipped', cloudId: 'c9', sizeBytes: 5 })], [], 'later');
     expect(ledger.advanceBase('later')).toBe(1);
-    expect(ledger.base('document', 'doc0001')).toEqual({
-      kind: 'document',
-      id: 'doc0001',
-      sha256Hex: 'h1',
+    expect(ledger.base('document', 'doc0001')).toMatchObject({
       cloudId: 'c9',
-      sizeBytes: 5,
+      local: { hash: 'h1', sizeBytes: 5, how: 'read' },
+      cloud: { hash: null, sizeBytes: 5, how: 'listed' },
     });
     expect(ledger.base('document', 'doc0002')).toBeUndefined();
     expect(ids(ledger.baseItems('file'))).toEqual(['file3']);
     expect([ledger.baseCount('document'), ledger.baseCount('file')]).toEqual([1, 1]);
   });
 
+  it('keeps what was read back as long as the local side is the one that it was compared with', () => {
+    const readBack = { cloudHash: 'h1', cloudHow: 'read-back' } as const;
+    plan([
+      documentItem(1, 0, { state: 'done', sha256Hex: 'h1', cloudId: 'c1', textHash: 't1', ...readBack }),
+    ]);
+    ledger.advanceBase(RUN);
+    plan([documentItem(1, null, { state: 'skipped', cloudId: 'c1' })], [], 'same');
+    ledger.advanceBase('same');
+    const proven = { hash: 'h1', how: 'read-back' };
+    expect(ledger.base('document', 'doc0001')).toMatchObject({ local: { textHash: 't1' }, cloud: proven });
+    plan([documentItem(1, 0, { state: 'done', sha256Hex: 'h2', cloudId: 'c1' })], [], 'only listed');
+    ledger.advanceBase('only listed');
+    expect(ledger.base('document', 'doc0001')).toMatchObject({
+      local: { hash: 'h2' },
+      cloud: { how: 'listed' },
+    });
+  });
+
+  it('notes what the cloud has without saying that both sides agree', () => {
+    plan([documentItem(1, 0, { state: 'done', sha256Hex: 'h1', cloudId: 'c1' })]);
+    ledger.advanceBase(RUN);
+    ledger.noteCloud(RUN, 'document', [
+      { id: 'doc0001', cloudId: 'c1', hash: 'h2' },
+      { id: 'doc0009', cloudId: 'c9', hash: 'h9' },
+    ]);
+    expect(ledger.base('document', 'doc0001')).toMatchObject({
+      local: { hash: 'h1', how: 'read' },
+      cloud: { hash: 'h2', how: 'read-back' },
+    });
+    expect(ledger.base('document', 'doc0009')).toMatchObject({ local: { how: null }, cloud: { hash: 'h9' } });
+  });
+
+  it('buries what a side has deleted until it is dug up again', () => {
+    const tombstone = {
+      kind: 'document',
+      id: 'doc0001',
+      side: 'cloud',
+      lastHash: 'h',
+      at: '2026',
+      runKey: RUN,
+    } as const;
+    ledger.bury([tombstone, { ...tombstone, side: 'local' }]);
+    ledger.bury([{ ...tombstone, lastHash: 'h2' }]);
+    expect([...ledger.tombstones('document')]).toEqual([
+      { ...tombstone, lastHash: 'h2' },
+      { ...tombstone, side: 'local' },
+    ]);
+    ledger.unbury('document', ['doc0001']);
+    expect([...ledger.tombstones('document')]).toEqual([]);
+  });
+
   it('of another cloud dataset is forgotten: it says nothing about this one', () => {
     plan([documentItem(1, null, { state: 'done' }), documentItem(2, null, { state: 'done' })]);
     ledger.advanceBase(RUN);
-    ledger.beginPlan('as new', { operation: 'upload', cloudDatasetId: 'another' });
+    ledger.beginPlan('as new', { operation: 'upload', direction: 'up', cloudDatasetId: 'another' });
     ledger.addItems('as new', [
       documentItem(1, null, { state: 'done' }),
       documentItem(2, null, { state: 'failed' }),

@@ -30,7 +30,7 @@ type ListingVerbs = Pick<
 
 /** Documents of other runs into the cloud dataset of run ?1, of which nobody knows whether they were taken in. */
 const ELSEWHERE = `run IN (SELECT other.run FROM runs AS other, runs AS this WHERE this.run = ?1 AND other.run <> ?1
-  AND other.operation = 'upload' AND other.cloud_dataset_id = this.cloud_dataset_id)
+  AND other.direction = 'up' AND other.cloud_dataset_id = this.cloud_dataset_id)
   AND kind = 'document' AND state IN ('sending', 'sent')`;
 
 export function openListings(db: Db, runs: Runs): ListingVerbs {

@@ -5,9 +5,10 @@
 import { openAudit } from './audit.ts';
 import { openBase } from './base.ts';
 import { openDb } from './db.ts';
+import { openDifferences } from './differences.ts';
 import { openFacts } from './facts.ts';
 import { openItems } from './items.ts';
-import { openLease } from './lease.ts';
+import { checkFence, openLease } from './lease.ts';
 import { openListings } from './listings.ts';
 import { openParts } from './parts.ts';
 import { openProblems } from './problems.ts';
@@ -30,10 +31,18 @@ export function openLedger(path: string): Ledger {
     db.close();
     throw error;
   }
-  const { planState, beginPlan, sealPlan, reopenPlan, ...runs } = openRuns(db);
+  const { planState, beginPlan, sealPlan, reopenPlan, keepRun, ...runs } = openRuns(db);
   const ledger: Ledger = {
     path,
-    run: (runKey) => bindRun(ledger, runKey),
+    run: (runKey, fence) =>
+      bindRun(ledger, runKey, (write) =>
+        fence === undefined
+          ? write()
+          : db.transaction(() => {
+              checkFence(db, fence);
+              return write();
+            }),
+      ),
     facts: {
       get: (fact) => {
         const text = ledger.datasetFact(fact.key);
@@ -45,10 +54,12 @@ export function openLedger(path: string): Ledger {
     beginPlan,
     sealPlan,
     reopenPlan,
-    ...openLease(db),
+    keepRun,
+    lease: openLease(db),
     ...openItems(db, runs),
     ...openUnits(db, runs),
     ...openProblems(db, runs),
+    ...openDifferences(db, runs),
     ...openFacts(db, runs),
     ...openListings(db, runs),
     ...openParts(db),

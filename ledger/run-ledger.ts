@@ -1,6 +1,9 @@
 /** The verbs of one run: the ledger with its run key bound. */
 import type { Fact } from './fact-keys.ts';
 import type {
+  Difference,
+  DifferenceCounts,
+  Direction,
   ItemKind,
   ItemState,
   Ledger,
@@ -12,6 +15,7 @@ import type {
   PlanTotals,
   PlanUnit,
   Problem,
+  SeenHow,
   UnitKind,
   UnitState,
 } from './types.ts';
@@ -22,6 +26,12 @@ export interface ItemChange {
   readonly sha256Hex?: string | undefined;
   readonly md5Hex?: string | undefined;
   readonly sizeBytes?: number | undefined;
+  readonly cloudHash?: string | undefined;
+  readonly cloudMd5Hex?: string | undefined;
+  readonly cloudHow?: SeenHow | undefined;
+  readonly mtimeMs?: number | undefined;
+  readonly inode?: string | undefined;
+  readonly textHash?: string | undefined;
   readonly errorCode?: string | undefined;
   readonly errorDetail?: string | undefined;
 }
@@ -29,7 +39,11 @@ export interface ItemChange {
 export interface PlanLedger {
   state(): 'absent' | 'building' | 'sealed';
   /** Starts a plan. Called twice before `seal`, the second call throws the first plan away. */
-  begin(plan: { readonly operation: string; readonly cloudDatasetId: string }): void;
+  begin(plan: {
+    readonly operation: string;
+    readonly direction: Direction;
+    readonly cloudDatasetId: string;
+  }): void;
   seal(): void;
   /** Opens a sealed plan to add items; what is in it stays. Seal it again. */
   reopen(): void;
@@ -51,6 +65,8 @@ export interface ItemLedger {
   mark(kind: ItemKind, ids: readonly string[], change: ItemChange): void;
   /** Resets items from `done` to `pending` because their data is no longer on disk. One transaction. */
   takeBack(kind: ItemKind, ids: readonly string[]): void;
+  /** Whether another run of this ledger has sent the item into the same cloud dataset, whatever became of it. */
+  wasSentBefore(kind: ItemKind, id: string): boolean;
 }
 
 export interface UnitLedger {
@@ -110,12 +126,23 @@ export interface RunLedger {
     list(limit: number): Problem[];
     count(): number;
   };
+  /** What a run found to differ between both sides. */
+  readonly differences: {
+    add(kind: ItemKind, what: Difference, items: ReadonlyArray<{ id: string; name?: string | null }>): void;
+    counts(kind: ItemKind): DifferenceCounts;
+    each(
+      kind: ItemKind,
+      what: keyof DifferenceCounts,
+    ): IterableIterator<{ readonly id: string; readonly name: string | null }>;
+  };
   readonly facts: {
     get<Value>(fact: Fact<Value>): Value | undefined;
     set<Value>(fact: Fact<Value>, value: Value): void;
   };
   /** Copies the done and skipped items of the plan into the base, in one transaction; returns how many. */
   advanceBase(): number;
+  /** Notes what the cloud has now, without saying that both sides agree. Done twice it is the same. */
+  noteCloud: (kind: ItemKind, seen: Parameters<Ledger['noteCloud']>[2]) => void;
   audit(action: string, detail: object): void;
   /** One transaction: all or nothing, one flush of the disk. `body` is not async. */
   together<T>(body: () => T): T;
@@ -123,57 +150,64 @@ export interface RunLedger {
   lazily<T>(body: () => T): T;
 }
 
-/** Binds the run key of every verb. Cheap; makes no request of the database. */
-export function bindRun(ledger: Ledger, runKey: string): RunLedger {
+/** Binds the run key of every verb. Every verb that writes goes through `guarded`. Cheap; makes no request of the database. */
+export function bindRun(ledger: Ledger, runKey: string, guarded: <T>(write: () => T) => T): RunLedger {
   return {
     runKey,
     dataset: ledger,
     plan: {
       state: () => ledger.planState(runKey),
-      begin: (plan) => ledger.beginPlan(runKey, plan),
-      seal: () => ledger.sealPlan(runKey),
-      reopen: () => ledger.reopenPlan(runKey),
+      begin: (plan) => guarded(() => ledger.beginPlan(runKey, plan)),
+      seal: () => guarded(() => ledger.sealPlan(runKey)),
+      reopen: () => guarded(() => ledger.reopenPlan(runKey)),
       totals: () => ledger.planTotals(runKey),
     },
     items: {
-      add: (items) => ledger.addItems(runKey, items),
+      add: (items) => guarded(() => ledger.addItems(runKey, items)),
       get: (kind, id) => ledger.item(runKey, kind, id),
       each: (query) => ledger.items(runKey, query),
       ofUnit: (unit) => ledger.unitItems(runKey, unit),
-      mark: (kind, ids, change) => ledger.markItems(runKey, kind, ids, change),
-      takeBack: (kind, ids) => ledger.takeBack(runKey, kind, ids),
+      mark: (kind, ids, change) => guarded(() => ledger.markItems(runKey, kind, ids, change)),
+      wasSentBefore: (kind, id) => ledger.wasSentBefore(runKey, kind, id),
+      takeBack: (kind, ids) => guarded(() => ledger.takeBack(runKey, kind, ids)),
     },
     units: {
-      add: (units) => ledger.addUnits(runKey, units),
+      add: (units) => guarded(() => ledger.addUnits(runKey, units)),
       get: (unit) => ledger.unit(runKey, unit),
       list: (query) => ledger.units(runKey, query),
       open: (query) => ledger.openUnits(runKey, query),
-      mark: (unit, change) => ledger.markUnit(runKey, unit, change),
-      replan: (query) => ledger.replan(runKey, query),
+      mark: (unit, change) => guarded(() => ledger.markUnit(runKey, unit, change)),
+      replan: (query) => guarded(() => ledger.replan(runKey, query)),
     },
     listings: {
-      begin: (kind, name) => ledger.beginListing(runKey, kind, name),
+      begin: (kind, name) => guarded(() => ledger.beginListing(runKey, kind, name)),
       rows: (kind, name) => ledger.listing(runKey, kind, name),
       row: (kind, name, id) => ledger.listed(runKey, kind, name, id),
       twice: (kind, name) => ledger.listedTwice(runKey, kind, name),
-      settle: (kind, name) => ledger.settleByListing(runKey, kind, name),
+      settle: (kind, name) => guarded(() => ledger.settleByListing(runKey, kind, name)),
       unsettledElsewhere: (name) => ledger.unsettledElsewhere(runKey, name),
-      forgetUnsettledElsewhere: () => ledger.forgetUnsettledElsewhere(runKey),
+      forgetUnsettledElsewhere: () => guarded(() => ledger.forgetUnsettledElsewhere(runKey)),
     },
     problems: {
-      add: (problem) => ledger.addProblem(runKey, problem),
+      add: (problem) => guarded(() => ledger.addProblem(runKey, problem)),
       list: (limit) => ledger.problems(runKey, limit),
       count: () => ledger.problemCount(runKey),
+    },
+    differences: {
+      add: (kind, what, items) => guarded(() => ledger.addDifferences(runKey, kind, what, items)),
+      counts: (kind) => ledger.differenceCounts(runKey, kind),
+      each: (kind, what) => ledger.differing(runKey, kind, what),
     },
     facts: {
       get: (fact) => {
         const text = ledger.fact(runKey, fact.key);
         return text === undefined ? undefined : fact.read(text);
       },
-      set: (fact, value) => ledger.setFact(runKey, fact.key, fact.write(value)),
+      set: (fact, value) => guarded(() => ledger.setFact(runKey, fact.key, fact.write(value))),
     },
-    advanceBase: () => ledger.advanceBase(runKey),
+    advanceBase: () => guarded(() => ledger.advanceBase(runKey)),
     audit: (action, detail) => ledger.audit(runKey, action, detail),
+    noteCloud: (kind, seen) => guarded(() => ledger.noteCloud(runKey, kind, seen)),
     together: ledger.together,
     lazily: ledger.lazily,
   };

@@ -18,7 +18,9 @@ export interface Runs {
 /** Plans of this many other runs are kept for reports. Base and audit outlive their runs anyway. */
 const KEPT_RUNS = 5;
 
-export function openRuns(db: Db): Runs & Pick<Ledger, 'planState' | 'beginPlan' | 'sealPlan' | 'reopenPlan'> {
+export function openRuns(
+  db: Db,
+): Runs & Pick<Ledger, 'planState' | 'beginPlan' | 'sealPlan' | 'reopenPlan' | 'keepRun'> {
   /** Tokens of the plans that this handle builds. */
   const builders = new Map<string, string>();
 
@@ -55,7 +57,7 @@ export function openRuns(db: Db): Runs & Pick<Ledger, 'planState' | 'beginPlan' 
     return row.run as number;
   };
 
-  const beginPlan: Ledger['beginPlan'] = (runKey, { operation, cloudDatasetId }) =>
+  const beginPlan: Ledger['beginPlan'] = (runKey, { operation, direction, cloudDatasetId }) =>
     db.transaction(() => {
       if (planState(runKey) === 'sealed') {
         throw new CourierError('NDI_E_INTERNAL', { detail: `the plan of run ${runKey} is sealed` });
@@ -64,11 +66,13 @@ export function openRuns(db: Db): Runs & Pick<Ledger, 'planState' | 'beginPlan' 
       db.run('DELETE FROM items WHERE run = ?', run);
       db.run('DELETE FROM units WHERE run = ?', run);
       db.run('DELETE FROM problems WHERE run = ?', run);
+      db.run('DELETE FROM differences WHERE run = ?', run);
       const builder = randomUUID();
       db.run(
-        `UPDATE runs SET plan_state = 'building', builder = ?, operation = ?, cloud_dataset_id = ? WHERE run = ?`,
+        `UPDATE runs SET plan_state = 'building', builder = ?, operation = ?, direction = ?, cloud_dataset_id = ? WHERE run = ?`,
         builder,
         operation,
+        direction,
         cloudDatasetId,
         run,
       );
@@ -76,7 +80,7 @@ export function openRuns(db: Db): Runs & Pick<Ledger, 'planState' | 'beginPlan' 
       db.run(
         `DELETE FROM runs WHERE run IN
            (SELECT run FROM runs WHERE run <> ? ORDER BY run DESC LIMIT -1 OFFSET ${KEPT_RUNS})
-           AND run_key NOT IN (SELECT value FROM dataset_facts WHERE key = 'built by')`,
+           AND keep IS NULL`,
         run,
       );
       builders.set(runKey, builder);
@@ -96,5 +100,11 @@ export function openRuns(db: Db): Runs & Pick<Ledger, 'planState' | 'beginPlan' 
       builders.set(runKey, builder);
     });
 
-  return { find, ensure, planned, building, planState, beginPlan, sealPlan, reopenPlan };
+  const keepRun: Ledger['keepRun'] = (runKey, reason) =>
+    db.transaction(() => {
+      db.run('UPDATE runs SET keep = NULL WHERE keep = ? AND run_key <> ?', reason, runKey);
+      db.run('UPDATE runs SET keep = ? WHERE run = ?', reason, ensure(runKey));
+    });
+
+  return { find, ensure, planned, building, planState, beginPlan, sealPlan, reopenPlan, keepRun };
 }

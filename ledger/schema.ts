@@ -11,9 +11,12 @@
  *   dataset_facts  the same of the dataset itself: they outlive runs
  *   listings, listing_rows   what the other side lists
  *   parts, parts_done        what a ranged download has on disk
- *   base           the last state both sides agreed on; outlives runs
+ *   base           per item, what was seen of each side, when and how; outlives runs
+ *   differences    items that differ between both sides, as a run found them
+ *   tombstones     items that one side has deleted; outlive runs
+ *   conflicts      items that both sides changed, and what a person decided of them; outlive runs
  *   audit          what was done when; outlives runs
- *   lease          at most one row: the run that may write this dataset
+ *   lease          at most one row: the run that may write this dataset, until when, and its fence
  */
 import { CourierError } from '../errors/index.ts';
 import type { Db } from './db.ts';
@@ -125,7 +128,112 @@ const V3 = `
 CREATE TABLE dataset_facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 `;
 
-export const MIGRATIONS: readonly string[] = [V1, V2, V3];
+/**
+ * The base says of each side what was seen, when and how. Rows written before this version only prove that both sides had the item.
+ * Kinds and states are no longer checked by the database, which cannot alter a check; the types of this room hold them.
+ */
+const V4 = `
+CREATE TABLE items_v4 (
+  seq INTEGER PRIMARY KEY,
+  run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  kind TEXT NOT NULL, id TEXT NOT NULL, unit INTEGER,
+  -- 'add', 'replace', 'remove' or 'none': what the run does to the other side.
+  action TEXT NOT NULL DEFAULT 'add',
+  state TEXT NOT NULL,
+  size_bytes INTEGER NOT NULL,
+  -- Of the local side: canonical hash of a document; of a file when known.
+  sha256_hex TEXT, md5_hex TEXT,
+  -- SHA-256 of a document's stored text; of a file its modification time and inode. Equal: nothing changed since.
+  text_hash TEXT, mtime_ms REAL, inode TEXT,
+  cloud_id TEXT,
+  -- Of the cloud's side, and how it was seen.
+  cloud_hash TEXT, cloud_md5_hex TEXT, cloud_how TEXT,
+  -- Hash that the cloud's item must still have when it is replaced or removed.
+  expected_hash TEXT,
+  document_id TEXT, name TEXT, path TEXT,
+  error_code TEXT, error_detail TEXT
+) STRICT;
+INSERT INTO items_v4 (seq, run, kind, id, unit, action, state, size_bytes, sha256_hex, md5_hex, cloud_id, document_id, name,
+  path, error_code, error_detail)
+SELECT seq, run, kind, id, unit, iif(state = 'skipped', 'none', 'add'), state, size_bytes, sha256_hex, md5_hex, cloud_id,
+  document_id, name, path, error_code, error_detail FROM items;
+DROP TABLE items;
+ALTER TABLE items_v4 RENAME TO items;
+CREATE UNIQUE INDEX items_by_id ON items (run, kind, id);
+CREATE INDEX items_by_unit ON items (run, unit);
+CREATE INDEX items_by_state ON items (run, kind, state, size_bytes);
+
+CREATE TABLE units_v4 (
+  run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  unit INTEGER NOT NULL,
+  kind TEXT NOT NULL, wave INTEGER NOT NULL, item_count INTEGER NOT NULL, size_bytes INTEGER NOT NULL,
+  state TEXT NOT NULL DEFAULT 'pending',
+  job_id TEXT,
+  PRIMARY KEY (run, unit)
+) STRICT, WITHOUT ROWID;
+INSERT INTO units_v4 SELECT run, unit, kind, wave, item_count, size_bytes, state, job_id FROM units;
+DROP TABLE units;
+ALTER TABLE units_v4 RENAME TO units;
+
+CREATE TABLE base_v4 (
+  kind TEXT NOT NULL, id TEXT NOT NULL, cloud_id TEXT,
+  document_id TEXT, name TEXT,
+  local_hash TEXT, local_md5_hex TEXT, local_size_bytes INTEGER, local_text_hash TEXT, local_mtime_ms REAL, local_inode TEXT,
+  local_how TEXT, local_seen_at TEXT,
+  cloud_hash TEXT, cloud_md5_hex TEXT, cloud_size_bytes INTEGER, cloud_how TEXT, cloud_seen_at TEXT,
+  PRIMARY KEY (kind, id)
+) STRICT, WITHOUT ROWID;
+INSERT INTO base_v4 (kind, id, cloud_id, local_hash, local_size_bytes, local_how, cloud_size_bytes, cloud_how)
+SELECT kind, id, cloud_id, sha256_hex, size_bytes, 'assumed', size_bytes, 'assumed' FROM base;
+DROP TABLE base;
+ALTER TABLE base_v4 RENAME TO base;
+
+-- Items that differ between both sides and that a run found; new and equal ones are in its items.
+CREATE TABLE differences (
+  run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  kind TEXT NOT NULL, what TEXT NOT NULL, id TEXT NOT NULL, name TEXT,
+  PRIMARY KEY (run, kind, what, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tombstones (
+  kind TEXT NOT NULL, id TEXT NOT NULL,
+  -- The side that deleted it, 'local' or 'cloud', and the hash that it had there.
+  side TEXT NOT NULL, last_hash TEXT,
+  at TEXT NOT NULL, run_key TEXT NOT NULL,
+  PRIMARY KEY (kind, id, side)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE conflicts (
+  conflict TEXT PRIMARY KEY,
+  kind TEXT NOT NULL, id TEXT NOT NULL,
+  base_hash TEXT, local_hash TEXT, cloud_hash TEXT, cloud_id TEXT,
+  found_at TEXT NOT NULL, run_key TEXT NOT NULL,
+  decision TEXT, decided_at TEXT, decided_by TEXT
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE runs ADD COLUMN direction TEXT;
+ALTER TABLE runs ADD COLUMN keep TEXT;
+UPDATE runs SET direction = CASE operation WHEN 'upload' THEN 'up' WHEN 'download' THEN 'down' END;
+UPDATE runs SET keep = 'made the folder' WHERE run_key IN (SELECT value FROM dataset_facts WHERE key = 'built by');
+
+CREATE TABLE lease_v4 (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  workflow_id TEXT NOT NULL,
+  -- Run key of the holder: the same across retries and continue-as-new, another one for another run of the same id.
+  run_key TEXT NOT NULL,
+  -- Which service holds it, for people.
+  holder TEXT NOT NULL,
+  since TEXT NOT NULL,
+  expires_at_ms INTEGER NOT NULL,
+  -- Grows with every new holder.
+  fence INTEGER NOT NULL
+) STRICT;
+INSERT INTO lease_v4 SELECT one, workflow_id, '', '', since, 0, 1 FROM lease;
+DROP TABLE lease;
+ALTER TABLE lease_v4 RENAME TO lease;
+`;
+
+export const MIGRATIONS: readonly string[] = [V1, V2, V3, V4];
 
 /** The version this program writes. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -5,9 +5,13 @@
  */
 
 import type { Fact } from './fact-keys.ts';
+import type { LeaseLedger } from './lease.ts';
 import type { ItemChange, RunLedger } from './run-ledger.ts';
 
 export type ItemKind = 'document' | 'file';
+
+/** Where a run moves items: `up` into the cloud, `down` from it. */
+export type Direction = 'up' | 'down';
 
 /**
  * pending → sending (intent written before the first byte) → sent (the other side took it) → done (verified in its
@@ -15,18 +19,40 @@ export type ItemKind = 'document' | 'file';
  */
 export type ItemState = 'pending' | 'sending' | 'sent' | 'done' | 'skipped' | 'failed';
 
+/** What the run does to the other side. `none` for items that are equal, or only listed. */
+export type ItemAction = 'add' | 'replace' | 'remove' | 'none';
+
+/**
+ * How one side of an item was seen. `read-back`: the bytes came back from the cloud and were hashed, or the store named their MD5.
+ * `read`: the bytes on this disk were hashed. `listed`: a list has the item, with a size at most. `assumed`: an earlier release
+ * recorded it. Only `read` and `read-back` prove content.
+ */
+export type SeenHow = 'read-back' | 'read' | 'listed' | 'assumed';
+
 export interface PlanItem {
   readonly kind: ItemKind;
   /** NDI id of a document, uid of a file. */
   readonly id: string;
   /** Null for items that need no transfer. */
   readonly unit: number | null;
+  readonly action: ItemAction;
   readonly state: ItemState;
   readonly sizeBytes: number;
-  /** Canonical SHA-256 of a document; of a file when known. */
+  /** Of the local side: canonical SHA-256 of a document; of a file when known. */
   readonly sha256Hex: string | null;
   readonly md5Hex: string | null;
+  /** SHA-256 of a document's stored text. */
+  readonly textHash: string | null;
+  /** Of a local file. */
+  readonly mtimeMs: number | null;
+  readonly inode: string | null;
   readonly cloudId: string | null;
+  /** Of the cloud's side: canonical SHA-256 of a document, MD5 of a file; null while nobody has read them. */
+  readonly cloudHash: string | null;
+  readonly cloudMd5Hex: string | null;
+  readonly cloudHow: SeenHow | null;
+  /** Hash that the cloud's document must still have when it is replaced. */
+  readonly expectedHash: string | null;
   /** Of a file: the document that names it, its logical name there, its path (relative to the dataset where inside). */
   readonly documentId: string | null;
   readonly name: string | null;
@@ -37,7 +63,8 @@ export interface PlanItem {
 
 export type NewPlanItem = Pick<PlanItem, 'kind' | 'id' | 'unit' | 'state' | 'sizeBytes'> & Partial<PlanItem>;
 
-export type UnitKind = 'documents' | 'file-zip' | 'file' | 'files';
+/** `replacements`: documents that replace the cloud's, one request each. */
+export type UnitKind = 'documents' | 'replacements' | 'file-zip' | 'file' | 'files';
 export type UnitState = 'pending' | 'sending' | 'sent' | 'done';
 
 export interface PlanUnit {
@@ -82,12 +109,47 @@ export interface Problem {
   readonly detail: string;
 }
 
+/** One side of an item, as it was when both sides last agreed (local), or as it was last seen (cloud). */
+export interface SeenSide {
+  /** Canonical SHA-256 of a document; SHA-256 of a file where somebody computed it. */
+  readonly hash: string | null;
+  readonly md5Hex: string | null;
+  readonly sizeBytes: number | null;
+  readonly how: SeenHow | null;
+  /** ISO time; null in rows of an earlier release. */
+  readonly seenAt: string | null;
+}
+
+export interface SeenLocal extends SeenSide {
+  readonly textHash: string | null;
+  readonly mtimeMs: number | null;
+  readonly inode: string | null;
+}
+
 export interface BaseItem {
   readonly kind: ItemKind;
   readonly id: string;
-  readonly sha256Hex: string | null;
   readonly cloudId: string | null;
-  readonly sizeBytes: number;
+  /** Of a file: the document that names it, and its logical name there. */
+  readonly documentId: string | null;
+  readonly name: string | null;
+  readonly local: SeenLocal;
+  readonly cloud: SeenSide;
+}
+
+/** How an item differs between both sides. `new` and `equal` items are told by their action. */
+export type Difference = 'changedHere' | 'changedThere' | 'goneHere' | 'onlyInCloud';
+
+export type DifferenceCounts = { readonly [K in 'new' | 'equal' | Difference]: number };
+
+/** An item that one side has deleted. */
+export interface Tombstone {
+  readonly kind: ItemKind;
+  readonly id: string;
+  readonly side: 'local' | 'cloud';
+  readonly lastHash: string | null;
+  readonly at: string;
+  readonly runKey: string;
 }
 
 /** A row of the other side's listing. */
@@ -107,28 +169,30 @@ export interface ListingResult {
   readonly digest: string;
 }
 
-export type LeaseResult = { readonly held: true } | { readonly held: false; readonly by: string };
-
 export interface Ledger {
   readonly path: string;
 
-  /** The verbs of one run, with its key bound. */
-  run(runKey: string): RunLedger;
+  /** The verbs of one run. With a fence, every verb that writes throws NDI_E_LEASE_LOST once the lease has another one. */
+  run(runKey: string, fence?: number): RunLedger;
   /** Typed facts of the dataset, whichever run recorded them. Null forgets. */
   readonly facts: {
     get<Value>(fact: Fact<Value>): Value | undefined;
     set<Value>(fact: Fact<Value>, value: Value | null): void;
   };
 
-  // The lease: at most one run writes a dataset at a time.
-  /** Idempotent for the same holder. */
-  acquireLease(workflowId: string): LeaseResult;
-  releaseLease(workflowId: string): void;
+  /** At most one run writes a dataset at a time. */
+  readonly lease: LeaseLedger;
+
+  /** Keeps the rows of a run from being pruned. Of runs kept for one reason, only the last is. */
+  keepRun(runKey: string, reason: string): void;
 
   // The plan of a run.
   planState(runKey: string): 'absent' | 'building' | 'sealed';
   /** Starts a plan; an unsealed one of the same run is thrown away. Plans of ended runs are pruned (the last 5 are kept). */
-  beginPlan(runKey: string, plan: { readonly operation: string; readonly cloudDatasetId: string }): void;
+  beginPlan(
+    runKey: string,
+    plan: { readonly operation: string; readonly direction: Direction; readonly cloudDatasetId: string },
+  ): void;
   /** One transaction per call. */
   addItems(runKey: string, items: readonly NewPlanItem[]): void;
   addUnits(runKey: string, units: readonly NewPlanUnit[]): void;
@@ -136,6 +200,8 @@ export interface Ledger {
   /** Opens a plan to add what its first items turned out to name; what is in it stays as it is. Seal it again. */
   reopenPlan(runKey: string): void;
   planTotals(runKey: string): PlanTotals;
+  /** Whether another run of this ledger has sent the item into the same cloud dataset, whatever became of it. */
+  wasSentBefore(runKey: string, kind: ItemKind, id: string): boolean;
   unit(runKey: string, unit: number): PlanUnit;
   /** Ordered by unit number; `after` pages on. */
   units(
@@ -178,6 +244,21 @@ export interface Ledger {
   problems(runKey: string, limit: number): Problem[];
   problemCount(runKey: string): number;
   addProblem(runKey: string, problem: Problem): void;
+
+  /** Records items that differ; done twice it is the same. Thrown away with an unsealed plan. */
+  addDifferences(
+    runKey: string,
+    kind: ItemKind,
+    what: Difference,
+    items: ReadonlyArray<{ readonly id: string; readonly name?: string | null }>,
+  ): void;
+  differenceCounts(runKey: string, kind: ItemKind): DifferenceCounts;
+  /** Ids and names of the items in one class, streamed. */
+  differing(
+    runKey: string,
+    kind: ItemKind,
+    what: keyof DifferenceCounts,
+  ): IterableIterator<{ readonly id: string; readonly name: string | null }>;
 
   // Small facts of a run that must be on disk before the world is touched (a create mark, a chosen id).
   fact(runKey: string, key: string): string | undefined;
@@ -230,6 +311,25 @@ export interface Ledger {
    */
   advanceBase(runKey: string): number;
   base(kind: ItemKind, id: string): BaseItem | undefined;
+  /**
+   * Notes what the cloud has now, without saying that both sides agree. Done twice it is the same. A base of another cloud dataset
+   * goes first.
+   */
+  noteCloud(
+    runKey: string,
+    kind: ItemKind,
+    seen: ReadonlyArray<{
+      readonly id: string;
+      readonly cloudId: string | null;
+      readonly hash?: string | undefined;
+      readonly md5Hex?: string | undefined;
+      readonly sizeBytes?: number | undefined;
+    }>,
+  ): void;
+  /** Records deletions; an earlier tombstone of the same item and side is replaced. */
+  bury(tombstones: readonly Tombstone[]): void;
+  tombstones(kind: ItemKind): IterableIterator<Tombstone>;
+  unbury(kind: ItemKind, ids: readonly string[]): void;
   baseItems(kind: ItemKind): IterableIterator<BaseItem>;
   baseCount(kind: ItemKind): number;
 

@@ -61,7 +61,11 @@ describe('the schema', () => {
     expect(versionOf(path)).toBe(1);
     const ledger = openLedger(path);
     expect(ledger.planTotals('upload/d@s#1').documents).toMatchObject({ sent: 1, bytesDone: 7 });
-    expect(ledger.base('document', 'doc0')?.sha256Hex).toBe('h');
+    expect(ledger.base('document', 'doc0')).toMatchObject({
+      cloudId: 'c',
+      local: { hash: 'h', how: 'assumed' },
+      cloud: { hash: null, how: 'assumed' },
+    });
     ledger.markItems('upload/d@s#1', 'document', ['doc1'], { state: 'done' });
     expect(ledger.advanceBase('upload/d@s#1')).toBe(1);
     ledger.close();
@@ -153,7 +157,7 @@ describe('several processes', () => {
   it('create, migrate and write one ledger at once, and none of their words is lost', async () => {
     const body = `const me = String(process.pid);
       for (let n = 0; n < 150; n += 1) { ledger.setFact('run', me + '/' + n, 'v'); ledger.audit('run', 'a', { n }); }
-      console.log(ledger.acquireLease(me).held, me);`;
+      console.log(ledger.lease.acquire({ workflowId: me, runKey: me, holder: me, ttlMs: 60_000 }).held, me);`;
     const outs = await Promise.all(Array.from({ length: 4 }, () => inProcess(body).out));
     const ledger = openLedger(path);
     const pids = outs.map((out) => out.trim().split(' ')[1] as string);
@@ -166,7 +170,8 @@ describe('several processes', () => {
   });
 
   it('killed while writing leave every verb that returned, and no half of one', async () => {
-    const child = inProcess(`ledger.beginPlan('run', { operation: 'upload', cloudDatasetId: 'c' });
+    const child =
+      inProcess(`ledger.beginPlan('run', { operation: 'upload', direction: 'up', cloudDatasetId: 'c' });
       ledger.setFact('run', 'n', '0');
       for (let n = 0; ; n += 1) {
         ledger.addItems('run', Array.from({ length: 100 }, (_, k) => (
@@ -197,7 +202,7 @@ describe('80,000 documents', () => {
       body();
       return performance.now() - startedAt;
     };
-    ledger.beginPlan('run', { operation: 'upload', cloudDatasetId: 'c' });
+    ledger.beginPlan('run', { operation: 'upload', direction: 'up', cloudDatasetId: 'c' });
     const batch = (at: number): NewPlanItem[] =>
       Array.from({ length: 2000 }, (_, k) => ({
         kind: 'document',

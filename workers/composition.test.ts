@@ -14,7 +14,12 @@ it('clears the scratch folders of processes that are gone, and of nobody else', 
   const alive = String(process.ppid);
   for (const pid of [gone, alive]) mkdirSync(join(dir, 'scratch', pid), { recursive: true });
   // Nothing is asked of the server here.
-  const { deps, close } = composeSite({ home, env: {}, workflows: undefined as unknown as WorkflowClient });
+  const { deps, close } = composeSite({
+    home,
+    env: {},
+    workflows: undefined as unknown as WorkflowClient,
+    holder: 'here',
+  });
   expect(existsSync(join(dir, 'scratch', gone))).toBe(false);
   expect(existsSync(join(dir, 'scratch', alive))).toBe(true);
   expect(existsSync(deps.scratchDir)).toBe(true);

@@ -18,14 +18,27 @@ export interface CompositionOptions {
   readonly env: Env;
   /** Asks the Temporal server about other runs. */
   readonly workflows: WorkflowClient;
+  /** Names this service among those that may share a dataset: the site, and the Temporal server that knows its runs. */
+  readonly holder: string;
 }
+
+/** The name under which a service holds leases: its site, and the Temporal server that knows its runs. */
+export const holderOf = ({
+  siteId,
+  namespace,
+  address,
+}: {
+  readonly siteId: string;
+  readonly namespace: string;
+  readonly address: string | undefined;
+}): string => `${siteId}, ${namespace} at ${address ?? 'the default address'}`;
 
 export interface Composition {
   readonly deps: StepDeps;
   close(): Promise<void>;
 }
 
-export function composeSite({ home, env, workflows }: CompositionOptions): Composition {
+export function composeSite({ home, env, workflows, holder }: CompositionOptions): Composition {
   const clouds = new Map<string, CloudClient>();
   const ledgers = createOpenLedgers();
   const scratchDir = makeScratchDir(home);
@@ -38,6 +51,7 @@ export function composeSite({ home, env, workflows }: CompositionOptions): Compo
         close: ledgers.close,
       },
       isRunning: (workflowId) => isRunning(workflows, workflowId),
+      holder,
       throttle: createThrottle(),
       bootId: bootId(),
       scratchDir,
@@ -72,6 +86,7 @@ function cloudClient(home: Home, env: Env, ref: CloudRef): CloudClient {
     profile: ref.profile ?? undefined,
     baseUrl: ref.baseUrl,
     organizationId: ref.organizationId ?? undefined,
+    repeat: {},
   }).client;
 }
 

@@ -7,7 +7,7 @@ import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker
 import { createSiteActivities } from '../activities/index.ts';
 import { CONTROL_QUEUE, siteQueue } from '../workflows/contracts/index.ts';
 import { dataConverterFromEnv } from './codec.ts';
-import { type Composition, composeSite } from './composition.ts';
+import { type Composition, composeSite, holderOf } from './composition.ts';
 import type { RunWorkerOptions } from './types.ts';
 import { workflowBundle } from './workflow-source.ts';
 
@@ -69,7 +69,9 @@ async function openSite(
 ): Promise<{ composition: Composition; connection: Connection }> {
   const connection = await Connection.connect(options.connectionOptions);
   const workflows = new WorkflowClient({ connection, namespace: options.namespace });
-  return { composition: composeSite({ home: options.home, env: options.env, workflows }), connection };
+  const { home, env, siteId, namespace, connectionOptions } = options;
+  const holder = holderOf({ siteId, namespace, address: connectionOptions.address });
+  return { composition: composeSite({ home, env, workflows, holder }), connection };
 }
 
 /** If one queue fails, the process ends and the supervisor starts it anew: half a worker helps nobody. */

@@ -2,7 +2,7 @@
  * The activities of a run, as a workflow sees them; `activities/` implements them. An activity gets references and returns counts;
  * what is long stays in the ledger of the site.
  */
-import type { CloudRef, CommonResult, Counts } from './contracts/common.ts';
+import type { CloudRef, CommonResult, Counts, Differences } from './contracts/common.ts';
 import type { DownloadInput } from './contracts/download.ts';
 import type { Tuning } from './contracts/tuning.ts';
 import type { UploadInput } from './contracts/upload.ts';
@@ -37,6 +37,7 @@ export interface RunRef {
   readonly cloudDatasetId: string;
   readonly organizationId: string;
   readonly tuning: Tuning;
+  readonly parentWorkflowId?: string;
 }
 
 export interface PlanSummary {
@@ -71,6 +72,7 @@ export interface SiteResult extends Omit<CommonResult, 'retries' | 'ndiDatasetId
   readonly documents: Counts;
   readonly files: Counts;
   readonly duplicatesRemoved: number;
+  readonly differences?: Differences;
 }
 
 export interface Opened {
@@ -85,7 +87,10 @@ export interface Linked {
 export interface UploadSteps {
   /** Takes the lease, checks that the directory is a dataset. @throws the NDI_E_… of reading a dataset */
   openUpload(input: UploadInput, run: RunNames): Promise<Opened>;
-  linkOrCreate(input: UploadInput, run: { runKey: string; ledgerPath: string }): Promise<Linked>;
+  linkOrCreate(
+    input: UploadInput,
+    run: Omit<RunNames, 'workflowId'> & { workflowId?: string; ledgerPath: string },
+  ): Promise<Linked>;
   planUpload(input: UploadInput, ref: RunRef): Promise<PlanSummary>;
   nextUploadUnits(ref: RunRef, what: 'files' | 'documents'): Promise<UnitBatch>;
   sendUnit(input: UploadInput, ref: RunRef, unit: number): Promise<UnitOutcome>;
@@ -110,7 +115,7 @@ export interface DownloadSteps {
 
 export interface CommonSteps {
   /** Gives the lease back; what is done stays done. Called twice, the second call does nothing. */
-  releaseRun(run: { workflowId: string; ledgerPath: string }): Promise<void>;
+  releaseRun(run: { workflowId: string; ledgerPath: string; runKey?: string }): Promise<void>;
 }
 
 export type SiteSteps = UploadSteps & DownloadSteps & CommonSteps;

@@ -24,6 +24,7 @@ const MAX_ROUNDS = 10;
 export async function uploadDataset(input: UploadInput): Promise<UploadResult> {
   const run = startRun('upload', input);
   return withLease(input, run, async (lease) => {
+    run.change({ ndiDatasetId: input.datasetId });
     const ref = run.resumedRef ?? (await openAndPlan(input, run, lease));
     lease.hold(ref.ledgerPath);
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
@@ -46,12 +47,11 @@ export async function uploadDataset(input: UploadInput): Promise<UploadResult> {
 }
 
 async function openAndPlan(input: UploadInput, run: Run<'upload'>, lease: Lease): Promise<RunRef> {
-  run.change({ ndiDatasetId: input.datasetId });
   const opened = await run.step('Open the dataset', (site) => site.openUpload(input, run.names));
   lease.hold(opened.ledgerPath);
   run.phase('linking');
   const linked = await run.step('Find or create the cloud dataset', (site) =>
-    site.linkOrCreate(input, { runKey: run.key, ledgerPath: opened.ledgerPath }),
+    site.linkOrCreate(input, { ...run.names, ...opened }),
   );
   run.change({ cloudDatasetId: linked.cloudDatasetId });
   run.phase('planning');

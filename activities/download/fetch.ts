@@ -1,34 +1,30 @@
 /** Fetching one unit of a download. Whatever was fetched before a crash is there already and is not asked for again. */
 import type { DownloadInput } from '../../workflows/contracts/index.ts';
-import type { RunRef, UnitBatch, UnitOutcome } from '../../workflows/steps.ts';
-import type { StepContext, StepDeps } from '../deps.ts';
-import { nextUnits, unitOutcome } from '../units.ts';
+import type { UnitBatch, UnitOutcome } from '../../workflows/steps.ts';
+import type { RunScope } from '../deps.ts';
+import { nextUnits, type UnitScope, unitOutcome } from '../shared/units.ts';
 import { fetchDocuments } from './fetch-documents.ts';
 import { fetchFiles } from './fetch-files.ts';
 
-export async function nextDownloadUnits(
-  deps: StepDeps,
-  _context: StepContext,
-  ref: RunRef,
+export type Fetching = UnitScope<DownloadInput>;
+
+export const nextDownloadUnits = async (
+  { ledger }: RunScope,
   what: 'files' | 'documents',
-): Promise<UnitBatch> {
-  return nextUnits(deps.ledgers.open(ref.ledgerPath), ref.runKey, [what]);
-}
+): Promise<UnitBatch> => nextUnits(ledger, [what]);
 
 export async function fetchUnit(
-  deps: StepDeps,
-  step: StepContext,
+  scope: RunScope,
   input: DownloadInput,
-  ref: RunRef,
   unitNumber: number,
 ): Promise<UnitOutcome> {
-  const ledger = deps.ledgers.open(ref.ledgerPath);
-  const unit = ledger.unit(ref.runKey, unitNumber);
-  const items = ledger.unitItems(ref.runKey, unitNumber).filter((item) => item.state === 'pending');
+  const { ledger } = scope;
+  const unit = ledger.units.get(unitNumber);
+  const items = ledger.items.ofUnit(unitNumber).filter((item) => item.state === 'pending');
   if (items.length > 0) {
-    const context = { deps, step, input, ref, unit, items };
-    await (unit.kind === 'documents' ? fetchDocuments(context) : fetchFiles(context));
+    const fetching = { ...scope, input, unit, items };
+    await (unit.kind === 'documents' ? fetchDocuments(fetching) : fetchFiles(fetching));
   }
-  ledger.markUnit(ref.runKey, unitNumber, { state: 'done' });
-  return unitOutcome(ledger.unitItems(ref.runKey, unitNumber), unit.kind, step.attempt);
+  ledger.units.mark(unitNumber, { state: 'done' });
+  return unitOutcome(ledger.items.ofUnit(unitNumber), unit.kind, scope.attempt);
 }

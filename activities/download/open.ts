@@ -4,12 +4,12 @@ import { CourierError, isCourierError } from '../../errors/index.ts';
 import type { CloudClient, DatasetRecord } from '../../ndi/cloud/types.ts';
 import { createDataset } from '../../ndi/dataset/write.ts';
 import type { DownloadInput } from '../../workflows/contracts/index.ts';
-import type { Linked, Opened, SiteResult } from '../../workflows/steps.ts';
+import type { Linked, Opened, RunNames, SiteResult } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
-import { takeLease } from '../lease.ts';
-import { holdsExactly } from './compare.ts';
-import { buildDirOf, isCompleting, makeBuildDir, markCompleting, targetState } from './places.ts';
-import { adoptBuildDir } from './trust.ts';
+import { takeLease } from '../shared/lease.ts';
+import { adoptBuildDir } from './adopt.ts';
+import { buildDirOf, isCompleting, makeBuildDir, markCompleting, targetState } from './build-dir.ts';
+import { holdsExactly } from './unchanged.ts';
 
 export async function openDownload(
   deps: StepDeps,
@@ -51,20 +51,12 @@ async function whatIsLeftToDo(
   });
 }
 
-interface RunNames {
-  readonly runKey: string;
-  readonly workflowId: string;
-}
-
 /** Takes up the leftovers of an earlier run in the target itself, whose ledger knows them. */
-async function beginCompleting(
-  deps: StepDeps,
-  input: DownloadInput,
-  { runKey, workflowId }: RunNames,
-): Promise<Opened> {
+async function beginCompleting(deps: StepDeps, input: DownloadInput, run: RunNames): Promise<Opened> {
+  const { runKey, workflowId } = run;
   const ledgerPath = deps.ledgers.locate(input.targetDir, input.cloudDatasetId);
   const ledger = deps.ledgers.open(ledgerPath);
-  await takeLease(deps, ledger, workflowId);
+  await takeLease(deps, ledger, run);
   markCompleting(input);
   ledger.audit(runKey, 'download taken up for its leftovers', { target: input.targetDir, workflowId });
   return { ledgerPath };
@@ -78,16 +70,17 @@ async function beginCompleting(
 async function beginBuilding(
   deps: StepDeps,
   input: DownloadInput,
-  { runKey, workflowId }: RunNames,
+  run: RunNames,
 ): Promise<Opened | undefined> {
+  const { runKey, workflowId } = run;
   const isNew = await makeBuildDir(input);
   const buildDir = buildDirOf(input);
   createDataset(buildDir, { objectType: 'dataset' });
   const ledgerPath = deps.ledgers.locate(buildDir, input.cloudDatasetId);
   const ledger = deps.ledgers.open(ledgerPath);
-  await takeLease(deps, ledger, workflowId);
+  await takeLease(deps, ledger, run);
   if ((await targetState(input.targetDir)) === 'occupied') {
-    ledger.releaseLease(workflowId);
+    ledger.lease.release(runKey);
     deps.ledgers.close(ledgerPath);
     if (isNew) await rm(buildDir, { recursive: true, force: true });
     return undefined;

@@ -7,91 +7,72 @@
  */
 import { randomUUID } from 'node:crypto';
 import { CourierError, isCourierError } from '../../errors/index.ts';
+import { type Creation, DATASET_FACTS, RUN_FACTS } from '../../ledger/fact-keys.ts';
+import type { RunLedger } from '../../ledger/run-ledger.ts';
 import type { Ledger } from '../../ledger/types.ts';
-import type { CloudClient } from '../../ndi/cloud/types.ts';
-import type { Tuning } from '../../workflows/contracts/index.ts';
-import { mayHaveHappened } from '../ambiguous.ts';
-import type { StepContext } from '../deps.ts';
-import { backoffMs, sleep } from '../sleep.ts';
+import { eachPage } from '../../ndi/cloud/pages.ts';
+import type { RunScope } from '../deps.ts';
+import { mayHaveHappened } from '../shared/effects.ts';
+import { backoffMs, sleep } from '../shared/poll.ts';
 
 const DATASET_PAGE_SIZE = 200;
 /** How many looks a create without an answer gets before it is said to have failed. */
 const LOOKS = 8;
 
-export interface Creation {
-  readonly cloud: CloudClient;
-  /** Of `cloud`: what was begun elsewhere is none of this one's. */
+export interface NewDataset {
+  /** Base URL of the cloud. A creation that was begun against another cloud is ignored. */
   readonly baseUrl: string;
-  readonly ledger: Ledger;
-  readonly runKey: string;
   readonly organizationId: string;
   readonly metadata: { readonly name: string };
-  readonly tuning: Tuning;
 }
 
-/** A creation from before its first request until its run has ended well. */
-interface Begun {
-  readonly markedName: string;
-  readonly baseUrl: string;
-  readonly organizationId: string;
-  /** The run that began it. */
-  readonly runKey: string;
-  /** Null while nobody knows whether there is one. */
-  readonly id: string | null;
-  readonly createdAt: string | null;
-  /** The dataset says where it goes: from now on a creation is a wish for another one. */
-  readonly linked: boolean;
-}
+const { creation: CREATION } = DATASET_FACTS;
 
-const FACT = 'creation';
-
-function begunCreation(ledger: Ledger): Begun | undefined {
-  const text = ledger.datasetFact(FACT);
-  return text === undefined ? undefined : (JSON.parse(text) as Begun);
-}
-
-function remember(ledger: Ledger, begun: Begun): Begun {
-  ledger.setDatasetFact(FACT, JSON.stringify(begun));
-  return begun;
+function remember(ledger: RunLedger, creation: Creation): Creation {
+  ledger.dataset.facts.set(CREATION, creation);
+  return creation;
 }
 
 /** Returns the id of the one dataset that was created, however often and by however many runs it was tried. */
-export async function createDatasetOnce(context: StepContext, creation: Creation): Promise<string> {
-  const { cloud, ledger, runKey, metadata } = creation;
-  const earlier = await unfinished(context, creation);
-  // On disk before the first request: a second try must know what to look for.
-  let begun = earlier ?? remember(ledger, newCreation(creation));
-  if (begun.id === null) {
-    const id = await createUnderMark(context, creation, begun.markedName, earlier !== undefined);
+export async function createDatasetOnce(scope: RunScope, wanted: NewDataset): Promise<string> {
+  const { cloud, ledger, signal } = scope;
+  const { runKey } = ledger;
+  const { metadata } = wanted;
+  const earlier = await unfinished(scope, wanted);
+  // On disk before the first request: a second attempt must know what to look for.
+  let creation = earlier ?? remember(ledger, newCreation(runKey, wanted));
+  if (creation.id === null) {
+    const id = await createUnderMark(scope, wanted, creation.markedName, earlier !== undefined);
     // On disk before the mark goes: whether or not the renaming was heard of, nothing would be found by it again.
-    begun = remember(ledger, { ...begun, id, createdAt: new Date().toISOString() });
+    creation = remember(ledger, { ...creation, id, createdAt: new Date().toISOString() });
   }
-  ledger.setFact(runKey, 'createdAt', begun.createdAt ?? '');
-  const id = begun.id as string;
-  // What another run began has the name and metadata of its day.
-  const changes = begun.runKey === runKey ? { name: metadata.name } : metadata;
-  await cloud.datasets.update(id, changes, context.signal);
+  ledger.facts.set(RUN_FACTS.createdAt, creation.createdAt ?? '');
+  const id = creation.id as string;
+  // A dataset that another run began has the name and metadata of its day.
+  const changes = creation.runKey === runKey ? { name: metadata.name } : metadata;
+  await cloud.datasets.update(id, changes, signal);
   return id;
 }
 
-function newCreation({ metadata, baseUrl, organizationId, runKey }: Creation): Begun {
+function newCreation(runKey: string, { metadata, baseUrl, organizationId }: NewDataset): Creation {
   const markedName = `${metadata.name} [ndi-courier ${randomUUID()}]`;
   return { markedName, baseUrl, organizationId, runKey, id: null, createdAt: null, linked: false };
 }
 
-/** What an earlier try, or an earlier run, began in the same place and did not get to link. */
-async function unfinished(context: StepContext, creation: Creation): Promise<Begun | undefined> {
-  const { cloud, ledger, runKey, baseUrl, organizationId } = creation;
-  const begun = begunCreation(ledger);
-  if (begun === undefined || begun.linked) return undefined;
-  if (begun.baseUrl !== baseUrl || begun.organizationId !== organizationId) return undefined;
-  if (begun.id === null || begun.runKey === runKey) return begun;
+/** A creation that an earlier attempt, or an earlier run, began in the same place and did not get to link. */
+async function unfinished(scope: RunScope, wanted: NewDataset): Promise<Creation | undefined> {
+  const { cloud, ledger, signal } = scope;
+  const creation = ledger.dataset.facts.get(CREATION);
+  if (creation === undefined || creation.linked) return undefined;
+  if (creation.baseUrl !== wanted.baseUrl || creation.organizationId !== wanted.organizationId)
+    return undefined;
+  if (creation.id === null || creation.runKey === ledger.runKey) return creation;
   try {
-    const { isDeleted } = await cloud.datasets.get(begun.id, context.signal);
-    return isDeleted ? undefined : begun;
+    const { isDeleted } = await cloud.datasets.get(creation.id, signal);
+    return isDeleted ? undefined : creation;
   } catch (error) {
     if (!isCourierError(error, 'NDI_E_NOT_FOUND')) throw error;
-    if (isYoung(begun.createdAt)) throw notYet(error);
+    if (isYoung(creation.createdAt)) throw notYet(error);
     // Somebody found the stray one and deleted it.
     return undefined;
   }
@@ -99,62 +80,59 @@ async function unfinished(context: StepContext, creation: Creation): Promise<Beg
 
 /** The dataset is linked: what is created after this is another one. */
 export function creationIsLinked(ledger: Ledger, cloudDatasetId: string): void {
-  const begun = begunCreation(ledger);
-  if (begun?.id === cloudDatasetId) remember(ledger, { ...begun, linked: true });
+  const creation = ledger.facts.get(CREATION);
+  if (creation?.id === cloudDatasetId) ledger.facts.set(CREATION, { ...creation, linked: true });
 }
 
 async function createUnderMark(
-  context: StepContext,
-  creation: Creation,
+  scope: RunScope,
+  wanted: NewDataset,
   markedName: string,
   triedBefore: boolean,
 ): Promise<string> {
-  const { cloud, ledger, runKey } = creation;
-  let found = triedBefore ? await findByName(context, creation, markedName) : [];
+  const { organizationId } = wanted;
+  let found = triedBefore ? await findByName(scope, organizationId, markedName) : [];
   if (found.length === 0) {
-    const created = await tryCreate(context, creation, markedName);
-    found = await look(context, creation, markedName, created === undefined ? 1 : 0);
+    const created = await tryCreate(scope, wanted, markedName);
+    found = await look(scope, organizationId, markedName, created === undefined ? 1 : 0);
     if (created !== undefined && !found.includes(created)) found.push(created);
   }
   const [id, ...doubles] = found.toSorted();
   if (id === undefined) {
     throw new CourierError('NDI_E_CLOUD_UNAVAILABLE', { detail: 'Creating the dataset had no effect.' });
   }
-  for (const double of doubles) await cloud.datasets.delete(double, 'now', context.signal);
-  if (doubles.length > 0) ledger.audit(runKey, 'removed doubles of the new dataset', { doubles });
+  await removeDoubles(scope, doubles);
   return id;
+}
+
+async function removeDoubles({ cloud, ledger, signal }: RunScope, doubles: readonly string[]): Promise<void> {
+  for (const double of doubles) await cloud.datasets.delete(double, 'now', signal);
+  if (doubles.length > 0) ledger.audit('removed doubles of the new dataset', { doubles });
 }
 
 /**
  * Removes doubles that a slow replica showed only after the dataset was created, and closes the creation. The dataset
  * itself may still be listed under its mark, by a replica that has not heard of the new name.
  */
-export async function sweepDoubles(
-  context: StepContext,
-  {
-    cloud,
-    ledger,
-    runKey,
-    cloudDatasetId,
-  }: Pick<Creation, 'cloud' | 'ledger' | 'runKey'> & { cloudDatasetId: string },
-): Promise<void> {
-  const begun = begunCreation(ledger);
-  if (begun?.id !== cloudDatasetId) return;
-  const { organizationId, markedName } = begun;
-  const found = await findByName(context, { cloud, organizationId }, markedName);
-  const doubles = found.filter((id) => id !== cloudDatasetId);
-  for (const double of doubles) await cloud.datasets.delete(double, 'now', context.signal);
-  if (doubles.length > 0) ledger.audit(runKey, 'removed doubles of the new dataset', { doubles });
-  ledger.setDatasetFact(FACT, null);
+export async function sweepDoubles(scope: RunScope): Promise<void> {
+  const { ledger, ref } = scope;
+  const creation = ledger.dataset.facts.get(CREATION);
+  if (creation?.id !== ref.cloudDatasetId) return;
+  const found = await findByName(scope, creation.organizationId, creation.markedName);
+  await removeDoubles(
+    scope,
+    found.filter((id) => id !== ref.cloudDatasetId),
+  );
+  ledger.dataset.facts.set(CREATION, null);
 }
 
 /** A replica may not know a new dataset for a while (contract §3.4: a GET right after a create may be 404). */
 const UNKNOWN_AT_MOST_MS = 5 * 60_000;
 
 /** A 404 on a dataset that this run has just created means "not yet"; any other error is what it is. */
-export function unlessJustCreated(ledger: Ledger, runKey: string, error: unknown): unknown {
+export function unlessJustCreated(ledger: RunLedger, error: unknown): unknown {
   if (!isCourierError(error, 'NDI_E_NOT_FOUND')) return error;
-  return isYoung(ledger.fact(runKey, 'createdAt') ?? null) ? notYet(error) : error;
+  return isYoung(ledger.facts.get(RUN_FACTS.createdAt) ?? null) ? notYet(error) : error;
 }
 
 const isYoung = (createdAt: string | null): boolean =>
@@ -165,13 +143,13 @@ const notYet = (cause: CourierError): CourierError =>
 
 /** The new id, or undefined when nobody knows whether there is one. */
 async function tryCreate(
-  context: StepContext,
-  { cloud, organizationId, metadata }: Creation,
+  { cloud, signal }: RunScope,
+  { organizationId, metadata }: NewDataset,
   markedName: string,
 ): Promise<string | undefined> {
   try {
     const body = { ...metadata, name: markedName };
-    return (await cloud.datasets.create(organizationId, body, context.signal)).id;
+    return (await cloud.datasets.create(organizationId, body, signal)).id;
   } catch (error) {
     if (mayHaveHappened(error)) return undefined;
     throw error;
@@ -180,32 +158,28 @@ async function tryCreate(
 
 /** Looks until at least so many are listed, or it has looked often enough. */
 async function look(
-  context: StepContext,
-  creation: Creation,
+  scope: RunScope,
+  organizationId: string,
   name: string,
   atLeast: number,
 ): Promise<string[]> {
-  const { pollMinMs, pollMaxMs } = creation.tuning;
+  const { pollMinMs, pollMaxMs } = scope.tuning;
   for (let n = 0; ; n += 1) {
-    const found = await findByName(context, creation, name);
+    const found = await findByName(scope, organizationId, name);
     if (found.length >= atLeast || n >= LOOKS) return found;
-    await sleep(backoffMs(n, pollMinMs, pollMaxMs), context.signal);
+    await sleep(backoffMs(n, pollMinMs, pollMaxMs), scope.signal);
   }
 }
 
 async function findByName(
-  context: StepContext,
-  { cloud, organizationId }: Pick<Creation, 'cloud' | 'organizationId'>,
+  { cloud, signal }: RunScope,
+  organizationId: string,
   name: string,
 ): Promise<string[]> {
   const found = new Set<string>();
-  for (let page = 1; ; page += 1) {
-    const query = { organizationId, page, pageSize: DATASET_PAGE_SIZE };
-    const { rows, totalNumber } = await cloud.datasets.list(query, context.signal);
-    for (const row of rows) if (row.name === name) found.add(row.id);
-    const seen = (page - 1) * DATASET_PAGE_SIZE + rows.length;
-    // As with documents: a total may be too small, and a page shorter than asked for.
-    const isLast = rows.length < DATASET_PAGE_SIZE && totalNumber !== undefined && seen >= totalNumber;
-    if (rows.length === 0 || isLast) return [...found];
-  }
+  const pages = eachPage(DATASET_PAGE_SIZE, (query) =>
+    cloud.datasets.list({ organizationId, ...query }, signal),
+  );
+  for await (const { rows } of pages) for (const row of rows) if (row.name === name) found.add(row.id);
+  return [...found];
 }

@@ -3,64 +3,66 @@
  * what this run sent are its own to remove; older ones are somebody else's and are only reported.
  */
 import { isCourierError } from '../../errors/index.ts';
-import type { RunRef } from '../../workflows/steps.ts';
-import type { StepContext } from '../deps.ts';
-import { type ListingRef, listDocuments } from '../listing.ts';
+import { RUN_FACTS } from '../../ledger/fact-keys.ts';
+import type { RunScope } from '../deps.ts';
+import { type Listing, listDocuments } from '../shared/listing.ts';
 
 /** Ids per request, as the clients' own tools do it (contract §4.4). */
 const DELETE_BATCH = 1_000;
-const MAX_TRIES = 3;
+const MAX_ATTEMPTS = 3;
 
 /** Leaves the smallest cloud id of each document that this run sent (the clients' intended survivor, §5.5). */
-export async function removeDuplicates(
-  context: StepContext,
-  listing: ListingRef,
-  ref: RunRef,
-): Promise<void> {
-  const { ledger, runKey } = listing;
-  for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
-    const extra = ownDoubles(listing);
+export async function removeDuplicates(scope: RunScope, listing: Listing): Promise<void> {
+  const { ledger } = scope;
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+    const extra = ownDoubles(scope, listing);
     if (extra.length === 0) break;
     for (let i = 0; i < extra.length; i += DELETE_BATCH) {
-      await deleteBatch(context, listing, extra.slice(i, i + DELETE_BATCH));
+      await deleteBatch(scope, extra.slice(i, i + DELETE_BATCH));
     }
-    const removed = Number(ledger.fact(runKey, 'duplicatesRemoved') ?? 0) + extra.length;
-    ledger.setFact(runKey, 'duplicatesRemoved', String(removed));
-    ledger.audit(runKey, 'removed doubles', { count: extra.length });
-    await listDocuments(context, listing);
+    ledger.facts.set(RUN_FACTS.duplicatesRemoved, duplicatesRemoved(scope) + extra.length);
+    ledger.audit('removed doubles', { count: extra.length });
+    await listDocuments(scope, listing);
   }
-  reportOlderDoubles(listing, ref);
+  reportOlderDoubles(scope, listing);
 }
 
-function ownDoubles({ ledger, runKey, name }: ListingRef): string[] {
+export const duplicatesRemoved = ({ ledger }: Pick<RunScope, 'ledger'>): number =>
+  ledger.facts.get(RUN_FACTS.duplicatesRemoved) ?? 0;
+
+function ownDoubles({ ledger }: RunScope, { name }: Listing): string[] {
   const extra: string[] = [];
-  for (const { id, cloudIds } of ledger.listedTwice(runKey, 'document', name)) {
-    if (isOurs(ledger.item(runKey, 'document', id)?.state)) extra.push(...cloudIds.slice(1));
+  for (const { id, cloudIds } of ledger.listings.twice('document', name)) {
+    if (isOurs(ledger, id)) extra.push(...cloudIds.slice(1));
   }
   return extra;
 }
 
-const isOurs = (state: string | undefined): boolean => state !== undefined && state !== 'skipped';
+/** Sent by this run, or by any other run of this ledger: a cancelled run's import may come late. */
+function isOurs({ items }: RunScope['ledger'], id: string): boolean {
+  const item = items.get('document', id);
+  return (item !== undefined && item.action === 'add') || items.wasSentBefore('document', id);
+}
 
 /** `now`: a soft delete leaves doubles listed on some days (contract §2.5 E7). A lost answer is looked at again. */
-async function deleteBatch(context: StepContext, listing: ListingRef, ids: readonly string[]): Promise<void> {
+async function deleteBatch({ cloud, ref, signal }: RunScope, ids: readonly string[]): Promise<void> {
   try {
-    await listing.cloud.documents.bulkDelete(listing.datasetId, ids, 'now', context.signal);
+    await cloud.documents.bulkDelete(ref.cloudDatasetId, ids, 'now', signal);
   } catch (error) {
     if (!isCourierError(error) || error.class !== 'retryable') throw error;
   }
 }
 
-function reportOlderDoubles({ ledger, runKey, name }: ListingRef, ref: RunRef): void {
+function reportOlderDoubles({ ledger, ref }: RunScope, { name }: Listing): void {
   let count = 0;
   let example = '';
-  for (const { id } of ledger.listedTwice(runKey, 'document', name)) {
-    if (isOurs(ledger.item(runKey, 'document', id)?.state)) continue;
+  for (const { id } of ledger.listings.twice('document', name)) {
+    if (isOurs(ledger, id)) continue;
     count += 1;
     example ||= id;
   }
   if (count === 0) return;
-  ledger.addProblem(runKey, {
+  ledger.problems.add({
     kind: 'dataset',
     id: ref.cloudDatasetId,
     code: 'NDI_E_DUPLICATES',

@@ -3,22 +3,18 @@ import { CourierError } from '../../errors/index.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
 import type { DatasetReader } from '../../ndi/dataset/types.ts';
 import type { UploadInput } from '../../workflows/contracts/index.ts';
-import type { Opened } from '../../workflows/steps.ts';
-import type { StepContext, StepDeps } from '../deps.ts';
-import { takeLease } from '../lease.ts';
+import type { Opened, RunNames } from '../../workflows/steps.ts';
+import type { StepDeps } from '../deps.ts';
+import { takeLease } from '../shared/lease.ts';
 
-export async function openUpload(
-  deps: StepDeps,
-  _context: StepContext,
-  input: UploadInput,
-  run: { runKey: string; workflowId: string },
-): Promise<Opened> {
+export async function openUpload(deps: StepDeps, input: UploadInput, run: RunNames): Promise<Opened> {
   const reader = openSource(deps, input);
   try {
     const ledgerPath = deps.ledgers.locate(input.datasetDir, input.datasetId);
     const ledger = deps.ledgers.open(ledgerPath);
-    await takeLease(deps, ledger, run.workflowId);
-    ledger.audit(run.runKey, 'upload started', { directory: input.datasetDir, workflowId: run.workflowId });
+    await takeLease(deps, ledger, run);
+    const { workflowId } = run;
+    ledger.audit(run.runKey, 'upload started', { directory: input.datasetDir, workflowId });
     return { ledgerPath };
   } finally {
     reader.close();

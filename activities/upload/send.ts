@@ -4,69 +4,70 @@
  * `settleDocuments`, which asks the cloud's list before anything is repeated.
  */
 import { assertNever } from '../../errors/index.ts';
+import { RUN_FACTS } from '../../ledger/fact-keys.ts';
 import type { UploadInput } from '../../workflows/contracts/index.ts';
-import type { RunRef, UnitBatch, UnitOutcome } from '../../workflows/steps.ts';
-import type { StepContext, StepDeps } from '../deps.ts';
-import { nextUnits, type UnitContext, unitOutcome } from '../units.ts';
-import { isAgain } from './again.ts';
+import type { UnitBatch, UnitOutcome } from '../../workflows/steps.ts';
+import type { RunScope } from '../deps.ts';
+import { nextUnits, type UnitScope, unitOutcome } from '../shared/units.ts';
+import { replaceDocuments } from './replace-documents.ts';
+import { isAgain } from './resend.ts';
 import { sendDocumentsSerially, sendDocumentsZipped } from './send-documents.ts';
-import { sendFilesSerially, sendFileZip } from './send-files.ts';
+import { sendFilesSerially } from './send-files.ts';
+import { sendFileZip } from './send-zips.ts';
 import { nextDocumentUnits } from './waves.ts';
 
+export type Sending = UnitScope<UploadInput>;
+
 export async function nextUploadUnits(
-  deps: StepDeps,
-  _context: StepContext,
-  ref: RunRef,
+  { ledger, tuning }: RunScope,
   what: 'files' | 'documents',
 ): Promise<UnitBatch> {
-  const ledger = deps.ledgers.open(ref.ledgerPath);
   return what === 'files'
-    ? nextUnits(ledger, ref.runKey, ['file', 'file-zip', 'files'])
-    : nextDocumentUnits(ledger, ref.runKey, ref.tuning.documentsPerUnit);
+    ? nextUnits(ledger, ['file', 'file-zip', 'files'])
+    : nextDocumentUnits(ledger, tuning.documentsPerUnit);
 }
 
 export async function sendUnit(
-  deps: StepDeps,
-  step: StepContext,
+  scope: RunScope,
   input: UploadInput,
-  ref: RunRef,
   unitNumber: number,
 ): Promise<UnitOutcome> {
-  const ledger = deps.ledgers.open(ref.ledgerPath);
-  const unit = ledger.unit(ref.runKey, unitNumber);
-  const all = ledger.unitItems(ref.runKey, unitNumber);
+  const { ledger } = scope;
+  const unit = ledger.units.get(unitNumber);
+  const all = ledger.items.ofUnit(unitNumber);
   const items = all.filter((item) => item.state === 'pending' || item.state === 'sending');
   if (unit.state !== 'done' && (items.length > 0 || unit.state === 'sent')) {
-    await send({ deps, step, input, ref, unit, items });
+    await send({ ...scope, input, unit, items });
   }
-  ledger.markUnit(ref.runKey, unitNumber, { state: 'done' });
-  const outcome = unitOutcome(ledger.unitItems(ref.runKey, unitNumber), unit.kind, step.attempt);
-  return isAgain(ledger, ref.runKey, unitNumber) ? correction(outcome) : outcome;
+  ledger.units.mark(unitNumber, { state: 'done' });
+  const outcome = unitOutcome(ledger.items.ofUnit(unitNumber), unit.kind, scope.attempt);
+  return isAgain(ledger, unitNumber) ? correction(outcome) : outcome;
 }
 
-/** All items of a unit that is sent again were counted as transferred the first time: only what failed now is news. */
+/** All items of a unit that is sent again were counted as transferred the first time: only new failures change the counts. */
 function correction({ documents, files, retries }: UnitOutcome): UnitOutcome {
   const failedOnly = ({ failed }: { failed: number }) => ({ transferred: 0 - failed, failed });
   return { documents: failedOnly(documents), files: failedOnly(files), bytes: 0, retries };
 }
 
-function send(context: UnitContext<UploadInput>): Promise<void> {
-  switch (context.unit.kind) {
+function send(scope: Sending): Promise<void> {
+  switch (scope.unit.kind) {
     case 'file-zip':
-      return sendFileZip(context);
+      return sendFileZip(scope);
     case 'file':
     case 'files':
-      return sendFilesSerially(context);
+      return sendFilesSerially(scope);
     case 'documents':
-      return isSerial(context) ? sendDocumentsSerially(context) : sendDocumentsZipped(context);
+      return isSerial(scope) ? sendDocumentsSerially(scope) : sendDocumentsZipped(scope);
+    case 'replacements':
+      return replaceDocuments(scope);
     default:
-      return assertNever(context.unit.kind);
+      return assertNever(scope.unit.kind);
   }
 }
 
 /** Documents that an import lost twice are sent one by one, so that each gets an answer of its own. */
-function isSerial({ deps, input, ref, unit }: UnitContext<UploadInput>): boolean {
-  const ledger = deps.ledgers.open(ref.ledgerPath);
-  const lostTwice = ledger.fact(ref.runKey, 'documentsSerially') === 'yes';
-  return input.strategy === 'serial' || (lostTwice && isAgain(ledger, ref.runKey, unit.unit));
+function isSerial({ ledger, input, unit }: Sending): boolean {
+  const lostTwice = ledger.facts.get(RUN_FACTS.documentsSerially) === true;
+  return input.strategy === 'serial' || (lostTwice && isAgain(ledger, unit.unit));
 }

@@ -1,187 +1,174 @@
 /**
  * Has the cloud taken in what was sent? Imports are asynchronous and silent (contract §3.4), so the only answer is the
- * cloud's own list, asked until nothing is missing or nothing has moved for the quiet time.
+ * cloud's own list, asked until nothing is missing or nothing has moved for the quiet time. Then the content is read back.
  */
-import type { ItemKind, Ledger } from '../../ledger/types.ts';
+import { RUN_FACTS } from '../../ledger/fact-keys.ts';
+import type { RunLedger } from '../../ledger/run-ledger.ts';
+import type { ItemKind } from '../../ledger/types.ts';
 import type { UploadInput } from '../../workflows/contracts/index.ts';
-import type { RunRef, Settlement } from '../../workflows/steps.ts';
-import type { StepContext, StepDeps } from '../deps.ts';
-import { documentPass, filePass, type ListingRef, listDocuments, listFiles } from '../listing.ts';
-import { pollMs, sleep } from '../sleep.ts';
-import { noteSentAgain, noteUnitsAgain, wasSentAgain } from './again.ts';
+import type { Settlement } from '../../workflows/steps.ts';
+import type { RunScope } from '../deps.ts';
+import { type Listing, listDocuments, listFiles, listingOf, listPass } from '../shared/listing.ts';
+import { untilQuiet } from '../shared/poll.ts';
+import { fileUnitLimits } from '../shared/units.ts';
 import { removeDuplicates } from './duplicates.ts';
+import { AFTER } from './listings.ts';
+import { noteSentAgain, noteUnitsAgain, wasSentAgain } from './resend.ts';
+import { readBackDocuments } from './verify-content.ts';
 
 /** Rounds of sending what an import lost; the last ones go one by one, so that a refusal has a reason. */
 const ROUNDS_BEFORE_SERIAL = 1;
 const MAX_ROUNDS = 3;
 
-/** After documents were sent. What is missing is planned again, or given up after a few rounds. */
-export async function settleDocuments(
-  deps: StepDeps,
-  context: StepContext,
-  _input: UploadInput,
-  ref: RunRef,
-): Promise<Settlement> {
-  const listing = listingRef(deps, ref);
-  const missing = await untilListed(context, listing, 'document', () => waitForCount(context, listing, ref));
-  if (missing > 0) return sendAgain(listing.ledger, ref, 'document');
-  forgetRounds(listing.ledger, ref.runKey);
-  return { missing, newUnits: 0 };
+const NOTHING_MISSING: Settlement = { missing: 0, newUnits: 0 };
+
+/** After documents were sent. Missing documents are planned again, or given up after a few rounds. */
+export async function settleDocuments(scope: RunScope): Promise<Settlement> {
+  const { ledger } = scope;
+  const isCounted = inDoubt(ledger, 'document') === 0 || (await waitForCount(scope));
+  // The quiet time is over when the count has not reached what was sent: then the list is asked once.
+  const missing = await untilListed(scope, 'document', isCounted ? scope.tuning.importQuietMs : 0);
+  if (missing > 0) return sendAgain(scope, 'document');
+  forgetRounds(ledger);
+  return NOTHING_MISSING;
 }
 
-/** What was lost once is no reason to send all later documents one by one, or to give them up sooner. */
-function forgetRounds(ledger: Ledger, runKey: string): void {
-  if ((ledger.fact(runKey, 'document rounds') ?? '0') === '0') return;
-  ledger.setFact(runKey, 'document rounds', '0');
-  ledger.setFact(runKey, 'documentsSerially', 'no');
+/** A lost document is no reason to send all later documents one by one, or to give them up sooner. */
+function forgetRounds({ facts }: RunLedger): void {
+  if ((facts.get(RUN_FACTS.rounds('document')) ?? 0) === 0) return;
+  facts.set(RUN_FACTS.rounds('document'), 0);
+  facts.set(RUN_FACTS.documentsSerially, false);
 }
 
-/** After everything: both lists in full, doubles removed. */
-export async function verifyUpload(
-  deps: StepDeps,
-  context: StepContext,
-  _input: UploadInput,
-  ref: RunRef,
-): Promise<Settlement> {
-  const listing = listingRef(deps, ref);
-  const { ledger } = listing;
-  const documents = await untilListed(context, listing, 'document', nothing);
-  if (documents > 0) return sendAgain(ledger, ref, 'document');
+/** After everything: both lists in full, doubles removed, and what was sent read back unless `--verify ids`. */
+export async function verifyUpload(scope: RunScope, input: UploadInput): Promise<Settlement> {
+  const { ledger } = scope;
+  const listing = listingOf(scope, AFTER);
+  if ((await untilListed(scope, 'document')) > 0) return sendAgain(scope, 'document');
   // Two passes that agree: only now is the list a proof, and only now are doubles all in it.
-  if (wasSentAgain(ledger, ref.runKey)) await untilStill(context, listing);
-  await listDocuments(context, listing);
-  ledger.settleByListing(ref.runKey, 'document', listing.name);
-  await removeDuplicates(context, listing, ref);
-  const files = await untilListed(context, listing, 'file', nothing);
-  if (files > 0) return sendAgain(ledger, ref, 'file');
-  await listFiles(context, listing);
-  return { missing: 0, newUnits: 0 };
+  if (wasSentAgain(ledger)) await untilStill(scope, listing);
+  await listDocuments(scope, listing);
+  ledger.listings.settle('document', listing.name);
+  await removeDuplicates(scope, listing);
+  if ((await untilListed(scope, 'file')) > 0) return sendAgain(scope, 'file');
+  await listFiles(scope, listing);
+  if (input.verify !== 'ids') await readBackDocuments(scope, input);
+  return NOTHING_MISSING;
 }
 
-/** Of the quiet time: an import that was given up was slower than that once. */
+/** Two quiet times: an import that was given up was slower than one of them. */
 const STILL_AFTER_QUIETS = 2;
 
 /** An import that was taken for lost may only be late: then its documents come once more, after all are there. */
-async function untilStill(context: StepContext, listing: ListingRef): Promise<void> {
-  let { digest } = await listDocuments(context, listing);
-  let lastChange = Date.now();
-  for (let n = 0; Date.now() - lastChange < listing.quietMs * STILL_AFTER_QUIETS; n += 1) {
-    context.beat({ unit: null, what: 'waiting for late imports', bytes: 0, ofBytes: 0 });
-    await sleep(pollMs(n, listing.pollMinMs, listing.pollMaxMs), context.signal);
-    const now = await listDocuments(context, listing);
-    if (now.digest !== digest) lastChange = Date.now();
-    digest = now.digest;
-  }
-}
-
-const nothing = async (): Promise<void> => {};
-
-function listingRef(deps: StepDeps, ref: RunRef): ListingRef {
-  return {
-    ledger: deps.ledgers.open(ref.ledgerPath),
-    runKey: ref.runKey,
-    cloud: deps.cloud(ref.cloud),
-    datasetId: ref.cloudDatasetId,
-    name: 'after',
-    pollMinMs: ref.tuning.pollMinMs,
-    pollMaxMs: ref.tuning.pollMaxMs,
-    quietMs: ref.tuning.importQuietMs,
-  };
+async function untilStill(scope: RunScope, listing: Listing): Promise<void> {
+  await untilQuiet(scope, {
+    name: 'late imports',
+    look: async () => {
+      scope.heartbeat({ unit: null, what: 'waiting for late imports', bytes: 0, ofBytes: 0 });
+      return listDocuments(scope, listing);
+    },
+    marker: ({ digest }) => digest,
+    isDone: () => false,
+    quietMs: scope.tuning.importQuietMs * STILL_AFTER_QUIETS,
+  });
 }
 
 /** How many items were sent and are not in the list, when it has stopped growing. */
 async function untilListed(
-  context: StepContext,
-  listing: ListingRef,
+  scope: RunScope,
   kind: ItemKind,
-  cheapWait: () => Promise<void>,
+  quietMs = scope.tuning.importQuietMs,
 ): Promise<number> {
-  const { ledger, runKey } = listing;
-  let missing = inDoubt(ledger, runKey, kind);
-  let lastChange = Date.now();
-  for (let n = 0; missing > 0; n += 1) {
-    await cheapWait();
-    await (kind === 'document' ? documentPass(context, listing) : filePass(context, listing));
-    ledger.settleByListing(runKey, kind, listing.name);
-    const now = inDoubt(ledger, runKey, kind);
-    if (now < missing) lastChange = Date.now();
-    missing = now;
-    if (missing === 0 || Date.now() - lastChange > listing.quietMs) break;
-    await sleep(pollMs(n, listing.pollMinMs, listing.pollMaxMs), context.signal);
-  }
-  return missing;
+  const { ledger } = scope;
+  if (inDoubt(ledger, kind) === 0) return 0;
+  const listing = listingOf(scope, AFTER);
+  return untilQuiet(scope, {
+    name: `listed ${kind}s`,
+    look: async () => {
+      await listPass(scope, listing, kind);
+      ledger.listings.settle(kind, listing.name);
+      return inDoubt(ledger, kind);
+    },
+    marker: String,
+    isDone: (missing) => missing === 0,
+    quietMs,
+  });
 }
 
-function inDoubt(ledger: Ledger, runKey: string, kind: ItemKind): number {
-  const totals = ledger.planTotals(runKey);
+function inDoubt(ledger: RunLedger, kind: ItemKind): number {
+  const totals = ledger.plan.totals();
   const { sending, sent } = kind === 'document' ? totals.documents : totals.files;
   return sending + sent;
 }
 
-/** Asks for the count, one small request, until it says that all may be there or it has stopped growing. */
-async function waitForCount(context: StepContext, listing: ListingRef, ref: RunRef): Promise<void> {
-  const { ledger, cloud, datasetId, quietMs, pollMinMs, pollMaxMs } = listing;
-  const { documents } = ledger.planTotals(ref.runKey);
+/** Asks for the count, one small request, until it says that all may be there (true) or it has stopped growing (false). */
+async function waitForCount(scope: RunScope): Promise<boolean> {
+  const { ledger, cloud, ref, signal } = scope;
+  const { documents } = ledger.plan.totals();
   const expected = documents.skipped + documents.done + documents.sent + documents.sending;
-  let best = -1;
-  let lastChange = Date.now();
-  for (let n = 0; Date.now() - lastChange <= quietMs; n += 1) {
-    const count = await cloud.documents.count(datasetId, context.signal);
-    if (count >= expected) return;
-    if (count > best) {
-      best = count;
-      lastChange = Date.now();
-    }
-    context.beat({
-      unit: null,
-      what: `the cloud has ${count} of ${expected} documents`,
-      bytes: 0,
-      ofBytes: 0,
-    });
-    await sleep(pollMs(n, pollMinMs, pollMaxMs), context.signal);
-  }
+  let best = 0;
+  await untilQuiet(scope, {
+    name: 'document count',
+    look: async () => {
+      best = Math.max(best, await cloud.documents.count(ref.cloudDatasetId, signal));
+      const what = `the cloud has ${best} of ${expected} documents`;
+      scope.heartbeat({ unit: null, what, bytes: 0, ofBytes: 0 });
+      return best;
+    },
+    marker: String,
+    isDone: (count) => count >= expected,
+    quietMs: scope.tuning.importQuietMs,
+  });
+  return best >= expected;
 }
 
-/** Plans what is missing again, or gives it up after the last round. As one: a crash in between would cost a round. */
-function sendAgain(ledger: Ledger, ref: RunRef, kind: ItemKind): Settlement {
+/** Plans missing items again, or gives them up after the last round. As one: a crash in between would cost a round. */
+function sendAgain(scope: RunScope, kind: ItemKind): Settlement {
+  const { ledger } = scope;
+  const { facts } = ledger;
   return ledger.together(() => {
-    const { runKey } = ref;
-    const round = Number(ledger.fact(runKey, `${kind} rounds`) ?? 0) + 1;
-    ledger.setFact(runKey, `${kind} rounds`, String(round));
-    ledger.audit(runKey, 'the cloud did not list everything', { kind, round });
-    if (round > MAX_ROUNDS) return giveUp(ledger, runKey, kind);
+    const round = (facts.get(RUN_FACTS.rounds(kind)) ?? 0) + 1;
+    facts.set(RUN_FACTS.rounds(kind), round);
+    ledger.audit('the cloud did not list everything', { kind, round });
+    if (round > MAX_ROUNDS) return giveUp(ledger, kind);
     if (kind === 'document') {
-      noteSentAgain(ledger, runKey);
-      if (round > ROUNDS_BEFORE_SERIAL) ledger.setFact(runKey, 'documentsSerially', 'yes');
+      noteSentAgain(ledger);
+      if (round > ROUNDS_BEFORE_SERIAL) facts.set(RUN_FACTS.documentsSerially, true);
     }
-    return planAgain(ledger, ref, kind);
+    return planAgain(scope, kind);
   });
 }
 
 const IN_DOUBT = ['sending', 'sent'] as const;
 
-function giveUp(ledger: Ledger, runKey: string, kind: ItemKind): Settlement {
+function giveUp(ledger: RunLedger, kind: ItemKind): Settlement {
   const lost: string[] = [];
-  for (const item of ledger.items(runKey, { kind, states: IN_DOUBT })) lost.push(item.id);
-  ledger.markItems(runKey, kind, lost, {
+  for (const item of ledger.items.each({ kind, states: IN_DOUBT })) lost.push(item.id);
+  ledger.items.mark(kind, lost, {
     state: 'failed',
     errorCode: 'NDI_E_IMPORT_INCOMPLETE',
     errorDetail: `Sent ${MAX_ROUNDS + 1} times, never listed.`,
   });
-  if (kind === 'document') forgetRounds(ledger, runKey);
-  return { missing: 0, newUnits: 0 };
+  if (kind === 'document') forgetRounds(ledger);
+  return NOTHING_MISSING;
 }
 
-function planAgain(ledger: Ledger, { runKey, tuning }: RunRef, kind: ItemKind): Settlement {
-  const units = ledger.replan(runKey, {
+function planAgain(scope: RunScope, kind: ItemKind): Settlement {
+  const { ledger, tuning } = scope;
+  // Files go one by one the second time: a zip told nothing about them.
+  const { kind: filesKind, ...filesLimits } = fileUnitLimits(scope);
+  const units = ledger.units.replan({
     kind,
     states: IN_DOUBT,
-    // Files go one by one the second time: a zip told nothing about them.
-    unitKind: kind === 'document' ? 'documents' : 'files',
-    maxItems: kind === 'document' ? tuning.documentsPerUnit : 256,
-    maxBytes: kind === 'document' ? tuning.documentBytesPerUnit : 1_000_000_000,
+    ...(kind === 'document'
+      ? {
+          unitKind: 'documents',
+          maxItems: tuning.documentsPerUnit,
+          maxBytes: tuning.documentBytesPerUnit,
+        }
+      : { unitKind: filesKind, ...filesLimits }),
   });
   const [first] = units;
-  if (first !== undefined) noteUnitsAgain(ledger, runKey, first.unit);
+  if (first !== undefined) noteUnitsAgain(ledger, first.unit);
   return { missing: units.reduce((sum, unit) => sum + unit.itemCount, 0), newUnits: units.length };
 }

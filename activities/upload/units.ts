@@ -1,96 +1,77 @@
-/** Cuts files and documents into units, the batches that move together. */
-import type { Ledger, NewPlanUnit, UnitKind } from '../../ledger/types.ts';
+/** Cuts files and documents into units, the batches that move together. Files are wave 0. */
+import type { NewPlanUnit } from '../../ledger/types.ts';
 import type { UploadInput } from '../../workflows/contracts/index.ts';
+import type { RunScope } from '../deps.ts';
+import { fileUnitLimits, packUnits, type UnitPacker } from '../shared/units.ts';
 
 export interface UnitWriter {
-  /** The unit that a file of this size goes with. */
-  unitForFile(sizeBytes: number): number;
+  /** The unit that a file of this size goes with; `alone` for a file that must have an answer of its own. */
+  unitForFile(sizeBytes: number, alone: boolean): number;
   endOfFiles(): void;
   /** The unit that a document goes with. Call in dependency order. */
   unitForDocument(id: string, dependsOn: readonly string[], sizeBytes: number): number;
-  end(): void;
+  endOfDocuments(): void;
+  /** The unit of a document that replaces the cloud's. They go last, when everything that they may name is there. */
+  unitForReplacement(sizeBytes: number): number;
+  endOfReplacements(): void;
 }
 
-/** A unit of files sent one by one: big enough to be worth a step, small enough to be repeated. */
-const SERIAL_FILES = 256;
-const SERIAL_BYTES = 1_000_000_000;
-
-interface OpenUnit {
-  readonly unit: number;
-  readonly kind: UnitKind;
-  wave: number;
-  itemCount: number;
-  sizeBytes: number;
-}
-
-export function createUnits(ledger: Ledger, runKey: string, input: UploadInput): UnitWriter {
-  const { tuning, strategy } = input;
-  let next = 1;
-  let openFiles: OpenUnit | undefined;
-  let openDocuments: OpenUnit | undefined;
-  const unitOf = new Map<string, number>();
+export function createUnits(scope: RunScope, input: UploadInput): UnitWriter {
+  const { ledger, tuning } = scope;
+  let last = 0;
+  const nextUnit = (): number => {
+    last += 1;
+    return last;
+  };
   const waveOf = new Map<number, number>();
-
-  const begin = (kind: UnitKind): OpenUnit => {
-    const unit: OpenUnit = { unit: next, kind, wave: 0, itemCount: 0, sizeBytes: 0 };
-    next += 1;
-    return unit;
+  let lastWave = 0;
+  const write = (unit: NewPlanUnit): void => {
+    waveOf.set(unit.unit, unit.wave);
+    lastWave = Math.max(lastWave, unit.wave);
+    ledger.units.add([unit]);
   };
-  const close = (unit: OpenUnit | undefined): undefined => {
-    if (unit !== undefined) {
-      waveOf.set(unit.unit, unit.wave);
-      ledger.addUnits(runKey, [unit satisfies NewPlanUnit]);
-    }
-    return undefined;
-  };
-  const fits = (unit: OpenUnit, sizeBytes: number, maxItems: number, maxBytes: number): boolean =>
-    unit.itemCount < maxItems && (unit.itemCount === 0 || unit.sizeBytes + sizeBytes <= maxBytes);
-  const put = (unit: OpenUnit, sizeBytes: number): number => {
-    unit.itemCount += 1;
-    unit.sizeBytes += sizeBytes;
-    return unit.unit;
-  };
+  const serially = packUnits(fileUnitLimits(scope), nextUnit, write);
+  const zipped = packUnits(
+    { kind: 'file-zip', maxItems: tuning.zipFiles, maxBytes: tuning.zipBytes },
+    nextUnit,
+    write,
+  );
+  const ofDocuments = { maxItems: tuning.documentsPerUnit, maxBytes: tuning.documentBytesPerUnit };
+  const documents = packUnits({ kind: 'documents', ...ofDocuments }, nextUnit, write);
+  const replacements = packUnits({ kind: 'replacements', ...ofDocuments }, nextUnit, write);
+  const unitOf = new Map<string, number>();
 
   return {
-    unitForFile: (sizeBytes) => {
+    unitForFile: (sizeBytes, alone) => {
       // Above a zip's size a file goes alone, streamed from where it lies.
       if (sizeBytes > tuning.zipBytes) {
-        const single = begin('file');
-        put(single, sizeBytes);
-        close(single);
-        return single.unit;
+        const unit = nextUnit();
+        write({ unit, kind: 'file', wave: 0, itemCount: 1, sizeBytes });
+        return unit;
       }
-      const serial = strategy === 'serial';
-      const maxItems = serial ? SERIAL_FILES : tuning.zipFiles;
-      const maxBytes = serial ? SERIAL_BYTES : tuning.zipBytes;
-      if (openFiles !== undefined && !fits(openFiles, sizeBytes, maxItems, maxBytes))
-        openFiles = close(openFiles);
-      openFiles ??= begin(serial ? 'files' : 'file-zip');
-      return put(openFiles, sizeBytes);
+      const pack: UnitPacker = alone || input.strategy === 'serial' ? serially : zipped;
+      return pack.add(sizeBytes);
     },
     endOfFiles: () => {
-      openFiles = close(openFiles);
+      serially.close();
+      zipped.close();
     },
     unitForDocument: (id, dependsOn, sizeBytes) => {
-      const { documentsPerUnit, documentBytesPerUnit } = tuning;
-      if (
-        openDocuments !== undefined &&
-        !fits(openDocuments, sizeBytes, documentsPerUnit, documentBytesPerUnit)
-      ) {
-        openDocuments = close(openDocuments);
-      }
-      openDocuments ??= begin('documents');
+      const unit = documents.add(sizeBytes);
       for (const dependency of dependsOn) {
-        const unit = unitOf.get(dependency);
+        const earlier = unitOf.get(dependency);
         // Inside a unit the order of the archive is the order of import.
-        if (unit === undefined || unit === openDocuments.unit) continue;
-        openDocuments.wave = Math.max(openDocuments.wave, (waveOf.get(unit) ?? 0) + 1);
+        if (earlier !== undefined && earlier !== unit) documents.raiseWave((waveOf.get(earlier) ?? 0) + 1);
       }
-      unitOf.set(id, openDocuments.unit);
-      return put(openDocuments, sizeBytes);
+      unitOf.set(id, unit);
+      return unit;
     },
-    end: () => {
-      openDocuments = close(openDocuments);
+    endOfDocuments: documents.close,
+    unitForReplacement: (sizeBytes) => {
+      const unit = replacements.add(sizeBytes);
+      replacements.raiseWave(lastWave + 1);
+      return unit;
     },
+    endOfReplacements: replacements.close,
   };
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { openLedger } from '../../ledger/open.ts';
 import type { Ledger, UnitState } from '../../ledger/types.ts';
-import { noteUnitsAgain } from './again.ts';
+import { noteUnitsAgain } from './resend.ts';
 import { nextDocumentUnits } from './waves.ts';
 
 const RUN = 'run';
@@ -14,7 +14,7 @@ let ledger: Ledger;
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'waves-'));
   ledger = openLedger(join(dir, 'ledger.sqlite'));
-  ledger.beginPlan(RUN, { operation: 'upload', cloudDatasetId: 'c' });
+  ledger.beginPlan(RUN, { operation: 'upload', direction: 'up', cloudDatasetId: 'c' });
 });
 afterEach(() => {
   ledger.close();
@@ -49,7 +49,7 @@ function mark(units: readonly number[], state: 'sent' | 'done', unitState: UnitS
   }
 }
 
-const next = () => nextDocumentUnits(ledger, RUN, PER_UNIT);
+const next = () => nextDocumentUnits(ledger.run(RUN), PER_UNIT);
 
 it('gives one wave after the other and asks for the list at the end', () => {
   plan([0, 0, 1, 2]);
@@ -84,7 +84,7 @@ it('gives what was lost before anything new, in its waves', () => {
     maxBytes: 9,
   } as const;
   const units = ledger.replan(RUN, query);
-  noteUnitsAgain(ledger, RUN, units[0]!.unit);
+  noteUnitsAgain(ledger.run(RUN), units[0]!.unit);
   expect(next()).toEqual({ units: [4], lastOfWave: false });
   ledger.markItems(RUN, 'document', ['0a', '0b'], { state: 'sent' });
   ledger.markUnit(RUN, 4, { state: 'done' });

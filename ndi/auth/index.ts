@@ -55,6 +55,8 @@ export interface ConnectOptions {
   readonly connections?: number;
   readonly timeouts?: Timeouts;
   readonly store?: ProfileStore;
+  /** Repeat requests that cannot have acted. Default: each call is one request. */
+  readonly repeat?: CloudClientOptions['repeat'];
 }
 
 export interface Connection {
@@ -123,6 +125,7 @@ export function connectCloud(options: ConnectOptions): Connection {
     },
     ...(options.connections === undefined ? {} : { connections: options.connections }),
     ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
+    ...(options.repeat === undefined ? {} : { repeat: options.repeat }),
   };
   return { client: createCloudClient(clientOptions), tokens, baseUrl };
 }

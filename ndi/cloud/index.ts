@@ -1,7 +1,7 @@
 /**
  * The NDI Cloud API client.
  *
- * request.ts      makes requests: address, token, timeouts, size, request id
+ * request.ts      makes requests: address, token, timeouts, size, request id; repeat.ts repeats those that cannot have acted
  * outcome.ts      knows what an answer's status and body mean; sanitize.ts what may be repeated of it
  * answers.ts      checks and normalises shapes; json-text.ts takes document bodies out of answers as text
  * ids.ts          refuses malformed ids before they are sent
@@ -20,6 +20,7 @@ import { createFileTiers, type FileTierRoutes } from './file-tiers.ts';
 import { createFiles } from './files.ts';
 import { createOrganizationId } from './organizations.ts';
 import { createQuery } from './query.ts';
+import { type RepeatPolicy, repeatRequests } from './repeat.ts';
 import { createRequester, type Timeouts } from './request.ts';
 import { createSignedUrls, type SignedUrlRoutes } from './signed-urls.ts';
 import type { CloudClient } from './types.ts';
@@ -45,6 +46,8 @@ export interface CloudClientOptions {
   /** Requests at a time, default 6. */
   readonly connections?: number;
   readonly timeouts?: Timeouts;
+  /** Repeat requests that cannot have acted. Default: each call is one request. */
+  readonly repeat?: RepeatPolicy;
 }
 
 /** The client with the routes that only people and scripts use. */
@@ -60,12 +63,13 @@ export interface FullCloudClient extends CloudClient {
 /** A client for one cloud and one account. Opens connections when it needs them; `close` ends them. */
 export function createCloudClient(options: CloudClientOptions): FullCloudClient {
   const { organizationId: configured } = options;
-  const requester = createRequester({
+  const plain = createRequester({
     baseUrl: options.baseUrl,
     tokens: options.tokens,
     ...(options.connections === undefined ? {} : { connections: options.connections }),
     ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
   });
+  const requester = options.repeat === undefined ? plain : repeatRequests(plain, options.repeat);
   const users = createUsers(requester);
   const organizationId = createOrganizationId(
     users.me,

@@ -61,6 +61,8 @@ export interface ApiCall {
   /** Exact texts of the body that no message may repeat. */
   readonly secrets?: readonly string[];
   readonly signal?: AbortSignal | undefined;
+  /** Most requests where requests are repeated: fewer for a call that the caller can make smaller. */
+  readonly maxAttempts?: number;
 }
 
 export interface ApiAnswer {

@@ -73,14 +73,43 @@ function elsewhere(locations: readonly FileLocation[], first: FileLocation): Res
     if (/^(?:ndic|https?):\/\//i.test(location))
       return { kind: 'remote', uri: location, uid: uid || first.uid };
   }
-  return { kind: 'missing', uid: first.uid, reason: 'no file of this uid or name in .ndi/files' };
+  const obstacles = locations.flatMap(({ location }) =>
+    isAbsolute(location) ? (obstacleAt(location) ?? []) : [],
+  );
+  const reason = ['no file of this uid or name in .ndi/files', ...obstacles].join('; ');
+  return { kind: 'missing', uid: first.uid, reason };
 }
 
+/** A place that cannot be looked at (another person's home, a link to itself, a name too long) is one where the file is not. */
 function localFile(path: string, uid: string): ResolvedFile | undefined {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (stat === undefined || !stat.isFile()) return undefined;
-  return { kind: 'local', path, uid, sizeBytes: stat.size, mtimeMs: stat.mtimeMs };
+  try {
+    const { size, mtimeMs, ino, ...stat } = statOf(path);
+    if (!stat.isFile) return undefined;
+    return { kind: 'local', path, uid, sizeBytes: size, mtimeMs, inode: String(ino) };
+  } catch {
+    return undefined;
+  }
 }
+
+const statOf = (path: string) => {
+  const stat = statSync(path);
+  return { size: stat.size, mtimeMs: stat.mtimeMs, ino: stat.ino, isFile: stat.isFile() };
+};
+
+/** Why a place that a document names cannot be looked at; undefined when nothing is there. */
+function obstacleAt(path: string): string | undefined {
+  try {
+    return statOf(path).isFile ? undefined : `${printable(path)} is no file`;
+  } catch (error) {
+    const { code = 'an error' } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' || code === 'ENOTDIR'
+      ? undefined
+      : `${printable(path)} cannot be looked at (${code})`;
+  }
+}
+
+const printable = (path: string): string =>
+  JSON.stringify(path.length > 200 ? `${path.slice(0, 200)}…` : path);
 
 /** The members that a series' manifest lists. They lie at `files/<uid>` and have no entry of their own anywhere. */
 function seriesMembers(dir: string, entry: DocumentFile, manifest: ResolvedFile | undefined): FoundFile[] {

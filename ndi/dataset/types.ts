@@ -40,6 +40,7 @@ export type ResolvedFile =
       readonly uid: string;
       readonly sizeBytes: number;
       readonly mtimeMs: number;
+      readonly inode: string;
     }
   /** `ndic://…` or a URL: the bytes are elsewhere, on purpose. */
   | { readonly kind: 'remote'; readonly uri: string; readonly uid: string }

@@ -5,7 +5,7 @@
 import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { buildDirOf } from '../../activities/download/places.ts';
+import { buildDirOf } from '../../activities/download/build-dir.ts';
 import { compareDatasets } from '../../ndi/dataset/compare.ts';
 import { uidPath } from '../../ndi/dataset/layout.ts';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
@@ -94,7 +94,7 @@ it('a new run trusts no small file that an earlier one left before it', async ()
   const dir = buildDirOf(input);
   for (const uid of files) writeFileSync(uidPath(dir, uid), '');
   const deps = { ...site.deps, bootId: 'another' };
-  site.deps.ledgers.open(site.deps.ledgers.locate(dir, cloudId)).releaseLease(`download/run-${made}`);
+  site.deps.ledgers.open(site.deps.ledgers.locate(dir, cloudId)).lease.release(`run-${made}`);
   const ref = await downloadAll(deps, input, `run-${made}-again`);
   const result = await finish(deps, input, ref);
   expect(result).toMatchObject({ status: 'done', problems: [] });

@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { RunScope } from '../../activities/deps.ts';
+import { inScope } from '../../activities/step.ts';
 import { linkOrCreate } from '../../activities/upload/link.ts';
 import { openUpload } from '../../activities/upload/open.ts';
 import { planUpload } from '../../activities/upload/plan.ts';
@@ -28,21 +30,22 @@ it('that wakes up with an address for a zip does not send what the other has sen
   const input = rig.uploadInput(source);
   const { deps } = site;
   const names = { runKey: 'run', workflowId: 'upload/run' };
-  const opened = await openUpload(deps, stepContext(), input, names);
-  const linked = await linkOrCreate(deps, stepContext(), input, {
-    runKey: 'run',
-    ledgerPath: opened.ledgerPath,
-  });
+  const opened = await openUpload(deps, input, names);
   const { cloud, tuning } = input;
-  const ref: RunRef = { ...opened, ...linked, ...names, cloud, tuning };
-  await planUpload(deps, stepContext(), input, ref);
-  const { units } = await nextUploadUnits(deps, stepContext(), ref, 'documents');
+  const noDataset = { cloudDatasetId: '', organizationId: '' };
+  const first: RunRef = { ...opened, ...noDataset, ...names, cloud, tuning };
+  const linked = await inScope(deps, stepContext(), first, (scope) => linkOrCreate(scope, input));
+  const ref: RunRef = { ...first, ...linked };
+  const inRun = <T>(attempt: number, work: (scope: RunScope) => Promise<T>): Promise<T> =>
+    inScope(deps, stepContext(attempt), ref, work);
+  await inRun(1, (scope) => planUpload(scope, input));
+  const { units } = await inRun(1, (scope) => nextUploadUnits(scope, 'documents'));
   const [unit] = units;
   const route = 'POST /datasets/:d/documents/bulk-upload';
   rig.sandbox.faults.set({ route, kind: 'latency', count: 1, params: { ms: 1_000 } });
-  const sleeper = sendUnit(deps, stepContext(1), input, ref, unit!);
+  const sleeper = inRun(1, (scope) => sendUnit(scope, input, unit!));
   await sleep(200);
-  await sendUnit(deps, stepContext(2), input, ref, unit!);
+  await inRun(2, (scope) => sendUnit(scope, input, unit!));
   await sleeper;
   const zips = Object.entries(rig.sandbox.faults.requests().objects).filter(
     ([key, { puts }]) => key.startsWith(`bulk-documents/${linked.cloudDatasetId}/`) && puts > 0,

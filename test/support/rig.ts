@@ -10,6 +10,7 @@ import { inject } from 'vitest';
 import { createProfileStore, login } from '../../ndi/auth/index.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
 import { type Sandbox, type SandboxOptions, startSandbox } from '../../sandbox/server.ts';
+import { holderOf } from '../../workers/composition.ts';
 import { ensureHome, homeAt } from '../../workers/home.ts';
 import { createLogger, installRuntime } from '../../workers/runtime.ts';
 import { runWorker } from '../../workers/worker.ts';
@@ -42,6 +43,8 @@ export interface Rig {
   readonly site: string;
   readonly queue: string;
   readonly homeDir: string;
+  /** Names the service of this rig to others that share a dataset. */
+  readonly holder: string;
   readonly env: Record<string, string>;
   uploadInput(datasetDir: string, more?: Partial<UploadInput>): UploadInput;
   downloadInput(cloudDatasetId: string, targetDir: string, more?: Partial<DownloadInput>): DownloadInput;
@@ -162,6 +165,7 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
     site,
     queue,
     homeDir,
+    holder: holderOf({ siteId: site, namespace, address }),
     env,
     uploadInput,
     downloadInput,

@@ -4,7 +4,9 @@ import type { StepContext, StepDeps } from '../../activities/deps.ts';
 import { fetchUnit, nextDownloadUnits } from '../../activities/download/fetch.ts';
 import { finishDownload } from '../../activities/download/finish.ts';
 import { openDownload } from '../../activities/download/open.ts';
-import { planDownload, planDownloadFiles } from '../../activities/download/plan.ts';
+import { planDownload } from '../../activities/download/plan-documents.ts';
+import { planDownloadFiles } from '../../activities/download/plan-files.ts';
+import { inScope } from '../../activities/step.ts';
 import { composeSite } from '../../workers/composition.ts';
 import { ensureHome, homeAt } from '../../workers/home.ts';
 import type { DownloadInput } from '../../workflows/contracts/index.ts';
@@ -19,13 +21,13 @@ export interface Site {
 /** `name` keeps its state apart from other sites of the rig. */
 export function siteOf(rig: Rig, name: string): Site {
   const home = ensureHome(homeAt(join(rig.dir, name)));
-  return composeSite({ home, env: rig.env, workflows: rig.client.workflow });
+  return composeSite({ home, env: rig.env, workflows: rig.client.workflow, holder: rig.holder });
 }
 
 export const stepContext = (attempt = 1): StepContext => ({
   signal: new AbortController().signal,
   attempt,
-  beat: () => {},
+  heartbeat: () => {},
 });
 
 /** A download up to its last step: all is here, nothing is in place. */
@@ -36,14 +38,16 @@ export async function downloadAll(deps: StepDeps, input: DownloadInput, runKey: 
   if ('result' in answer) throw new Error('there is nothing to do');
   const { cloud, tuning } = input;
   const ref: RunRef = { ...answer.opened, runKey, workflowId, cloud, tuning };
-  await planDownload(deps, context, input, ref);
-  const fetchAll = async (what: 'documents' | 'files'): Promise<void> => {
-    const { units } = await nextDownloadUnits(deps, context, ref, what);
-    for (const unit of units) await fetchUnit(deps, context, input, ref, unit);
-  };
-  await fetchAll('documents');
-  await planDownloadFiles(deps, context, input, ref);
-  await fetchAll('files');
+  await inScope(deps, context, ref, async (scope) => {
+    await planDownload(scope, input);
+    const fetchAll = async (what: 'documents' | 'files'): Promise<void> => {
+      const { units } = await nextDownloadUnits(scope, what);
+      for (const unit of units) await fetchUnit(scope, input, unit);
+    };
+    await fetchAll('documents');
+    await planDownloadFiles(scope, input);
+    await fetchAll('files');
+  });
   return ref;
 }
 

@@ -80,6 +80,21 @@ export interface ProblemLine {
   readonly detail: string;
 }
 
+/** How both sides differ, in numbers; the report has the names. `changedThere` holds what is known of it. */
+export interface DifferenceCounts {
+  readonly new: number;
+  readonly equal: number;
+  readonly changedHere: number;
+  readonly changedThere: number;
+  readonly goneHere: number;
+  readonly onlyInCloud: number;
+}
+
+export interface Differences {
+  readonly documents: DifferenceCounts;
+  readonly files: DifferenceCounts;
+}
+
 /** Phases in which a run has ended; every run type has them besides its own. */
 export type EndPhase = 'done' | 'failed' | 'cancelled';
 

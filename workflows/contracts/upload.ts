@@ -1,5 +1,5 @@
 /** The contract of `uploadDataset`. */
-import type { CommonResult, Counts, RunInput } from './common.ts';
+import type { CommonResult, Counts, Differences, RunInput } from './common.ts';
 import type { OperationSpec } from './operation.ts';
 
 export const uploadOperation = {
@@ -29,6 +29,12 @@ export type UploadTarget =
 
 export type UploadStrategy = 'zip' | 'serial';
 
+/** `content`: what was sent is read back and compared. `ids`: the cloud's list has it; cheaper, and proves no content. */
+export type Verify = 'content' | 'ids';
+
+/** `list`: what differs from the cloud's is listed. `replace`: what was changed here replaces the cloud's. */
+export type OnChange = 'list' | 'replace';
+
 export interface UploadInput extends RunInput {
   readonly datasetDir: string;
   /** The dataset's own NDI id. (The name is that of recorded runs.) */
@@ -37,6 +43,10 @@ export interface UploadInput extends RunInput {
   readonly strategy: UploadStrategy;
   /** A JSON file on the site with the metadata for creation. */
   readonly metadataPath: string | null;
+  /** Default `content`. Absent in inputs of release 0.1. */
+  readonly verify?: Verify;
+  /** Default `list`. */
+  readonly onChange?: OnChange;
 }
 
 export interface UploadResult extends CommonResult {
@@ -44,4 +54,6 @@ export interface UploadResult extends CommonResult {
   readonly documents: Counts;
   readonly files: Counts;
   readonly duplicatesRemoved: number;
+  /** Absent in results of release 0.1. */
+  readonly differences?: Differences;
 }

@@ -43,7 +43,7 @@ async function release<O extends Operation>(site: string, run: Run<O>, ledgerPat
         scheduleToStartMs: RELEASE_WITHIN_MS,
         summary: 'Give the dataset free',
       });
-      await steps.releaseRun({ workflowId: run.names.workflowId, ledgerPath });
+      await steps.releaseRun({ ...run.names, ledgerPath });
     } catch {
       // The run's own failure is the one to report.
     }

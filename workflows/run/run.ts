@@ -76,7 +76,12 @@ export function startRun<O extends Operation>(operation: O, input: RunInput): Ru
   const view = createRunView(progress);
   const parking: Parking = { wakeUps: 0, parked: 0, leaving: false };
   let unitsDone = 0;
-  let ref = resume === undefined ? undefined : refOf(input, resume, info.workflowId);
+  const names: RunNames = {
+    runKey: key,
+    workflowId: info.workflowId,
+    ...(info.parent === undefined ? {} : { parentWorkflowId: info.parent.workflowId }),
+  };
+  let ref = resume === undefined ? undefined : refOf(input, resume, names);
   steerBySignals(input, view, parking);
   view.publish();
   const change = (changes: Partial<RunProgress>): void => {
@@ -85,11 +90,7 @@ export function startRun<O extends Operation>(operation: O, input: RunInput): Ru
   };
   return {
     key,
-    names: {
-      runKey: key,
-      workflowId: info.workflowId,
-      ...(info.parent === undefined ? {} : { parentWorkflowId: info.parent.workflowId }),
-    },
+    names,
     progress: () => progress,
     phase: (phase) => {
       if (progress.phase === phase) return;
@@ -115,7 +116,7 @@ export function startRun<O extends Operation>(operation: O, input: RunInput): Ru
         return outcome;
       }),
     refer: (opened) => {
-      ref = { ...opened, runKey: key, workflowId: info.workflowId, cloud: input.cloud, tuning: input.tuning };
+      ref = { ...opened, ...names, cloud: input.cloud, tuning: input.tuning };
       return ref;
     },
     resumedRef: ref,
@@ -175,10 +176,10 @@ function checkWindow(window: number): void {
   }
 }
 
-function refOf(input: RunInput, resume: ResumeState, workflowId: string): RunRef | undefined {
-  const { runKey, ledgerPath, cloudDatasetId, organizationId } = resume;
+function refOf(input: RunInput, resume: ResumeState, names: RunNames): RunRef | undefined {
+  const { ledgerPath, cloudDatasetId, organizationId } = resume;
   if (ledgerPath === undefined || cloudDatasetId === undefined || organizationId === undefined)
     return undefined;
   const { cloud, tuning } = input;
-  return { runKey, ledgerPath, cloudDatasetId, organizationId, workflowId, cloud, tuning };
+  return { ...names, ledgerPath, cloudDatasetId, organizationId, cloud, tuning };
 }

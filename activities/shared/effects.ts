@@ -1,4 +1,4 @@
-import { type ErrorCode, isCourierError } from '../errors/index.ts';
+import { type ErrorCode, isCourierError } from '../../errors/index.ts';
 
 const AMBIGUOUS = new Set<ErrorCode>([
   'NDI_E_GATEWAY_TIMEOUT',

@@ -3,9 +3,8 @@
  * units of a run follow each other closely and share one copy; it goes when none has come for a while.
  */
 import type { DatasetReader } from '../../ndi/dataset/types.ts';
-import type { UploadInput } from '../../workflows/contracts/index.ts';
-import type { StepDeps } from '../deps.ts';
 import { openSource } from './open.ts';
+import type { Sending } from './send.ts';
 
 const KEPT_MS = 30_000;
 
@@ -19,11 +18,8 @@ interface Copy {
 const copies = new Map<string, Copy>();
 
 /** The dataset, for one unit of a run. */
-export function openForUnit(
-  deps: Pick<StepDeps, 'scratchDir'>,
-  input: UploadInput,
-  runKey: string,
-): DatasetReader {
+export function openForUnit({ deps, input, ref }: Pick<Sending, 'input'> & OpenedRun): DatasetReader {
+  const { runKey } = ref;
   let copy = copies.get(runKey);
   if (copy === undefined) {
     const reader = openSource(deps, input);
@@ -32,6 +28,11 @@ export function openForUnit(
     copies.set(runKey, copy);
   }
   return borrowed(runKey, copy);
+}
+
+interface OpenedRun {
+  readonly deps: { readonly scratchDir: string };
+  readonly ref: { readonly runKey: string };
 }
 
 function borrowed(runKey: string, copy: Copy): DatasetReader {

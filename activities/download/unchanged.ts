@@ -9,6 +9,7 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isCourierError } from '../../errors/index.ts';
+import { DATASET_FACTS } from '../../ledger/fact-keys.ts';
 import type { ItemKind, Ledger, ListingRow } from '../../ledger/types.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
 import type { DatasetReader, ResolvedFile } from '../../ndi/dataset/types.ts';
@@ -19,9 +20,8 @@ import type { NdiDocument } from '../../ndi/document/types.ts';
 import { isSafeName } from '../../ndi/ids.ts';
 import type { DownloadInput } from '../../workflows/contracts/index.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
-import { type ListingRef, listDocuments, listFiles } from '../listing.ts';
-import { letOthers } from '../sleep.ts';
-import { BUILT_BY } from './places.ts';
+import { isNameless, type Listing, listDocuments, listFiles } from '../shared/listing.ts';
+import { createPacer } from '../shared/poll.ts';
 
 export type Holding =
   | {
@@ -61,16 +61,17 @@ async function compareAll(
   context: StepContext,
   input: DownloadInput,
   reader: DatasetReader,
-  listing: ListingRef,
+  listing: Listing,
 ): Promise<Holding> {
-  const { ledger, runKey, name: cloud } = listing;
+  const { name: cloud } = listing;
+  const { listings } = listing.ledger;
   const here = new Set(reader.documentIds());
   const isLeftover = leftoversOf(deps, input);
   let leftovers = 0;
   const inCloud = new Set<string>();
-  for (const { id } of ledger.listing(runKey, 'document', cloud)) {
+  for (const { id } of listings.rows('document', cloud)) {
     // Without a usable NDI id it cannot be kept in a dataset.
-    if (id.startsWith('cloud:') || !isSafeName(id)) continue;
+    if (isNameless(id) || !isSafeName(id)) continue;
     inCloud.add(id);
     if (here.has(id)) continue;
     if (!isLeftover('document', id)) return { differs: `it lacks document ${id}` };
@@ -78,10 +79,9 @@ async function compareAll(
   }
   const changed = changedSince(deps, input);
   let files = 0;
-  let count = 0;
+  const pause = createPacer(context, (count) => `comparing: ${count} documents`);
   for (const stored of reader.documents()) {
-    count += 1;
-    if (count % 500 === 0) await letOthers(context, `comparing: ${count} documents`);
+    await pause();
     const document = parseDocument(stored.text);
     const facts = describeDocument(document);
     // What a download adds of its own, the link and a missing `session`, is not in the cloud.
@@ -95,7 +95,7 @@ async function compareAll(
     const hasLeftovers =
       isLeftover('document', stored.id) || named.some(({ file }) => isLeftover('file', file.uid));
     for (const { name, file } of named) {
-      const differs = fileDiffers(file, ledger.listed(runKey, 'file', cloud, file.uid), input);
+      const differs = fileDiffers(file, listings.row('file', cloud, file.uid), input);
       if (differs === IS_NOT_HERE && hasLeftovers) leftovers += 1;
       else if (differs !== undefined) return { differs: `file ${name} of document ${stored.id} ${differs}` };
       if (file.kind === (input.mode === 'local' ? 'local' : 'remote')) files += 1;
@@ -104,16 +104,14 @@ async function compareAll(
   return { documents: inCloud.size, files, leftovers };
 }
 
-function listingRef(deps: StepDeps, input: DownloadInput, path: string): ListingRef {
+function listingRef(deps: StepDeps, input: DownloadInput, path: string): Listing {
   return {
-    ledger: deps.ledgers.open(path),
-    runKey: 'compare',
+    ledger: deps.ledgers.open(path).run('compare'),
     cloud: deps.cloud(input.cloud),
-    datasetId: input.cloudDatasetId,
+    cloudDatasetId: input.cloudDatasetId,
     name: 'cloud',
     pollMinMs: input.tuning.pollMinMs,
     pollMaxMs: input.tuning.pollMaxMs,
-    quietMs: input.tuning.importQuietMs,
   };
 }
 
@@ -135,9 +133,18 @@ function ledgerOf(deps: StepDeps, input: DownloadInput): Ledger | undefined {
 /** What the run that made the directory could not get. What a person has deleted since is not among it, and stays deleted. */
 function leftoversOf(deps: StepDeps, input: DownloadInput): (kind: ItemKind, id: string) => boolean {
   const ledger = ledgerOf(deps, input);
-  const maker = ledger?.datasetFact(BUILT_BY);
-  if (ledger === undefined || maker === undefined || ledger.planState(maker) === 'absent') return () => false;
-  return (kind, id) => ledger.item(maker, kind, id)?.state === 'failed';
+  const maker = ledger?.facts.get(DATASET_FACTS.builtBy);
+  if (ledger === undefined || maker === undefined) return () => false;
+  const run = ledger.run(maker);
+  if (run.plan.state() === 'absent') return () => false;
+  // The cloud's own counts said that its list lacked some: what the plan does not know was missing then.
+  const listLackedSome = run.problems
+    .list(Number.MAX_SAFE_INTEGER)
+    .some(({ code }) => code === 'NDI_E_LISTS_DISAGREE');
+  return (kind, id) => {
+    const item = run.items.get(kind, id);
+    return item === undefined ? listLackedSome : item.state === 'failed';
+  };
 }
 
 /** Whether a document is another one than the ledger in the directory saw. */
@@ -145,7 +152,7 @@ function changedSince(deps: StepDeps, input: DownloadInput): (id: string, docume
   const ledger = ledgerOf(deps, input);
   if (ledger === undefined) return () => false;
   return (id, document) => {
-    const known = ledger.base('document', id)?.sha256Hex ?? null;
+    const known = ledger.base('document', id)?.local.hash ?? null;
     return known !== null && known !== canonicalHash(document);
   };
 }

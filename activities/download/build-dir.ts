@@ -13,9 +13,6 @@ import type { DownloadInput } from '../../workflows/contracts/index.ts';
 /** Files of up to this size are not forced to disk one by one: a flush for each takes longer than fetching it. */
 export const UNFORCED_BYTES = 64 * 1024;
 
-/** Fact of a directory's ledger: the run whose documents are in it. */
-export const BUILT_BY = 'built by';
-
 /**
  * Lies in a target from the moment that a run takes up its leftovers until one has ended well, and says of which download: another one
  * into the same folder must not take it for its own.

@@ -10,7 +10,7 @@ import {
   markCompleting,
   pathInTarget,
   unmarkCompleting,
-} from './places.ts';
+} from './build-dir.ts';
 
 const input = (targetDir: string): DownloadInput =>
   ({ targetDir, cloudDatasetId: 'a'.repeat(24), mode: 'local' }) as DownloadInput;

@@ -7,7 +7,7 @@ import { databasePath } from '../../ndi/dataset/layout.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import type { UploadInput } from '../../workflows/contracts/index.ts';
-import { closeIdleCopies, openForUnit } from './copies.ts';
+import { closeIdleCopies, openForUnit } from './shared-copy.ts';
 
 let dir: string;
 let scratchDir: string;
@@ -25,7 +25,7 @@ beforeEach(async () => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-const open = (run: string) => openForUnit({ scratchDir }, input, run);
+const open = (run: string) => openForUnit({ deps: { scratchDir }, input, ref: { runKey: run } });
 const copies = () => readdirSync(scratchDir).length;
 
 it('the units of a run share one copy of a database that is in use', () => {

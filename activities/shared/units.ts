@@ -1,0 +1,151 @@
+/** Units as activities see them: packed when a plan is made, handed out to a workflow a few at a time, worked off, summed up. */
+import type { CourierError } from '../../errors/index.ts';
+import type { RunLedger } from '../../ledger/run-ledger.ts';
+import type { NewPlanItem, NewPlanUnit, PlanItem, PlanUnit, UnitKind } from '../../ledger/types.ts';
+import type { UnitBatch, UnitOutcome } from '../../workflows/steps.ts';
+import type { RunScope } from '../deps.ts';
+
+/** The scope of one unit. */
+export interface UnitScope<Input> extends RunScope {
+  readonly input: Input;
+  readonly unit: PlanUnit;
+  /** The unit's items that are not settled yet. */
+  readonly items: readonly PlanItem[];
+}
+
+/** Numbers of one batch fit a payload many times over, and a batch is short enough for a window to be changed. */
+export const BATCH = 200;
+/** Rows per transaction of the ledger. */
+export const ITEM_BATCH = 1_000;
+
+/** Units of the lowest wave that is not done. */
+export function nextUnits(ledger: RunLedger, kinds: readonly UnitKind[]): UnitBatch {
+  const open = ledger.units.open({ kinds, limit: BATCH + 1 });
+  const wave = open[0]?.wave;
+  const ofWave = open.filter((unit) => unit.wave === wave);
+  const units = ofWave.slice(0, BATCH).map((unit) => unit.unit);
+  return { units, lastOfWave: ofWave.length <= BATCH };
+}
+
+/** The unit's own sums, whatever attempts it took: a repeated activity reports the same. */
+export function unitOutcome(
+  items: readonly PlanItem[],
+  kind: PlanUnit['kind'],
+  attempt: number,
+): UnitOutcome {
+  const moved = items.filter(
+    (item) => item.state === 'sent' || item.state === 'done' || item.state === 'sending',
+  );
+  const counted = {
+    transferred: moved.length,
+    failed: items.filter((item) => item.state === 'failed').length,
+  };
+  const nothing = { transferred: 0, failed: 0 };
+  const isOfDocuments = kind === 'documents' || kind === 'replacements';
+  return {
+    documents: isOfDocuments ? counted : nothing,
+    files: isOfDocuments ? nothing : counted,
+    bytes: moved.reduce((sum, item) => sum + item.sizeBytes, 0),
+    retries: attempt - 1,
+  };
+}
+
+/** Marks one item as a problem; its unit goes on without it. */
+export function failItem(
+  { ledger }: Pick<RunScope, 'ledger'>,
+  item: Pick<PlanItem, 'kind' | 'id'>,
+  error: CourierError,
+): void {
+  ledger.items.mark(item.kind, [item.id], {
+    state: 'failed',
+    errorCode: error.code,
+    errorDetail: error.detail ?? error.message,
+  });
+}
+
+/** A plan item that is a problem before anything moves. */
+export const failedItem = (
+  item: Pick<NewPlanItem, 'kind' | 'id'> & Partial<NewPlanItem>,
+  error: CourierError,
+): NewPlanItem => ({
+  sizeBytes: 0,
+  ...item,
+  unit: null,
+  action: 'none',
+  state: 'failed',
+  errorCode: error.code,
+  errorDetail: error.detail ?? error.message,
+});
+
+/** Writes plan items in transactions of `ITEM_BATCH`. */
+export function createItemWriter(ledger: RunLedger): { add(item: NewPlanItem): void; flush(): void } {
+  let batch: NewPlanItem[] = [];
+  const flush = (): void => {
+    if (batch.length > 0) ledger.items.add(batch);
+    batch = [];
+  };
+  return {
+    add: (item) => {
+      batch.push(item);
+      if (batch.length >= ITEM_BATCH) flush();
+    },
+    flush,
+  };
+}
+
+export interface UnitLimits {
+  readonly kind: UnitKind;
+  readonly maxItems: number;
+  /** A unit of one item may exceed it. */
+  readonly maxBytes: number;
+}
+
+export interface UnitPacker {
+  /** The unit that an item of this size goes into. Items go into the open unit until it is full. */
+  add(sizeBytes: number): number;
+  /** The open unit; undefined between units. */
+  readonly open: NewPlanUnit | undefined;
+  /** Raises the wave of the open unit. */
+  raiseWave(wave: number): void;
+  /** Closes the open unit. */
+  close(): void;
+}
+
+/** Cuts items into units of one kind. `nextUnit` numbers them; `done` gets each unit when it is full or closed. */
+export function packUnits(
+  limits: UnitLimits,
+  nextUnit: () => number,
+  done: (unit: NewPlanUnit) => void,
+): UnitPacker {
+  let open: { -readonly [K in keyof NewPlanUnit]: NewPlanUnit[K] } | undefined;
+  const close = (): void => {
+    if (open !== undefined) done(open);
+    open = undefined;
+  };
+  return {
+    get open() {
+      return open;
+    },
+    add: (sizeBytes) => {
+      const isFull =
+        open !== undefined &&
+        (open.itemCount >= limits.maxItems || open.sizeBytes + sizeBytes > limits.maxBytes);
+      if (isFull) close();
+      open ??= { unit: nextUnit(), kind: limits.kind, wave: 0, itemCount: 0, sizeBytes: 0 };
+      open.itemCount += 1;
+      open.sizeBytes += sizeBytes;
+      return open.unit;
+    },
+    raiseWave: (wave) => {
+      if (open !== undefined) open.wave = Math.max(open.wave, wave);
+    },
+    close,
+  };
+}
+
+/** Limits of units whose files move one by one. */
+export const fileUnitLimits = ({ tuning }: Pick<RunScope, 'tuning'>): UnitLimits => ({
+  kind: 'files',
+  maxItems: tuning.filesPerUnit,
+  maxBytes: tuning.fileBytesPerUnit,
+});

@@ -1,0 +1,165 @@
+/**
+ * What an upload does with each document. A document that the cloud lists is compared by content: its stored text with the base, and
+ * the cloud's body, read back where the base does not prove it. The cloud lists no hash and no date (contract §2.5 E1), so what was
+ * changed there since it was last read is not known.
+ */
+import { hash as hashOf } from 'node:crypto';
+import { CourierError, isCourierError } from '../../errors/index.ts';
+import type { BaseItem, NewPlanItem } from '../../ledger/types.ts';
+import type { StoredDocument } from '../../ndi/dataset/types.ts';
+import { canonicalHash } from '../../ndi/document/canonical.ts';
+import { parseDocument } from '../../ndi/document/codec.ts';
+import { describeDocument } from '../../ndi/document/describe.ts';
+import { rankDocuments } from '../../ndi/document/order.ts';
+import type { DocumentFacts, NdiDocument } from '../../ndi/document/types.ts';
+import type { UploadInput } from '../../workflows/contracts/index.ts';
+import type { RunScope } from '../deps.ts';
+import { readBack } from '../shared/read-back.ts';
+import { failedItem } from '../shared/units.ts';
+import { BEFORE } from './listings.ts';
+import type { UnitWriter } from './units.ts';
+
+/** Documents that are read back at once. */
+const READ_BATCH = 2_000;
+
+/**
+ * Reads the cloud's body of each document that both sides have and whose content in the cloud nobody has read yet. What is read is
+ * noted in the base at once, so an attempt that dies is not for nothing.
+ */
+export async function readUnproven(scope: RunScope, here: ReadonlySet<string>): Promise<void> {
+  const { ledger } = scope;
+  let wanted = new Map<string, string>();
+  let read = 0;
+  let batches = 0;
+  const flush = async (): Promise<void> => {
+    if (wanted.size === 0) return;
+    const bodies: { id: string; cloudId: string; hash: string }[] = [];
+    batches += 1;
+    await readBack(scope, `plan-${batches}`, wanted, ({ ndiId, cloudId, hash }) =>
+      bodies.push({ id: ndiId, cloudId, hash }),
+    );
+    ledger.noteCloud('document', bodies);
+    read += wanted.size;
+    wanted = new Map();
+    scope.heartbeat({ unit: null, what: `reading the cloud’s documents: ${read}`, bytes: 0, ofBytes: 0 });
+  };
+  let last = '';
+  for (const { id, cloudId } of ledger.listings.rows('document', BEFORE)) {
+    if (id === last || cloudId === null || !here.has(id)) continue;
+    last = id;
+    if (isReadBack(ledger.dataset.base('document', id), cloudId)) continue;
+    wanted.set(id, cloudId);
+    if (wanted.size >= READ_BATCH) await flush();
+  }
+  await flush();
+}
+
+const isReadBack = (base: BaseItem | undefined, cloudId: string | null): base is BaseItem =>
+  base?.cloud.how === 'read-back' && base.cloudId === cloudId;
+
+interface ReadDocument {
+  readonly facts: DocumentFacts;
+  readonly document: NdiDocument;
+  readonly sizeBytes: number;
+  readonly textHash: string;
+}
+
+/** One bad document is a problem of its own and never stops the others. */
+export function readDocument(stored: StoredDocument): ReadDocument | { readonly problem: NewPlanItem } {
+  const sizeBytes = Buffer.byteLength(stored.text);
+  try {
+    const document = parseDocument(stored.text);
+    const facts = describeDocument(document);
+    if (facts.id !== stored.id) {
+      const detail = `The database calls it ${stored.id}, the document itself ${facts.id}.`;
+      throw new CourierError('NDI_E_BAD_ID', { detail });
+    }
+    return { facts, document, sizeBytes, textHash: textHashOf(stored.text) };
+  } catch (error) {
+    if (!isCourierError(error)) throw error;
+    return { problem: failedItem({ kind: 'document', id: stored.id, sizeBytes }, error) };
+  }
+}
+
+/** Equal: the stored text has not changed since, so nothing needs to be parsed and hashed canonically. */
+export const textHashOf = (text: string): string => hashOf('sha256', text);
+
+export interface PendingDocument {
+  readonly id: string;
+  readonly dependsOn: readonly string[];
+  readonly sizeBytes: number;
+}
+
+type PlannedDocument =
+  /** New: its unit depends on the documents that it depends on. */
+  { readonly pending: PendingDocument } | { readonly item: (units: UnitWriter) => NewPlanItem };
+
+export function planDocument(
+  { ledger }: RunScope,
+  input: UploadInput,
+  { facts, document, sizeBytes, textHash }: ReadDocument,
+): PlannedDocument {
+  const { id } = facts;
+  const listed = ledger.listings.row('document', BEFORE, id);
+  if (listed === undefined) {
+    return { pending: { id, dependsOn: facts.dependsOn.map((dependency) => dependency.value), sizeBytes } };
+  }
+  const base = ledger.dataset.base('document', id);
+  const known = isReadBack(base, listed.cloudId) ? base.cloud.hash : null;
+  const sha256Hex =
+    base?.local.hash != null && base.local.textHash === textHash ? base.local.hash : canonicalHash(document);
+  const item = { kind: 'document', id, sizeBytes, sha256Hex, textHash, cloudId: listed.cloudId } as const;
+  const verdict = judge(base, sha256Hex, known);
+  if (verdict === 'equal') {
+    const seen = known === null ? {} : ({ cloudHash: known, cloudHow: 'read-back' } as const);
+    return { item: () => ({ ...item, ...seen, unit: null, action: 'none', state: 'skipped' }) };
+  }
+  const name = facts.name === '' ? facts.className : `${facts.className} “${facts.name}”`;
+  const what = verdict === 'changedHere' ? 'changedHere' : 'changedThere';
+  ledger.differences.add('document', what, [{ id, name }]);
+  if (verdict === 'changedHere' && input.onChange === 'replace') {
+    return {
+      item: (units) => ({
+        ...item,
+        action: 'replace',
+        state: 'pending',
+        unit: units.unitForReplacement(sizeBytes),
+        expectedHash: known,
+      }),
+    };
+  }
+  return { item: () => failedItem(item, changeError(verdict, `${name}, ${id}.`)) };
+}
+
+type Verdict = 'equal' | 'changedHere' | 'changedThere' | 'changedOnBothSides';
+
+/** `cloudHash` is null when nobody has read the cloud's body: then only what changed here since the last agreement is known. */
+function judge(base: BaseItem | undefined, localHash: string, cloudHash: string | null): Verdict {
+  if (cloudHash === null)
+    return base?.local.hash == null || base.local.hash === localHash ? 'equal' : 'changedHere';
+  if (cloudHash === localHash) return 'equal';
+  // Rows of an earlier release prove presence only, so nobody knows which side was changed: this one would be the one to go up.
+  const agreed = base?.local.how === 'read' ? base.local.hash : null;
+  if (agreed === null || agreed === cloudHash) return 'changedHere';
+  return agreed === localHash ? 'changedThere' : 'changedOnBothSides';
+}
+
+function changeError(verdict: Exclude<Verdict, 'equal'>, which: string): CourierError {
+  if (verdict === 'changedHere') return new CourierError('NDI_E_CHANGED_HERE', { detail: which });
+  const both = verdict === 'changedOnBothSides' ? ' It was changed here, too.' : '';
+  return new CourierError('NDI_E_CHANGED_THERE', { detail: which + both });
+}
+
+/** New documents go in `depends_on` order, so that the cloud never names what it does not have. */
+export function planPendingDocuments(
+  documents: readonly PendingDocument[],
+  items: { add(item: NewPlanItem): void },
+  units: UnitWriter,
+): void {
+  const { ranks } = rankDocuments(documents);
+  const ordered = documents.toSorted((a, b) => (ranks.get(a.id) ?? 0) - (ranks.get(b.id) ?? 0));
+  for (const { id, dependsOn, sizeBytes } of ordered) {
+    const unit = units.unitForDocument(id, dependsOn, sizeBytes);
+    items.add({ kind: 'document', id, unit, state: 'pending', sizeBytes });
+  }
+}
