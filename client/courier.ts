@@ -11,7 +11,14 @@ import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { CourierError } from '../errors/index.ts';
 import type { FullCloudClient } from '../ndi/cloud/index.ts';
-import type { DownloadInput, Tuning, UploadInput } from '../workflows/contracts/index.ts';
+import type {
+  DownloadInput,
+  OnChange,
+  Tuning,
+  UploadInput,
+  UploadStrategy,
+  Verify,
+} from '../workflows/contracts/index.ts';
 import { workflowIdOf } from '../workflows/operations.ts';
 import { type AccountChoice, type Accounts, createAccounts } from './accounts.ts';
 import { createLink, type Link, type TemporalTarget } from './connection.ts';
@@ -41,7 +48,9 @@ export interface UploadOptions extends AccountChoice, Partial<Tuning> {
   readonly new?: string;
   readonly to?: string;
   readonly asNew?: boolean;
-  readonly strategy?: 'zip' | 'serial';
+  readonly strategy?: UploadStrategy;
+  readonly onChange?: OnChange;
+  readonly verify?: Verify;
   readonly metadata?: string;
   readonly tuning?: Partial<Tuning>;
 }
@@ -145,6 +154,8 @@ async function upload(context: Context, asked: UploadOptions): Promise<RunHandle
       target,
       strategy: settings.strategy,
       metadataPath,
+      onChange: settings.onChange,
+      verify: settings.verify,
       tuning: tuningOf(settings),
     };
     return await begin(context, {

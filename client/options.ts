@@ -157,6 +157,12 @@ export const uploadOptions = z
         read: (value) => (/^(true|1|yes)$/i.test(value.trim()) ? 'serial' : undefined),
       },
     }),
+    onChange: option(z.enum(['list', 'replace']).default('list'), {
+      help: 'Items that were changed here since both sides agreed: list them, or replace the cloud’s. What was changed in the cloud is never overwritten.',
+    }),
+    verify: option(z.enum(['content', 'ids']).default('content'), {
+      help: 'content reads back and compares what was sent; ids only looks for it in the cloud’s list, which proves no content.',
+    }),
     metadata: option(nonEmpty.optional(), {
       help: 'JSON file with the metadata for creation.',
       value: 'FILE',

@@ -145,6 +145,24 @@ export function plainLine(progress: Progress): string {
   return parts.join(' · ');
 }
 
+const DIFFERENCES = {
+  changedHere: 'changed here',
+  changedThere: 'changed in the cloud',
+  goneHere: 'gone here',
+  onlyInCloud: 'only in the cloud',
+} as const;
+
+/** What differs between both sides, one line per kind; nothing where they agree. The report has the names. */
+function differenceLines(result: RunResult): string[] {
+  if (!('differences' in result) || result.differences === undefined) return [];
+  return Object.entries(result.differences).flatMap(([kind, counts]) => {
+    const parts = Object.entries(DIFFERENCES)
+      .filter(([what]) => counts[what as keyof typeof DIFFERENCES] > 0)
+      .map(([what, words]) => `${counts[what as keyof typeof DIFFERENCES]} ${words}`);
+    return parts.length === 0 ? [] : [`${kind} that differ: ${parts.join(', ')}`];
+  });
+}
+
 /** Problems a person sees at the end; the report has them all. */
 const SHOWN_PROBLEMS = 10;
 
@@ -162,6 +180,7 @@ export function resultLines(result: RunResult): string[] {
   // A run that found everything in place writes none.
   if (result.reportPath !== '') lines.push(`report     ${result.reportPath}`);
   if (result.retries > 0) lines.push(`retries    ${result.retries}`);
+  lines.push(...differenceLines(result));
   if (result.duplicatesRemoved > 0) lines.push(`duplicates removed  ${result.duplicatesRemoved}`);
   for (const problem of result.problems.slice(0, SHOWN_PROBLEMS)) {
     lines.push(`  ${problem.kind} ${printable(problem.id)}: ${printable(problem.detail)} (${problem.code})`);

@@ -8,7 +8,7 @@ import { openDataset } from '../../ndi/dataset/read.ts';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
-import { cloudRequest } from '../support/cloud-state.ts';
+import { cloudIds, cloudRequest } from '../support/cloud-state.ts';
 import { createRig, type Rig, TEST_TUNING } from '../support/rig.ts';
 
 let rig: Rig;
@@ -34,15 +34,6 @@ function documentsOf(dir: string): Stored[] {
   return found;
 }
 
-async function cloudIds(datasetId: string): Promise<Map<string, string>> {
-  const { documents } = await cloudRequest(
-    rig,
-    'GET',
-    `/datasets/${datasetId}/documents?page=1&pageSize=1000`,
-  );
-  return new Map((documents as { id: string; ndiId: string }[]).map((row) => [row.ndiId, row.id]));
-}
-
 it('makes the dataset of today out of binaries of yesterday', async () => {
   const source = join(rig.dir, 'source');
   await makeDataset(source, { documents: 60, files: 20, fileBytes: 30_000, seed: 5 });
@@ -65,7 +56,7 @@ it('makes the dataset of today out of binaries of yesterday', async () => {
   rig.sandbox.faults.clear();
 
   const all = documentsOf(source);
-  const ids = await cloudIds(datasetId);
+  const ids = await cloudIds(rig, datasetId);
   const withFiles = all.filter(({ uids }) => uids.length > 0);
   const deleted = withFiles.slice(0, 2);
   for (const { id } of deleted) {

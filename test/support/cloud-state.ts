@@ -72,6 +72,13 @@ export async function cloudRequest(
   return text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
 }
 
+/** The cloud id of each NDI id, of up to 1,000 documents. */
+export async function cloudIds(rig: Rig, datasetId: string): Promise<Map<string, string>> {
+  const path = `/datasets/${datasetId}/documents?page=1&pageSize=1000`;
+  const { documents } = await cloudRequest(rig, 'GET', path);
+  return new Map((documents as { id: string; ndiId: string }[]).map((row) => [row.ndiId, row.id]));
+}
+
 async function login(rig: Rig): Promise<string> {
   const { email, password } = rig.sandbox.users[0]!;
   const answer = await fetch(`${rig.sandbox.apiUrl}/auth/login`, {
