@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import type { CommonSteps, SiteSteps } from '../workflows/steps.ts';
 import type { StepDeps } from './deps.ts';
 import { createDownloadActivities } from './download/index.ts';
+import { createFilesActivities } from './files/index.ts';
 import { asActivity } from './step.ts';
 import { createUploadActivities } from './upload/index.ts';
 
@@ -16,6 +17,7 @@ export { closeIdleCopies } from './upload/shared-copy.ts';
 export const createSiteActivities = (deps: StepDeps): SiteSteps => ({
   ...createUploadActivities(deps),
   ...createDownloadActivities(deps),
+  ...createFilesActivities(deps),
   ...createCommonActivities(deps),
 });
 

@@ -18,14 +18,14 @@ import { startWorkerProcess, WORKER_SELF_GRACE_MS } from '../workers/worker-proc
 import {
   CONTROL_QUEUE,
   DEFAULT_TUNING,
-  type RunResult,
   SEARCH_ATTRIBUTES,
+  type TransferResult,
   type UploadInput,
 } from '../workflows/contracts/index.ts';
 import { workflowIdOf } from '../workflows/operations.ts';
 
 export interface Measured {
-  readonly result: RunResult;
+  readonly result: TransferResult;
   /** From asking for the run to having its result. */
   readonly seconds: number;
   readonly steps: readonly StepTime[];
@@ -203,7 +203,7 @@ function runs(client: Client, site: string, { apiUrl }: CloudAddress): Pick<Runs
   const measure = async (start: () => Promise<WorkflowHandle>): Promise<Measured> => {
     const startedMs = performance.now();
     const handle = await start();
-    const result = (await handle.result()) as RunResult;
+    const result = (await handle.result()) as TransferResult;
     const seconds = (performance.now() - startedMs) / 1000;
     return { result, seconds, steps: await stepTimes(handle) };
   };

@@ -13,16 +13,21 @@ import { CourierError } from '../errors/index.ts';
 import type { FullCloudClient } from '../ndi/cloud/index.ts';
 import type {
   DownloadInput,
+  DownloadResult,
+  FilesResult,
   OnChange,
+  ResultOf,
   Tuning,
   UploadInput,
+  UploadResult,
   UploadStrategy,
   Verify,
 } from '../workflows/contracts/index.ts';
-import { workflowIdOf } from '../workflows/operations.ts';
+import { type Operation, workflowIdOf } from '../workflows/operations.ts';
 import { type AccountChoice, type Accounts, createAccounts } from './accounts.ts';
 import { createLink, type Link, type TemporalTarget } from './connection.ts';
 import { creationName, hasAnyDocument, identityOf } from './datasets.ts';
+import { type FilesOptions, transferFiles } from './files.ts';
 import { downloadOptions, type Env, readConfig, resolveOptions, tuningOf, uploadOptions } from './options.ts';
 import { checkCloudId, preflightDownload, preflightUpload, uploadTarget } from './preflight.ts';
 import type { RunHandle } from './run-handle.ts';
@@ -66,9 +71,11 @@ export interface DownloadOptions extends Pick<AccountChoice, 'profile'>, Partial
 
 export interface Courier {
   /** Checks, then starts an upload; attaches to the one that is already going on for this dataset. */
-  upload(options: UploadOptions): Promise<RunHandle>;
+  upload(options: UploadOptions): Promise<RunHandle<UploadResult>>;
   /** Checks, then starts a download; attaches to the one that is already going on into this folder. */
-  download(options: DownloadOptions): Promise<RunHandle>;
+  download(options: DownloadOptions): Promise<RunHandle<DownloadResult>>;
+  /** Fetches binaries of a dataset that is here without them, or lets go of binaries that the cloud has. */
+  files(options: FilesOptions): Promise<RunHandle<FilesResult>>;
   /** A run by its workflow id, or by a part of it that only one run has. */
   attach(run: string, runId?: string): Promise<RunHandle>;
   readonly runs: Runs;
@@ -104,6 +111,7 @@ export function createCourier(options: CourierOptions = {}): Courier {
   return {
     upload: (asked) => upload(context, asked),
     download: (asked) => download(context, asked),
+    files: (asked) => transferFiles(context, asked),
     attach: runs.attach,
     runs,
     accounts,
@@ -114,7 +122,8 @@ export function createCourier(options: CourierOptions = {}): Courier {
   };
 }
 
-interface Context {
+/** What starting a run needs of the library. */
+export interface Context {
   readonly env: Env;
   readonly log: (line: string) => void;
   readonly accounts: Accounts;
@@ -122,12 +131,13 @@ interface Context {
   link(): Promise<Link>;
 }
 
-async function sources(context: Context, section: string) {
+/** Where options come from besides the caller. */
+export async function sources(context: Context, section: string) {
   const config = readConfig(await context.service.configFile());
   return { env: context.env, ...(config[section] === undefined ? {} : { config: config[section] }) };
 }
 
-async function upload(context: Context, asked: UploadOptions): Promise<RunHandle> {
+async function upload(context: Context, asked: UploadOptions): Promise<RunHandle<UploadResult>> {
   const { dir, ...given } = asked;
   const settings = resolveOptions(uploadOptions, given, await sources(context, 'upload'));
   const target = uploadTarget(settings);
@@ -180,7 +190,7 @@ function existing(metadataPath: string): string {
   throw new CourierError('NDI_E_USAGE', { detail: `--metadata: there is no file ${metadataPath}.` });
 }
 
-async function download(context: Context, asked: DownloadOptions): Promise<RunHandle> {
+async function download(context: Context, asked: DownloadOptions): Promise<RunHandle<DownloadResult>> {
   const { id, dir, ...given } = asked;
   const cloudDatasetId = checkCloudId(id);
   const settings = resolveOptions(downloadOptions, given, await sources(context, 'download'));
@@ -219,7 +229,11 @@ async function download(context: Context, asked: DownloadOptions): Promise<RunHa
   }
 }
 
-async function begin(context: Context, run: StartRun): Promise<RunHandle> {
+/** Starts the run, and says when no worker serves its computer. */
+export async function begin<O extends Operation>(
+  context: Context,
+  run: StartRun & { readonly operation: O },
+): Promise<RunHandle<ResultOf<O>>> {
   const link = await context.link();
   const handle = await startRun(link, run, context.log);
   if (!link.embedded && (await context.service.pollers(run.input.site)).site === 0) {

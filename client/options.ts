@@ -10,6 +10,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { CourierError } from '../errors/index.ts';
+import { isEverything, type Selection } from '../ndi/dataset/selection.ts';
 import {
   DEFAULT_TUNING,
   TUNING,
@@ -185,6 +186,38 @@ export const downloadOptions = z
     ...commonTuning,
     tuning: tuningOption,
   })
+  .strict();
+
+const someTexts = z.union([z.array(nonEmpty), nonEmpty.transform((text) => [text])]).default([]);
+
+/** Which documents are meant. Conditions of different kinds must all hold; of one kind, one is enough. */
+export const selectionShape = {
+  documents: option(someTexts, {
+    help: 'Only these documents, by NDI id.',
+    flags: '--document <ID...>',
+    defaultText: 'all',
+  }),
+  classes: option(someTexts, {
+    help: 'Only documents of these classes and their subclasses.',
+    flags: '--class <NAME...>',
+    defaultText: 'all',
+  }),
+  sessions: option(someTexts, {
+    help: 'Only documents of these sessions, by reference or id.',
+    flags: '--session <REF...>',
+    defaultText: 'all',
+  }),
+};
+
+/** Null when nothing is selected: then everything is meant. */
+export function selectionOf(settings: Partial<Selection>): Selection | null {
+  const { documents = [], classes = [], sessions = [] } = settings;
+  const selection = { documents, classes, sessions };
+  return isEverything(selection) ? null : selection;
+}
+
+export const filesOptions = z
+  .object({ ...selectionShape, ...accountShape, ...commonTuning, tuning: tuningOption })
   .strict();
 
 /** How a command shows a run that it started or attached to. */

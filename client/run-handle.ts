@@ -35,7 +35,7 @@ export interface WatchOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface RunHandle {
+export interface RunHandle<Result extends RunResult = RunResult> {
   readonly workflowId: string;
   readonly runId: string;
   /** One look. Answers also when no worker is there to ask. */
@@ -43,7 +43,7 @@ export interface RunHandle {
   /** A look every half second until the run has ended; the last one says how. May be left early. */
   watch(options?: WatchOptions): AsyncIterable<Progress>;
   /** Waits for the end. Throws `CourierError`: what the run failed of, or NDI_E_CANCELLED. */
-  result(): Promise<RunResult>;
+  result(): Promise<Result>;
   /** No new units from now on; those in flight end. */
   pause(): Promise<void>;
   /** Ends a pause; a run that waits for a person or a login tries again now. */

@@ -8,7 +8,12 @@ import {
 } from '@temporalio/client';
 import { defineSearchAttributeKey, type SearchAttributePair, SearchAttributeType } from '@temporalio/common';
 import { CourierError } from '../errors/index.ts';
-import { CONTROL_QUEUE, type RunInput, type SEARCH_ATTRIBUTES } from '../workflows/contracts/index.ts';
+import {
+  CONTROL_QUEUE,
+  type ResultOf,
+  type RunInput,
+  type SEARCH_ATTRIBUTES,
+} from '../workflows/contracts/index.ts';
 import { OPERATIONS, type Operation } from '../workflows/operations.ts';
 import type { Link } from './connection.ts';
 import { createRunHandle, type RunHandle } from './run-handle.ts';
@@ -31,7 +36,12 @@ export interface StartRun {
 /** Temporal cuts nothing: a longer summary is an error (400 bytes). */
 const MAX_SUMMARY_BYTES = 390;
 
-export async function startRun(link: Link, run: StartRun, log: (line: string) => void): Promise<RunHandle> {
+/** The result is that of the operation: its workflow gives no other. */
+export async function startRun<O extends Operation>(
+  link: Link,
+  run: StartRun & { readonly operation: O },
+  log: (line: string) => void,
+): Promise<RunHandle<ResultOf<O>>> {
   const { client } = link;
   const goesOn = await whatGoesOn(client, run.workflowId);
   if (goesOn !== undefined) {
@@ -56,7 +66,7 @@ export async function startRun(link: Link, run: StartRun, log: (line: string) =>
     handle,
     workflowId: run.workflowId,
     runId: handle.firstExecutionRunId,
-  });
+  }) as RunHandle<ResultOf<O>>;
 }
 
 /** Only to tell: whether one goes on is decided by the start itself. */

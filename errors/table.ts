@@ -51,6 +51,11 @@ export const ERRORS = {
     'Another program is writing to the dataset’s database.',
     'Close MATLAB or Python on this dataset, then resume the run.',
   ),
+  NDI_E_NOT_LINKED: entry(
+    'permanent',
+    'The dataset is not linked to a cloud dataset.',
+    'Upload it first, or link it with `ndi-courier dataset link DIR CLOUD_ID`.',
+  ),
   NDI_E_TWO_REMOTES: entry(
     'permanent',
     'The dataset is linked to more than one cloud dataset.',

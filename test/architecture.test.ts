@@ -61,6 +61,7 @@ const PURE_DATA = [
   'workflows/contracts/tuning.ts',
   'workflows/contracts/upload.ts',
   'workflows/contracts/download.ts',
+  'workflows/contracts/files.ts',
 ];
 
 const rooms = Object.keys(ARROWS);

@@ -1,3 +1,4 @@
 /** Every workflow by its wire name: the function's name. */
 export { downloadDataset } from './download-dataset.ts';
+export { transferFiles } from './transfer-files.ts';
 export { uploadDataset } from './upload-dataset.ts';

@@ -3,12 +3,14 @@
  * and docs follow from this table. A new run type is its contract, its workflow, its activities, and one line here.
  */
 import { downloadOperation } from './contracts/download.ts';
+import { filesOperation } from './contracts/files.ts';
 import { makeWorkflowId, type OperationSpec, parseWorkflowId } from './contracts/operation.ts';
 import { uploadOperation } from './contracts/upload.ts';
 
 export const OPERATIONS = {
   upload: uploadOperation,
   download: downloadOperation,
+  files: filesOperation,
 } as const satisfies Record<string, OperationSpec>;
 
 export type Operation = keyof typeof OPERATIONS;

@@ -4,6 +4,7 @@
  */
 import type { CloudRef, CommonResult, Counts, Differences } from './contracts/common.ts';
 import type { DownloadInput } from './contracts/download.ts';
+import type { FilesInput } from './contracts/files.ts';
 import type { Tuning } from './contracts/tuning.ts';
 import type { UploadInput } from './contracts/upload.ts';
 
@@ -113,9 +114,18 @@ export interface DownloadSteps {
   finishDownload(input: DownloadInput, ref: RunRef): Promise<SiteResult>;
 }
 
+export interface FilesSteps {
+  /** Takes the lease, checks that the dataset is linked. @throws NDI_E_NOT_LINKED and those of reading a dataset */
+  openFiles(input: FilesInput, run: RunNames): Promise<Opened & Linked>;
+  planFiles(input: FilesInput, ref: RunRef): Promise<PlanSummary>;
+  nextFileUnits(ref: RunRef): Promise<UnitBatch>;
+  moveFileUnit(input: FilesInput, ref: RunRef, unit: number): Promise<UnitOutcome>;
+  finishFiles(input: FilesInput, ref: RunRef): Promise<SiteResult>;
+}
+
 export interface CommonSteps {
   /** Gives the lease back; what is done stays done. Called twice, the second call does nothing. */
   releaseRun(run: { workflowId: string; ledgerPath: string; runKey?: string }): Promise<void>;
 }
 
-export type SiteSteps = UploadSteps & DownloadSteps & CommonSteps;
+export type SiteSteps = UploadSteps & DownloadSteps & FilesSteps & CommonSteps;

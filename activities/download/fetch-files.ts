@@ -10,9 +10,8 @@ import { getToFile } from '../../transfer/get.ts';
 import type { GetResult, OnBytes } from '../../transfer/types.ts';
 import { inLanes } from '../shared/lanes.ts';
 import { backoffMs, sleep } from '../shared/poll.ts';
-import { failItem } from '../shared/units.ts';
-import { buildDirOf, UNFORCED_BYTES } from './build-dir.ts';
-import type { Fetching } from './fetch.ts';
+import { failItem, type UnitScope } from '../shared/units.ts';
+import { UNFORCED_BYTES } from './build-dir.ts';
 import { giveTime } from './grace.ts';
 
 /** Small files of a unit that are on their way at once: each costs one call of the API and one of the store. */
@@ -43,7 +42,10 @@ interface OddFile {
   readonly error: CourierError;
 }
 
-export async function fetchFiles(scope: Fetching): Promise<void> {
+type Fetching = UnitScope<unknown>;
+
+/** Fetches the unit's files into the dataset directory `dir`. */
+export async function fetchFiles(scope: Fetching, dir: string): Promise<void> {
   const { unit, ledger, signal } = scope;
   const odd: OddFile[] = [];
   let bytes = 0;
@@ -51,7 +53,6 @@ export async function fetchFiles(scope: Fetching): Promise<void> {
     bytes += more;
     scope.heartbeat({ unit: unit.unit, what: 'receiving', bytes, ofBytes: unit.sizeBytes });
   };
-  const dir = buildDirOf(scope.input);
   const notes = createNotes(ledger);
   try {
     await inLanes(LANES, scope.items, async (item) => {

@@ -3,6 +3,7 @@ import type { DownloadInput } from '../../workflows/contracts/index.ts';
 import type { UnitBatch, UnitOutcome } from '../../workflows/steps.ts';
 import type { RunScope } from '../deps.ts';
 import { nextUnits, type UnitScope, unitOutcome } from '../shared/units.ts';
+import { buildDirOf } from './build-dir.ts';
 import { fetchDocuments } from './fetch-documents.ts';
 import { fetchFiles } from './fetch-files.ts';
 
@@ -23,7 +24,7 @@ export async function fetchUnit(
   const items = ledger.items.ofUnit(unitNumber).filter((item) => item.state === 'pending');
   if (items.length > 0) {
     const fetching = { ...scope, input, unit, items };
-    await (unit.kind === 'documents' ? fetchDocuments(fetching) : fetchFiles(fetching));
+    await (unit.kind === 'documents' ? fetchDocuments(fetching) : fetchFiles(fetching, buildDirOf(input)));
   }
   ledger.units.mark(unitNumber, { state: 'done' });
   return unitOutcome(ledger.items.ofUnit(unitNumber), unit.kind, scope.attempt);

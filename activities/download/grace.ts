@@ -4,13 +4,16 @@
  */
 import { CourierError } from '../../errors/index.ts';
 import { RUN_FACTS } from '../../ledger/fact-keys.ts';
-import type { Fetching } from './fetch.ts';
+import type { UnitScope } from '../shared/units.ts';
 
 /** Least number of times that a unit is retried for nothing but such errors; it is retried for the quiet time of an import, too. */
 const ROUNDS = 3;
 
 /** Returns when the grace period of `errors` is over. Throws, retryable, while it is not. */
-export function giveTime({ ledger, unit, tuning }: Fetching, errors: readonly CourierError[]): void {
+export function giveTime(
+  { ledger, unit, tuning }: UnitScope<unknown>,
+  errors: readonly CourierError[],
+): void {
   const [first] = errors;
   if (first === undefined) return;
   const fact = RUN_FACTS.grace(unit.unit);

@@ -8,9 +8,9 @@ import type { ResolvedFile } from '../../ndi/dataset/types.ts';
 import { hashFile } from '../../transfer/hash.ts';
 import type { UploadInput } from '../../workflows/contracts/index.ts';
 import type { RunScope } from '../deps.ts';
+import { cloudTag } from '../shared/cloud-tag.ts';
 import { inLanes } from '../shared/lanes.ts';
 import { failedItem, ITEM_BATCH } from '../shared/units.ts';
-import { cloudTag } from './cloud-tag.ts';
 import { BEFORE } from './listings.ts';
 import type { UnitWriter } from './units.ts';
 

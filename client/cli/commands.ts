@@ -19,6 +19,7 @@ const HELP = 'When in doubt';
 export const COMMANDS: readonly CommandEntry[] = [
   entry(TRANSFER, 'upload', 'Bring a dataset folder into NDI Cloud.', () => import('./upload.ts')),
   entry(TRANSFER, 'download', 'Make a dataset folder out of a cloud dataset.', () => import('./download.ts')),
+  entry(TRANSFER, 'files', 'See, fetch and let go of the binaries of a dataset.', () => import('./files.ts')),
   entry(TRANSFER, 'runs', 'List, watch and steer runs.', () => import('./runs.ts')),
   entry(SERVICE, 'up', 'Start the service in the background.', () => import('./up.ts')),
   entry(SERVICE, 'down', 'Stop the service; runs go on when it is back.', () => import('./down.ts')),

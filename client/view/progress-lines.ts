@@ -181,7 +181,8 @@ export function resultLines(result: RunResult): string[] {
   if (result.reportPath !== '') lines.push(`report     ${result.reportPath}`);
   if (result.retries > 0) lines.push(`retries    ${result.retries}`);
   lines.push(...differenceLines(result));
-  if (result.duplicatesRemoved > 0) lines.push(`duplicates removed  ${result.duplicatesRemoved}`);
+  if ('duplicatesRemoved' in result && result.duplicatesRemoved > 0)
+    lines.push(`duplicates removed  ${result.duplicatesRemoved}`);
   for (const problem of result.problems.slice(0, SHOWN_PROBLEMS)) {
     lines.push(`  ${problem.kind} ${printable(problem.id)}: ${printable(problem.detail)} (${problem.code})`);
   }

@@ -5,6 +5,16 @@ import { describeDocument } from '../document/describe.ts';
 import type { NdiId } from '../document/types.ts';
 import { isSafeName } from '../ids.ts';
 
+/** Inside a transaction: removes the values and file rows of documents, by position. One pass for the whole batch. */
+export function dropRowsOf(database: DatabaseSync, positions: readonly number[]): void {
+  database.exec('CREATE TEMP TABLE IF NOT EXISTS doomed (doc_idx INTEGER PRIMARY KEY)');
+  database.exec('DELETE FROM temp.doomed');
+  const doom = database.prepare('INSERT OR IGNORE INTO temp.doomed VALUES (?)');
+  for (const position of positions) doom.run(position);
+  for (const table of ['files', 'doc_data'])
+    database.exec(`DELETE FROM ${table} WHERE doc_idx IN (SELECT doc_idx FROM temp.doomed)`);
+}
+
 /**
  * Inside a transaction: removes the documents from `branch`, and all of their rows unless another branch has them.
  * Returns the names in `.ndi/files` that no remaining document uses.

@@ -82,6 +82,8 @@ export interface DatasetWriter {
   readonly dir: string;
   /** Idempotent by document id: a document that is present already stays as it is. Returns how many were new. */
   addDocuments(documents: readonly NdiDocument[]): number;
+  /** Replaces the text, values and file rows of documents that are present; others are passed over. Returns how many were replaced. */
+  replaceDocuments(documents: readonly NdiDocument[]): number;
   hasDocument(id: NdiId): boolean;
   documentCount(): number;
   /** What happened on the way, since the writer was opened. */

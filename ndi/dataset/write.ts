@@ -37,7 +37,7 @@ import {
   uniqueReferencePath,
 } from './layout.ts';
 import { locateDatabase } from './read.ts';
-import { deleteDocuments } from './remove.ts';
+import { deleteDocuments, dropRowsOf } from './remove.ts';
 import { chooseBranch, DDL, missingTables } from './schema.ts';
 import { databaseError, withDatabaseErrors } from './sqlite.ts';
 import type { DatasetWriter, WriterProblem } from './types.ts';
@@ -126,6 +126,10 @@ export function openForWriting(dir: string, options: WriteOptions = {}): Dataset
       const described = documents.map((document) => ({ document, facts: describeDocument(document) }));
       return guard(() => session.transaction(() => described.filter(session.insert).length));
     },
+    replaceDocuments: (documents) => {
+      const described = documents.map((document) => ({ document, facts: describeDocument(document) }));
+      return guard(() => session.transaction(() => session.replace(described)));
+    },
     hasDocument: (id) => guard(() => present.get(branch, id) !== undefined),
     documentCount: () => guard(() => Number(count.get(branch)?.n ?? 0)),
     removeDocuments: (ids) =>
@@ -155,6 +159,8 @@ export interface WriteSession {
   transaction<T>(work: () => T): T;
   /** Inside a transaction. False when the document is present already. */
   insert(item: Described): boolean;
+  /** Inside a transaction. Returns how many were present, and are replaced. */
+  replace(items: readonly Described[]): number;
 }
 
 export function openWriteSession(dir: string, options: WriteOptions = {}): WriteSession {
@@ -234,7 +240,26 @@ function writeSession(database: DatabaseSync, path: string, branch: string, fina
     }
     return true;
   };
-  return { database, path, branch, problems, transaction, insert };
+  const replace = (items: readonly Described[]): number => {
+    const now = localDatenum();
+    const present = items.flatMap((item) => {
+      const row = statements.find.get(branch, item.facts.id);
+      return row === undefined || Number(row.present) !== 1 ? [] : [{ ...item, index: Number(row.position) }];
+    });
+    dropRowsOf(
+      database,
+      present.map(({ index }) => index),
+    );
+    for (const { document, facts, text, index } of present) {
+      statements.replaceText.run(text ?? stringifyDocument(document), now, index);
+      for (const row of flattenDocument(document, facts))
+        statements.addValue.run(index, fieldId(row.group, row.field), row.value);
+      for (const repeated of addFileRows(statements, index, document, finalDir))
+        problems.push({ kind: 'repeated-uid', documentId: facts.id, ...repeated });
+    }
+    return present.length;
+  };
+  return { database, path, branch, problems, transaction, insert, replace };
 }
 
 type Statements = ReturnType<typeof prepareStatements>;

@@ -66,6 +66,20 @@ export const toNdic = (
     return withPlace(location, `ndic://${cloudDatasetId}/${uid}`, 'ndicloud', 0);
   });
 
+/** Where the binary of a location is from now on; undefined leaves the location as it is. */
+export type NewPlace = { readonly path: string } | { readonly ndic: string } | undefined;
+
+/** Lets single locations point elsewhere: at a path here, or at a cloud dataset. All others stay as they are. */
+export const moveLocations = (document: JsonObject, placeOf: (uid: string) => NewPlace): JsonObject =>
+  mapLocations(document, (location) => {
+    const uid = asText(location.uid);
+    const place = uid === '' ? undefined : placeOf(uid);
+    if (place === undefined) return location;
+    return 'path' in place
+      ? withPlace(location, place.path, 'file', 1)
+      : withPlace(location, `ndic://${place.ndic}/${uid}`, 'ndicloud', 0);
+  });
+
 /** All six members, always: MATLAB needs the same field set in every element. */
 function withPlace(
   location: JsonObject,

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
-import { type RunResult, resumeSignal } from '../../workflows/contracts/index.ts';
+import { resumeSignal, type TransferResult } from '../../workflows/contracts/index.ts';
 import { documentsInCloud } from '../support/cloud-state.ts';
 import { expectDownloaded } from '../support/crash.ts';
 import { contentOf } from '../support/refusals.ts';
@@ -93,7 +93,7 @@ describe.skipIf(reason !== undefined)('on a disk that is full', () => {
     expect(parked.waitingFor?.nextStep).toMatch(/space/);
     enlarge(disk, '60m');
     await handle.signal(resumeSignal);
-    const result: RunResult = await handle.result();
+    const result: TransferResult = await handle.result();
     expect(result.status).toBe('done');
     const cloud = await documentsInCloud(rig, result.datasetId);
     expect(cloud.doubled).toEqual([]);

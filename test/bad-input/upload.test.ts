@@ -28,8 +28,8 @@ import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
 import { SEED_DATASETS } from '../../sandbox/seed.ts';
 import {
-  type RunResult,
   resumeSignal,
+  type TransferResult,
   type UploadInput,
   type UploadStrategy,
 } from '../../workflows/contracts/index.ts';
@@ -149,15 +149,15 @@ describe('an upload', () => {
     other.exec('ROLLBACK');
     other.close();
     await handle.signal(resumeSignal);
-    expect(((await handle.result()) as RunResult).status).toBe('done');
+    expect(((await handle.result()) as TransferResult).status).toBe('done');
   });
 
   /** What is wrong with one item is the run's result, and everything else is in the cloud. */
   async function wentRound(
     expected: { kind: string; id: string; code: string },
     strategy: UploadStrategy = 'zip',
-  ): Promise<RunResult> {
-    const result: RunResult = await (
+  ): Promise<TransferResult> {
+    const result: TransferResult = await (
       await rig.startUpload(input({ strategy, target: { kind: 'as-new', name: source } }))
     ).result();
     expect(result.status).toBe('done-with-leftovers');

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import { type FaultSpec, type Sandbox, startSandbox } from '../../sandbox/server.ts';
-import type { RunResult, UploadStrategy } from '../../workflows/contracts/index.ts';
+import type { TransferResult, UploadStrategy } from '../../workflows/contracts/index.ts';
 import {
   bytesOf,
   createSlots,
@@ -129,7 +129,7 @@ describe('a worker killed before the answer', () => {
     site: WorkerSite,
     request: Request | undefined,
     start: () => ReturnType<Rig['startUpload']>,
-  ): Promise<RunResult> {
+  ): Promise<TransferResult> {
     let fault: string | undefined;
     if (request !== undefined) fault = sandbox.faults.set(heldBack(request));
     const handle = await start();

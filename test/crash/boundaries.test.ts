@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openLedger } from '../../ledger/open.ts';
 import type { UnitKind } from '../../ledger/types.ts';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
-import type { RunResult, UploadStrategy } from '../../workflows/contracts/index.ts';
+import type { TransferResult, UploadStrategy } from '../../workflows/contracts/index.ts';
 import type { RunRef } from '../../workflows/steps.ts';
 import {
   bytesOf,
@@ -87,7 +87,7 @@ describe('a worker killed at a boundary', () => {
 
   interface Recorded {
     readonly calls: readonly StepCall[];
-    readonly result: RunResult;
+    readonly result: TransferResult;
     readonly kinds: ReadonlyMap<number, UnitKind>;
     readonly largestUnitBytes: number;
   }
@@ -96,8 +96,8 @@ describe('a worker killed at a boundary', () => {
   async function crashed(
     site: WorkerSite,
     boundary: Boundary | undefined,
-    start: () => Promise<{ result(): Promise<RunResult> }>,
-  ): Promise<RunResult> {
+    start: () => Promise<{ result(): Promise<TransferResult> }>,
+  ): Promise<TransferResult> {
     const handle = await start();
     if (boundary !== undefined) {
       const markerPath = `${site.homeDir}-died`;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
-import type { RunResult } from '../../workflows/contracts/index.ts';
+import type { TransferResult } from '../../workflows/contracts/index.ts';
 import { expectUploadedOnce } from '../support/crash.ts';
 import { createRig, type Rig, TEST_TUNING } from '../support/rig.ts';
 
@@ -26,7 +26,7 @@ it('an import that works again is used again', async () => {
   const added = (): number => faults.requests().routes[ADD]?.count ?? 0;
   while (added() === 0) await sleep(10);
   faults.clear(id);
-  const result: RunResult = await handle.result();
+  const result: TransferResult = await handle.result();
   await expectUploadedOnce(rig, result, target.name);
   expect(added()).toBeGreaterThan(0);
   // As many as are sent before anybody looks.

@@ -13,7 +13,7 @@ import { openLedger } from '../../ledger/open.ts';
 import type { Ledger } from '../../ledger/types.ts';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import type { FaultSpec } from '../../sandbox/server.ts';
-import type { RunResult } from '../../workflows/contracts/index.ts';
+import type { TransferResult } from '../../workflows/contracts/index.ts';
 import type { RunRef } from '../../workflows/steps.ts';
 import { createCloudDataset, documentsInCloud } from '../support/cloud-state.ts';
 import { bytesOf, expectDownloaded, failuresOf, within } from '../support/crash.ts';
@@ -112,7 +112,7 @@ describe('a worker killed inside a transfer', () => {
     place: Place,
     what: 'up' | 'down',
     dies: readonly ((handle: WorkflowHandle) => Promise<void>)[],
-  ): Promise<{ result: RunResult; inFlight: number }> {
+  ): Promise<{ result: TransferResult; inFlight: number }> {
     const handle = await start(place, what);
     let inFlight = 0;
     for (const die of dies) {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import type { FaultSpec } from '../../sandbox/server.ts';
-import type { RunProgress, RunResult } from '../../workflows/contracts/index.ts';
+import type { RunProgress, TransferResult } from '../../workflows/contracts/index.ts';
 import { documentsInCloud } from '../support/cloud-state.ts';
 import { stepCalls } from '../support/history.ts';
 import { createRig, type Rig, TEST_TUNING } from '../support/rig.ts';
@@ -115,7 +115,7 @@ async function untilFired(id: string): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 200));
 }
 
-async function expectOnce(result: RunResult, afterMs: number): Promise<void> {
+async function expectOnce(result: TransferResult, afterMs: number): Promise<void> {
   expect(result.status).toBe('done');
   expect(result.problems).toEqual([]);
   // Long enough for whatever was sent twice to show.

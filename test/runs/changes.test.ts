@@ -10,7 +10,7 @@ import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import { openForWriting } from '../../ndi/dataset/write.ts';
 import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
-import type { RunResult, UploadResult } from '../../workflows/contracts/index.ts';
+import type { TransferResult, UploadResult } from '../../workflows/contracts/index.ts';
 import { cloudIds, cloudRequest } from '../support/cloud-state.ts';
 import { createRig, type Rig, TEST_TUNING } from '../support/rig.ts';
 
@@ -56,12 +56,12 @@ function edit(id: string, description: string): void {
   database.close();
 }
 
-async function inCloud(result: RunResult, id: string): Promise<{ subject: { description: string } }> {
+async function inCloud(result: TransferResult, id: string): Promise<{ subject: { description: string } }> {
   const ids = await cloudIds(rig, result.datasetId);
   return (await cloudRequest(rig, 'GET', `/datasets/${result.datasetId}/documents/${ids.get(id)}`)) as never;
 }
 
-async function editInCloud(result: RunResult, id: string, description: string): Promise<void> {
+async function editInCloud(result: TransferResult, id: string, description: string): Promise<void> {
   const ids = await cloudIds(rig, result.datasetId);
   const path = `/datasets/${result.datasetId}/documents/${ids.get(id)}`;
   const { id: _, ...body } = await cloudRequest(rig, 'GET', path);
@@ -215,7 +215,7 @@ describe('a file', () => {
       reader.close();
     }
   }
-  const object = async (result: RunResult, uid: string): Promise<Buffer> => {
+  const object = async (result: TransferResult, uid: string): Promise<Buffer> => {
     const detail = await cloudRequest(rig, 'GET', `/datasets/${result.datasetId}/files/${uid}/detail`);
     const answer = await fetch(String(detail.downloadUrl));
     return Buffer.from(await answer.arrayBuffer());

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { compareDatasets } from '../../ndi/dataset/compare.ts';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import type { FaultSpec } from '../../sandbox/server.ts';
-import type { RunResult } from '../../workflows/contracts/index.ts';
+import type { TransferResult } from '../../workflows/contracts/index.ts';
 import { documentsInCloud } from '../support/cloud-state.ts';
 import { createRig, type Rig, TEST_TUNING } from '../support/rig.ts';
 
@@ -107,7 +107,7 @@ describe('faults', () => {
   it.each(UP)('up: %s', async (_name, faults) => {
     for (const fault of faults) rig.sandbox.faults.set(fault);
     const name = `Fault ${n}`;
-    const result: RunResult = await rig.upload(source, { tuning, target: { kind: 'as-new', name } });
+    const result: TransferResult = await rig.upload(source, { tuning, target: { kind: 'as-new', name } });
     const fired = rig.sandbox.faults.list();
     rig.sandbox.faults.clear();
     expect(fired.every((fault) => fault.fired > 0)).toBe(true);
@@ -139,7 +139,7 @@ describe('faults', () => {
   it.each(DOWN)('down: %s', async (_name, faults) => {
     for (const fault of faults) rig.sandbox.faults.set(fault);
     const target = join(rig.dir, `down-${n}`);
-    const result: RunResult = await rig.download(cloudId, target, { tuning });
+    const result: TransferResult = await rig.download(cloudId, target, { tuning });
     const fired = rig.sandbox.faults.list();
     rig.sandbox.faults.clear();
     expect(fired.every((fault) => fault.fired > 0)).toBe(true);

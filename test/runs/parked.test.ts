@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDataset } from '../../ndi/dataset/read.ts';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
-import { loginSignal, type RunResult, resumeSignal } from '../../workflows/contracts/index.ts';
+import { loginSignal, resumeSignal, type TransferResult } from '../../workflows/contracts/index.ts';
 import { createRig, type Rig, TEST_TUNING } from '../support/rig.ts';
 
 describe('a run that has been parked for long', () => {
@@ -46,7 +46,7 @@ describe('a run that has been parked for long', () => {
     rig.sandbox.faults.clear();
     await rig.login('something else');
     await handle.signal(loginSignal, { profile: 'default' });
-    const result: RunResult = await handle.result();
+    const result: TransferResult = await handle.result();
     expect(result).toMatchObject({ operation: 'upload', status: 'done', problems: [] });
     const reader = openDataset(source);
     expect(result.ndiDatasetId).toBe(reader.identity.datasetId);

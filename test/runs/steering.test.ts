@@ -9,9 +9,9 @@ import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import {
   loginSignal,
   pauseSignal,
-  type RunResult,
   resumeSignal,
   setWindowUpdate,
+  type TransferResult,
 } from '../../workflows/contracts/index.ts';
 import { record } from '../support/record.ts';
 import { createRig, type Rig, TEST_TUNING } from '../support/rig.ts';
@@ -43,7 +43,7 @@ describe('a run', () => {
     expect((await rig.until(handle, () => true)).units.done).toBe(paused.units.done);
     rig.sandbox.faults.clear();
     await handle.signal(resumeSignal);
-    const result: RunResult = await handle.result();
+    const result: TransferResult = await handle.result();
     expect(result.status).toBe('done');
     await record(rig, handle, 'upload-paused-and-resumed');
   });
@@ -96,7 +96,7 @@ describe('a run', () => {
     const tuning = { ...TEST_TUNING, zipFiles: 5, documentsPerUnit: 40, unitsPerExecution: 4 };
     const handle = await rig.startUpload(rig.uploadInput(source, { tuning }));
     const firstRun = handle.workflowId;
-    const result: RunResult = await handle.result();
+    const result: TransferResult = await handle.result();
     expect(result.status).toBe('done');
     const latest = rig.client.workflow.getHandle(firstRun);
     expect((await latest.describe()).runId).not.toBe(
@@ -131,7 +131,7 @@ describe('a run', () => {
     expect((await rig.until(second, () => true)).waitingFor).toEqual(waitingFor);
     rig.sandbox.faults.clear();
     await first.result();
-    const result: RunResult = await second.result();
+    const result: TransferResult = await second.result();
     expect(result.documents.transferred).toBe(0);
     expect(existsSync(target)).toBe(true);
     await record(rig, first, 'download');
@@ -171,7 +171,7 @@ describe('a run with a profile', () => {
     rig.sandbox.faults.clear();
     await rig.login('something else');
     await handle.signal(loginSignal, { profile: 'default' });
-    const result: RunResult = await handle.result();
+    const result: TransferResult = await handle.result();
     expect(result.status).toBe('done');
     expect(result.problems).toEqual([]);
     await record(rig, handle, 'upload-waited-for-a-login');

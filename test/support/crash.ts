@@ -4,7 +4,7 @@ import { basename, dirname } from 'node:path';
 import { expect } from 'vitest';
 import { compareDatasets } from '../../ndi/dataset/compare.ts';
 import type { Sandbox } from '../../sandbox/server.ts';
-import type { RunResult } from '../../workflows/contracts/index.ts';
+import type { TransferResult } from '../../workflows/contracts/index.ts';
 import { documentsInCloud } from './cloud-state.ts';
 import type { Rig } from './rig.ts';
 
@@ -68,7 +68,7 @@ export function bytesOf(sandbox: Sandbox, cloudDatasetId: string): { received: n
 }
 
 /** Everything is in the cloud, once, in one dataset of this name, and the run says so. */
-export async function expectUploadedOnce(rig: Rig, result: RunResult, name: string): Promise<void> {
+export async function expectUploadedOnce(rig: Rig, result: TransferResult, name: string): Promise<void> {
   expect(result.problems).toEqual([]);
   expect(result.status).toBe('done');
   expect(result.documents).toMatchObject({ transferred: result.documents.total, failed: 0 });
@@ -82,7 +82,11 @@ export async function expectUploadedOnce(rig: Rig, result: RunResult, name: stri
 }
 
 /** The target equals the source, and nothing of the way there is left: no folder aside, no half file. */
-export async function expectDownloaded(result: RunResult, source: string, target: string): Promise<void> {
+export async function expectDownloaded(
+  result: TransferResult,
+  source: string,
+  target: string,
+): Promise<void> {
   expect(result.problems).toEqual([]);
   expect(result.status).toBe('done');
   expect(existsSync(target)).toBe(true);

@@ -17,11 +17,16 @@ import { runWorker } from '../../workers/worker.ts';
 import {
   DEFAULT_TUNING,
   type DownloadInput,
+  type DownloadResult,
+  type FilesAction,
+  type FilesInput,
+  type FilesResult,
   progressQuery,
   type RunProgress,
   type RunResult,
   type Tuning,
   type UploadInput,
+  type UploadResult,
 } from '../../workflows/contracts/index.ts';
 import { workflowIdOf } from '../../workflows/operations.ts';
 
@@ -50,8 +55,9 @@ export interface Rig {
   downloadInput(cloudDatasetId: string, targetDir: string, more?: Partial<DownloadInput>): DownloadInput;
   startUpload(input: UploadInput): Promise<WorkflowHandle>;
   startDownload(input: DownloadInput): Promise<WorkflowHandle>;
-  upload(datasetDir: string, more?: Partial<UploadInput>): Promise<RunResult>;
-  download(cloudDatasetId: string, targetDir: string, more?: Partial<DownloadInput>): Promise<RunResult>;
+  upload(datasetDir: string, more?: Partial<UploadInput>): Promise<UploadResult>;
+  download(cloudDatasetId: string, targetDir: string, more?: Partial<DownloadInput>): Promise<DownloadResult>;
+  files(datasetDir: string, action: FilesAction, more?: Partial<FilesInput>): Promise<FilesResult>;
   /** What `ndi-courier login` does on this site. */
   login(password: string): Promise<void>;
   /** Waits until the progress is as asked. */
@@ -173,6 +179,23 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
     startDownload,
     upload: async (datasetDir, more) => resultOf(await startUpload(uploadInput(datasetDir, more))),
     download: async (id, target, more) => resultOf(await startDownload(downloadInput(id, target, more))),
+    files: async (datasetDir, action, more) => {
+      const ndiDatasetId = datasetIdOf(datasetDir);
+      const input: FilesInput = {
+        site,
+        cloud,
+        datasetDir,
+        ndiDatasetId,
+        action,
+        selection: null,
+        tuning: TEST_TUNING,
+        ...more,
+      };
+      const workflowId = workflowIdOf('files', { ndiDatasetId, site });
+      return resultOf(
+        await client.workflow.start('transferFiles', { args: [input], taskQueue: queue, workflowId }),
+      );
+    },
     login: async (password) => {
       const store = createProfileStore({ stateHome: homeDir, env });
       await login({ store, env, email: user.email, password });
@@ -198,7 +221,7 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
 }
 
 /** Throws what the run failed of, not that it failed. */
-async function resultOf(handle: WorkflowHandle): Promise<RunResult> {
+async function resultOf<Result extends RunResult>(handle: WorkflowHandle): Promise<Result> {
   try {
     return await handle.result();
   } catch (error) {

@@ -1,7 +1,7 @@
 /** The acts of the demo, in order, and what they found. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CourierError } from '../../../errors/index.ts';
-import type { RunResult, Tuning } from '../../../workflows/contracts/index.ts';
+import type { DownloadResult, Tuning, UploadResult } from '../../../workflows/contracts/index.ts';
 import { type Courier, createCourier } from '../../courier.ts';
 import type { Progress } from '../../progress.ts';
 import type { RunHandle } from '../../run-handle.ts';
@@ -159,7 +159,7 @@ async function makeDataset(dir: string, { documents, megabytes }: DemoOptions) {
   return makeDataset(dir, { documents, files: SMALL_FILES, fileBytes, bigFileBytes });
 }
 
-const moved = (result: RunResult): string =>
+const moved = (result: UploadResult | DownloadResult): string =>
   `Done: ${plural(result.documents.transferred, 'document')}, ${plural(result.files.transferred, 'file')}, ${formatBytes(result.bytes)}`;
 
 /** Shows a run until it has ended. */

@@ -2,7 +2,7 @@
 import { type ErrorCode, isCourierError } from '../../errors/index.ts';
 import { objectMd5 } from '../../transfer/object-md5.ts';
 import type { RunScope } from '../deps.ts';
-import { backoffMs, sleep } from '../shared/poll.ts';
+import { backoffMs, sleep } from './poll.ts';
 
 const ATTEMPTS = 4;
 
