@@ -18,6 +18,8 @@ export interface StepDeps {
   readonly throttle: Throttle;
   /** Another one after each start of the machine. */
   readonly bootId: string;
+  /** A folder for plans that people look at, in the state of this site. */
+  readonly previewsDir: string;
   /** A folder for zips on their way, beside the state of this site. */
   readonly scratchDir: string;
 }
@@ -26,6 +28,8 @@ export interface StepDeps {
 export interface LedgerCache {
   /** Where the ledger of a dataset directory is, or will be. */
   locate(datasetDir: string, datasetId: string): string;
+  /** Where the ledger of a dataset directory is, if there is one. Makes nothing. */
+  find(datasetDir: string, datasetId: string): string | undefined;
   open(path: string): Ledger;
   /** Before the directory that holds it is renamed. */
   close(path: string): void;

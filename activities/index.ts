@@ -7,6 +7,7 @@ import type { CommonSteps, SiteSteps } from '../workflows/steps.ts';
 import type { StepDeps } from './deps.ts';
 import { createDownloadActivities } from './download/index.ts';
 import { createFilesActivities } from './files/index.ts';
+import { createPreviewActivities } from './preview/index.ts';
 import { asActivity } from './step.ts';
 import { createUploadActivities } from './upload/index.ts';
 
@@ -18,6 +19,7 @@ export const createSiteActivities = (deps: StepDeps): SiteSteps => ({
   ...createUploadActivities(deps),
   ...createDownloadActivities(deps),
   ...createFilesActivities(deps),
+  ...createPreviewActivities(deps),
   ...createCommonActivities(deps),
 });
 

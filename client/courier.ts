@@ -16,6 +16,8 @@ import type {
   DownloadResult,
   FilesResult,
   OnChange,
+  PreviewInput,
+  PreviewResult,
   ResultOf,
   Tuning,
   UploadInput,
@@ -23,12 +25,21 @@ import type {
   UploadStrategy,
   Verify,
 } from '../workflows/contracts/index.ts';
-import { type Operation, workflowIdOf } from '../workflows/operations.ts';
+import { OPERATIONS, type Operation, workflowIdOf } from '../workflows/operations.ts';
 import { type AccountChoice, type Accounts, createAccounts } from './accounts.ts';
 import { createLink, type Link, type TemporalTarget } from './connection.ts';
 import { creationName, hasAnyDocument, identityOf } from './datasets.ts';
 import { type FilesOptions, transferFiles } from './files.ts';
-import { downloadOptions, type Env, readConfig, resolveOptions, tuningOf, uploadOptions } from './options.ts';
+import {
+  downloadOptions,
+  type Env,
+  readConfig,
+  resolveOptions,
+  type SelectionOptions,
+  selectionOf,
+  tuningOf,
+  uploadOptions,
+} from './options.ts';
 import { checkCloudId, preflightDownload, preflightUpload, uploadTarget } from './preflight.ts';
 import type { RunHandle } from './run-handle.ts';
 import { createRuns, type Runs } from './runs.ts';
@@ -60,12 +71,16 @@ export interface UploadOptions extends AccountChoice, Partial<Tuning> {
   readonly tuning?: Partial<Tuning>;
 }
 
-export interface DownloadOptions extends Pick<AccountChoice, 'profile'>, Partial<Tuning> {
+export interface DownloadOptions extends Pick<AccountChoice, 'profile'>, SelectionOptions, Partial<Tuning> {
   /** The cloud's id of the dataset. */
   readonly id: string;
   /** The dataset folder to be made. Default: `./<id>`. */
   readonly dir?: string;
   readonly mode?: 'local' | 'hybrid';
+  /** False: as `mode: 'hybrid'`. */
+  readonly files?: boolean;
+  /** Patterns of logical names (`*`, `?`); binaries that match none stay in the cloud. */
+  readonly filesMatching?: readonly string[];
   readonly tuning?: Partial<Tuning>;
 }
 
@@ -74,6 +89,10 @@ export interface Courier {
   upload(options: UploadOptions): Promise<RunHandle<UploadResult>>;
   /** Checks, then starts a download; attaches to the one that is already going on into this folder. */
   download(options: DownloadOptions): Promise<RunHandle<DownloadResult>>;
+  /** Plans an upload and writes nothing; the plan by name is in the file that the result names. */
+  previewUpload(options: UploadOptions): Promise<RunHandle<PreviewResult>>;
+  /** The same of a download. */
+  previewDownload(options: DownloadOptions): Promise<RunHandle<PreviewResult>>;
   /** Fetches binaries of a dataset that is here without them, or lets go of binaries that the cloud has. */
   files(options: FilesOptions): Promise<RunHandle<FilesResult>>;
   /** A run by its workflow id, or by a part of it that only one run has. */
@@ -109,8 +128,10 @@ export function createCourier(options: CourierOptions = {}): Courier {
     link: () => link.get(options.autoStart ?? true),
   };
   return {
-    upload: (asked) => upload(context, asked),
-    download: (asked) => download(context, asked),
+    upload: async (asked) => begin(context, await uploadRun(context, asked)),
+    download: async (asked) => begin(context, await downloadRun(context, asked)),
+    previewUpload: async (asked) => preview(context, await uploadRun(context, asked)),
+    previewDownload: async (asked) => preview(context, await downloadRun(context, asked)),
     files: (asked) => transferFiles(context, asked),
     attach: runs.attach,
     runs,
@@ -137,7 +158,10 @@ export async function sources(context: Context, section: string) {
   return { env: context.env, ...(config[section] === undefined ? {} : { config: config[section] }) };
 }
 
-async function upload(context: Context, asked: UploadOptions): Promise<RunHandle<UploadResult>> {
+type UploadRun = StartRun & { readonly operation: 'upload'; readonly input: UploadInput };
+
+/** Checks, and says how the run would be started. */
+async function uploadRun(context: Context, asked: UploadOptions): Promise<UploadRun> {
   const { dir, ...given } = asked;
   const settings = resolveOptions(uploadOptions, given, await sources(context, 'upload'));
   const target = uploadTarget(settings);
@@ -168,7 +192,7 @@ async function upload(context: Context, asked: UploadOptions): Promise<RunHandle
       verify: settings.verify,
       tuning: tuningOf(settings),
     };
-    return await begin(context, {
+    return {
       operation: 'upload',
       workflowId: workflowIdOf('upload', { ndiDatasetId: identity.datasetId, site }),
       input,
@@ -178,7 +202,7 @@ async function upload(context: Context, asked: UploadOptions): Promise<RunHandle
       cloudDatasetId: target.kind === 'to' ? target.cloudDatasetId : null,
       reference: identity.reference,
       directory: datasetDir,
-    });
+    };
   } finally {
     await account.client.close();
   }
@@ -190,7 +214,10 @@ function existing(metadataPath: string): string {
   throw new CourierError('NDI_E_USAGE', { detail: `--metadata: there is no file ${metadataPath}.` });
 }
 
-async function download(context: Context, asked: DownloadOptions): Promise<RunHandle<DownloadResult>> {
+type DownloadRun = StartRun & { readonly operation: 'download'; readonly input: DownloadInput };
+
+/** Checks, and says how the run would be started. */
+async function downloadRun(context: Context, asked: DownloadOptions): Promise<DownloadRun> {
   const { id, dir, ...given } = asked;
   const cloudDatasetId = checkCloudId(id);
   const settings = resolveOptions(downloadOptions, given, await sources(context, 'download'));
@@ -210,10 +237,12 @@ async function download(context: Context, asked: DownloadOptions): Promise<RunHa
       cloud: account.ref,
       cloudDatasetId,
       targetDir,
-      mode: settings.mode,
+      mode: settings.files ? settings.mode : 'hybrid',
+      selection: selectionOf(settings),
+      filesMatching: settings.filesMatching.length === 0 ? null : settings.filesMatching,
       tuning: tuningOf(settings),
     };
-    return await begin(context, {
+    return {
       operation: 'download',
       workflowId: workflowIdOf('download', { cloudDatasetId, site, target: targetDir }),
       input,
@@ -223,10 +252,31 @@ async function download(context: Context, asked: DownloadOptions): Promise<RunHa
       cloudDatasetId,
       reference: name ?? cloudDatasetId,
       directory: targetDir,
-    });
+    };
   } finally {
     await account.client.close();
   }
+}
+
+/** Starts a preview of a run. */
+function preview(
+  context: Context,
+  { operation, input, ...run }: UploadRun | DownloadRun,
+): Promise<RunHandle<PreviewResult>> {
+  const { site, cloud, tuning } = input;
+  const previewInput: PreviewInput = {
+    site,
+    cloud,
+    tuning,
+    of: { operation, input } as PreviewInput['of'],
+  };
+  return begin(context, {
+    ...run,
+    operation: 'preview',
+    workflowId: workflowIdOf('preview', { of: run.workflowId }),
+    input: previewInput,
+    summary: `${OPERATIONS.preview.title} ${run.summary}`,
+  });
 }
 
 /** Starts the run, and says when no worker serves its computer. */

@@ -1,15 +1,14 @@
 /** Starting `transferFiles`: binaries of a dataset that is here come or go. */
 import { resolve } from 'node:path';
-import type { Selection } from '../ndi/dataset/selection.ts';
 import type { FilesAction, FilesInput, FilesResult, Tuning } from '../workflows/contracts/index.ts';
 import { OPERATIONS, workflowIdOf } from '../workflows/operations.ts';
 import type { AccountChoice } from './accounts.ts';
 import { begin, type Context, sources } from './courier.ts';
 import { identityOf } from './datasets.ts';
-import { filesOptions, resolveOptions, selectionOf, tuningOf } from './options.ts';
+import { filesOptions, resolveOptions, type SelectionOptions, selectionOf, tuningOf } from './options.ts';
 import type { RunHandle } from './run-handle.ts';
 
-export interface FilesOptions extends Pick<AccountChoice, 'profile'>, Partial<Selection>, Partial<Tuning> {
+export interface FilesOptions extends Pick<AccountChoice, 'profile'>, SelectionOptions, Partial<Tuning> {
   /** The dataset folder. */
   readonly dir: string;
   /** `get` brings binaries here; `drop` lets go of those that the cloud has with the same bytes. */

@@ -135,6 +135,43 @@ export function tuningOf(
   return { ...DEFAULT_TUNING, ...(Object.fromEntries(single) as Partial<Tuning>), ...settings.tuning };
 }
 
+const someTexts = z.union([z.array(nonEmpty), nonEmpty.transform((text) => [text])]).default([]);
+
+/** Which documents are meant. Conditions of different kinds must all hold; of one kind, one is enough. */
+export const selectionShape = {
+  document: option(someTexts, {
+    help: 'Only these documents, by NDI id.',
+    flags: '--document <ID...>',
+    defaultText: 'all',
+  }),
+  class: option(someTexts, {
+    help: 'Only documents of these classes and their subclasses.',
+    flags: '--class <NAME...>',
+    defaultText: 'all',
+  }),
+  session: option(someTexts, {
+    help: 'Only documents of these sessions, by reference or id.',
+    flags: '--session <REF...>',
+    defaultText: 'all',
+  }),
+};
+
+export interface SelectionOptions {
+  /** NDI ids. */
+  readonly document?: readonly string[];
+  /** Class names; subclasses are meant, too. */
+  readonly class?: readonly string[];
+  /** References or ids of sessions. */
+  readonly session?: readonly string[];
+}
+
+/** Null when nothing is selected: then everything is meant. */
+export function selectionOf(settings: SelectionOptions): Selection | null {
+  const { document: documents = [], class: classes = [], session: sessions = [] } = settings;
+  const selection = { documents, classes, sessions };
+  return isEverything(selection) ? null : selection;
+}
+
 export const uploadOptions = z
   .object({
     new: option(nonEmpty.optional(), {
@@ -182,43 +219,33 @@ export const downloadOptions = z
     mode: option(z.enum(['local', 'hybrid']).default('local'), {
       help: 'local brings the binaries; hybrid leaves them in the cloud, to be fetched when they are opened.',
     }),
+    ...selectionShape,
+    files: option(z.boolean().default(true), {
+      help: 'Bring the binaries. --no-files is --mode hybrid.',
+      negatable: true,
+    }),
+    filesMatching: option(someTexts, {
+      help: 'Only binaries whose logical name matches a pattern (* and ?); the others stay in the cloud.',
+      flags: '--files-matching <PATTERN...>',
+      defaultText: 'all',
+    }),
     ...accountShape,
     ...commonTuning,
     tuning: tuningOption,
   })
   .strict();
 
-const someTexts = z.union([z.array(nonEmpty), nonEmpty.transform((text) => [text])]).default([]);
-
-/** Which documents are meant. Conditions of different kinds must all hold; of one kind, one is enough. */
-export const selectionShape = {
-  documents: option(someTexts, {
-    help: 'Only these documents, by NDI id.',
-    flags: '--document <ID...>',
-    defaultText: 'all',
-  }),
-  classes: option(someTexts, {
-    help: 'Only documents of these classes and their subclasses.',
-    flags: '--class <NAME...>',
-    defaultText: 'all',
-  }),
-  sessions: option(someTexts, {
-    help: 'Only documents of these sessions, by reference or id.',
-    flags: '--session <REF...>',
-    defaultText: 'all',
-  }),
-};
-
-/** Null when nothing is selected: then everything is meant. */
-export function selectionOf(settings: Partial<Selection>): Selection | null {
-  const { documents = [], classes = [], sessions = [] } = settings;
-  const selection = { documents, classes, sessions };
-  return isEverything(selection) ? null : selection;
-}
-
 export const filesOptions = z
   .object({ ...selectionShape, ...accountShape, ...commonTuning, tuning: tuningOption })
   .strict();
+
+/** A look at what a run would do. */
+export const previewShape = {
+  dryRun: option(z.boolean().default(false), {
+    help: 'Plan, say what would be done, and write nothing: not in the folder, the cloud or the ledger.',
+  }),
+  list: option(z.boolean().default(false), { help: 'With --dry-run: the plan by name and size.' }),
+};
 
 /** How a command shows a run that it started or attached to. */
 export const followOptions = z

@@ -1,7 +1,8 @@
 /**
  * The lease: at most one run writes a dataset at a time, whichever service, user or host it belongs to. The lease is a row of the
  * dataset's own ledger with a time at which it runs out; a run renews it while it works. Each new holder gets a higher fence, and a
- * run whose fence is no longer the current one can write nothing more to the ledger.
+ * run whose fence is no longer the current one can write nothing more to the ledger. A run that takes the lease again before anybody
+ * else had it keeps its fence.
  */
 import { CourierError } from '../errors/index.ts';
 import type { Db, Row } from './db.ts';
@@ -56,9 +57,16 @@ export function openLease(db: Db, now: () => number = Date.now): LeaseLedger {
   const current = (): Row | undefined => db.get('SELECT * FROM lease');
 
   const take = ({ workflowId, runKey, holder, ttlMs }: LeaseRequest): LeaseResult => {
-    const last = Number(db.get(`SELECT value FROM dataset_facts WHERE key = 'fence'`)?.value ?? 1);
-    const fence = last + 1;
-    db.run(`INSERT OR REPLACE INTO dataset_facts (key, value) VALUES ('fence', ?)`, String(fence));
+    const fact = (key: string): string | undefined =>
+      db.get('SELECT value FROM dataset_facts WHERE key = ?', key)?.value as string | undefined;
+    const last = Number(fact('fence') ?? 1);
+    // An attempt that died after it gave the lease back is repeated: nobody has worked in between.
+    const fence = fact('fence of') === runKey ? last : last + 1;
+    db.run(
+      `INSERT OR REPLACE INTO dataset_facts (key, value) VALUES ('fence', ?), ('fence of', ?)`,
+      String(fence),
+      runKey,
+    );
     db.run(
       `INSERT OR REPLACE INTO lease (one, workflow_id, run_key, holder, since, expires_at_ms, fence)
        VALUES (1, ?, ?, ?, ?, ?, ?)`,

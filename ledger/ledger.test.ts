@@ -103,6 +103,16 @@ describe('the lease', () => {
     expect(ledger.lease.renew(ask('sync/a'))).toBe(true);
   });
 
+  it('keeps its fence for a run that takes it again before anybody else', () => {
+    const first = ledger.lease.acquire(ask('upload/a'));
+    ledger.lease.release('upload/a#1');
+    expect(ledger.lease.acquire(ask('upload/a'))).toEqual(first);
+    ledger.lease.release('upload/a#1');
+    ledger.lease.acquire(ask('sync/a'));
+    ledger.lease.release('sync/a#1');
+    expect(ledger.lease.acquire(ask('upload/a'))).not.toEqual(first);
+  });
+
   it('is shared by a child with its parent, who keeps it when the child ends', () => {
     const parent = ledger.lease.acquire(ask('drop/a'));
     const child = ask('upload/a', { parentWorkflowId: 'drop/a' });

@@ -39,6 +39,12 @@ export function ledgerPath(place: LedgerPlace, deps: LocateDeps = {}): string {
   return apart;
 }
 
+/** The path of a ledger that exists; undefined when there is none. Makes nothing. */
+export function existingLedgerPath(place: LedgerPlace): string | undefined {
+  const beside = join(place.datasetDir, '.ndi', 'courier', 'ledger.sqlite');
+  return [pathApart(place), beside].find((path) => existsSync(path));
+}
+
 function pathApart({ datasetDir, datasetId, stateHome }: LedgerPlace): string {
   if (!/^[\w.-]{1,128}$/.test(datasetId) || datasetId.startsWith('.')) {
     throw new CourierError('NDI_E_BAD_ID', { detail: `Dataset id ${JSON.stringify(datasetId)}.` });

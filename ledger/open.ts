@@ -2,6 +2,8 @@
  * `openLedger`: the one door to this room. Layout: `schema` the tables and their migrations, `db` the file, `runs` what everything of a run
  * hangs from, then one file per table's questions; `locate` says where the file lies.
  */
+import { backup, DatabaseSync } from 'node:sqlite';
+import { CourierError } from '../errors/index.ts';
 import { openAudit } from './audit.ts';
 import { openBase } from './base.ts';
 import { openDb } from './db.ts';
@@ -17,6 +19,23 @@ import { openRuns } from './runs.ts';
 import { migrate } from './schema.ts';
 import type { Ledger } from './types.ts';
 import { openUnits } from './units.ts';
+
+/**
+ * Copies the ledger at `from` to `to`, as it is at this moment, also while others write. Changes nothing at `from`.
+ * @throws NDI_E_LEDGER when it is damaged
+ */
+export async function copyLedger(from: string, to: string): Promise<void> {
+  try {
+    const source = new DatabaseSync(from, { readOnly: true });
+    try {
+      await backup(source, to);
+    } finally {
+      source.close();
+    }
+  } catch (cause) {
+    throw new CourierError('NDI_E_LEDGER', { detail: `${from} cannot be copied.`, cause });
+  }
+}
 
 /**
  * Opens the ledger at `path`, creating or migrating it. Every verb is durable when it returns; any number of processes may

@@ -62,6 +62,7 @@ const PURE_DATA = [
   'workflows/contracts/upload.ts',
   'workflows/contracts/download.ts',
   'workflows/contracts/files.ts',
+  'workflows/contracts/preview.ts',
 ];
 
 const rooms = Object.keys(ARROWS);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { isGrpcServiceError, type WorkflowClient, WorkflowNotFoundError } from '@temporalio/client';
 import type { StepDeps } from '../activities/deps.ts';
 import { closeIdleCopies } from '../activities/index.ts';
-import { ledgerPath } from '../ledger/locate.ts';
+import { existingLedgerPath, ledgerPath } from '../ledger/locate.ts';
 import { connectCloud } from '../ndi/auth/index.ts';
 import type { CloudClient } from '../ndi/cloud/types.ts';
 import { createThrottle } from '../transfer/throttle.ts';
@@ -47,6 +47,7 @@ export function composeSite({ home, env, workflows, holder }: CompositionOptions
       cloud: (ref) => memo(clouds, JSON.stringify(ref), () => cloudClient(home, env, ref)),
       ledgers: {
         locate: (datasetDir, datasetId) => ledgerPath({ datasetDir, datasetId, stateHome: home.dir }),
+        find: (datasetDir, datasetId) => existingLedgerPath({ datasetDir, datasetId, stateHome: home.dir }),
         open: ledgers.open,
         close: ledgers.close,
       },
@@ -54,6 +55,7 @@ export function composeSite({ home, env, workflows, holder }: CompositionOptions
       holder,
       throttle: createThrottle(),
       bootId: bootId(),
+      previewsDir: join(home.dir, 'previews'),
       scratchDir,
     },
     close: async () => {

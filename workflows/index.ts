@@ -1,4 +1,5 @@
 /** Every workflow by its wire name: the function's name. */
 export { downloadDataset } from './download-dataset.ts';
+export { previewTransfer } from './preview-transfer.ts';
 export { transferFiles } from './transfer-files.ts';
 export { uploadDataset } from './upload-dataset.ts';

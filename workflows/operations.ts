@@ -5,12 +5,14 @@
 import { downloadOperation } from './contracts/download.ts';
 import { filesOperation } from './contracts/files.ts';
 import { makeWorkflowId, type OperationSpec, parseWorkflowId } from './contracts/operation.ts';
+import { previewOperation } from './contracts/preview.ts';
 import { uploadOperation } from './contracts/upload.ts';
 
 export const OPERATIONS = {
   upload: uploadOperation,
   download: downloadOperation,
   files: filesOperation,
+  preview: previewOperation,
 } as const satisfies Record<string, OperationSpec>;
 
 export type Operation = keyof typeof OPERATIONS;

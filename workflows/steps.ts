@@ -4,7 +4,8 @@
  */
 import type { CloudRef, CommonResult, Counts, Differences } from './contracts/common.ts';
 import type { DownloadInput } from './contracts/download.ts';
-import type { FilesInput } from './contracts/files.ts';
+import type { FilesAction, FilesInput } from './contracts/files.ts';
+import type { PreviewInput, PreviewResult } from './contracts/preview.ts';
 import type { Tuning } from './contracts/tuning.ts';
 import type { UploadInput } from './contracts/upload.ts';
 
@@ -100,13 +101,19 @@ export interface UploadSteps {
   finishUpload(input: UploadInput, ref: RunRef): Promise<SiteResult>;
 }
 
+export type DownloadOpening =
+  | { readonly opened: Opened & Linked }
+  /** The target holds exactly this already. */
+  | { readonly result: SiteResult }
+  /** The target holds this dataset in the other mode: only its binaries have to come or go. */
+  | { readonly convert: FilesAction; readonly ndiDatasetId: string; readonly documents: number };
+
 export interface DownloadSteps {
-  /** Checks cloud dataset and target, takes the lease. `result`: the target holds exactly this already. */
-  openDownload(
-    input: DownloadInput,
-    run: RunNames,
-  ): Promise<{ readonly opened: Opened & Linked } | { readonly result: SiteResult }>;
+  /** Checks cloud dataset and target, takes the lease. */
+  openDownload(input: DownloadInput, run: RunNames): Promise<DownloadOpening>;
   planDownload(input: DownloadInput, ref: RunRef): Promise<PlanSummary>;
+  /** Plans the documents that others depend on. Only for a selection. */
+  planDependencies(input: DownloadInput, ref: RunRef): Promise<PlanSummary>;
   nextDownloadUnits(ref: RunRef, what: 'files' | 'documents'): Promise<UnitBatch>;
   fetchUnit(input: DownloadInput, ref: RunRef, unit: number): Promise<UnitOutcome>;
   /** Plans the binaries that the documents name. Only in local mode. */
@@ -123,9 +130,14 @@ export interface FilesSteps {
   finishFiles(input: FilesInput, ref: RunRef): Promise<SiteResult>;
 }
 
+export interface PreviewSteps {
+  /** Plans in a ledger that goes away again. */
+  previewTransfer(input: PreviewInput, run: RunNames): Promise<Omit<PreviewResult, 'operation' | 'retries'>>;
+}
+
 export interface CommonSteps {
   /** Gives the lease back; what is done stays done. Called twice, the second call does nothing. */
   releaseRun(run: { workflowId: string; ledgerPath: string; runKey?: string }): Promise<void>;
 }
 
-export type SiteSteps = UploadSteps & DownloadSteps & FilesSteps & CommonSteps;
+export type SiteSteps = UploadSteps & DownloadSteps & FilesSteps & PreviewSteps & CommonSteps;

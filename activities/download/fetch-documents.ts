@@ -5,6 +5,7 @@ import { CourierError, isCourierError } from '../../errors/index.ts';
 import { RUN_FACTS } from '../../ledger/fact-keys.ts';
 import type { PlanItem } from '../../ledger/types.ts';
 import { uidPath } from '../../ndi/dataset/layout.ts';
+import { createNameMatcher } from '../../ndi/dataset/selection.ts';
 import type { DatasetWriter } from '../../ndi/dataset/types.ts';
 import { openForWriting } from '../../ndi/dataset/write.ts';
 import { canonicalHash } from '../../ndi/document/canonical.ts';
@@ -135,12 +136,15 @@ function placement({ ledger, input, ref }: Fetching): (document: NdiDocument) =>
     toNdic(document, ref.cloudDatasetId, (uid) => listed(uid) !== undefined);
   if (input.mode === 'hybrid') return inCloud;
   const listsFiles = !ledger.listings.rows('file', CLOUD).next().done;
+  const isWanted = createNameMatcher(input.filesMatching);
   const comes = (uid: string): boolean => {
     const row = listed(uid);
     return listsFiles ? row !== undefined && row.uploaded !== false : true;
   };
   return (document) =>
-    toLocal(inCloud(document), (uid) => (comes(uid) ? uidPath(input.targetDir, uid) : undefined));
+    toLocal(inCloud(document), (uid, name) =>
+      comes(uid) && isWanted(name) ? uidPath(input.targetDir, uid) : undefined,
+    );
 }
 
 /** Of this unit, not of its attempts: a network that was down for a night says nothing about zips. */

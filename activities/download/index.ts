@@ -6,7 +6,7 @@ import { asActivity, inScope } from '../step.ts';
 import { fetchUnit, nextDownloadUnits } from './fetch.ts';
 import { finishDownload } from './finish.ts';
 import { openDownload } from './open.ts';
-import { planDownload } from './plan-documents.ts';
+import { planDependencies, planDownload } from './plan-documents.ts';
 import { planDownloadFiles } from './plan-files.ts';
 
 export function createDownloadActivities(deps: StepDeps): DownloadSteps {
@@ -20,6 +20,7 @@ export function createDownloadActivities(deps: StepDeps): DownloadSteps {
   return {
     openDownload: asActivity((context, input, run) => openDownload(deps, context, input, run)),
     planDownload: step(planDownload),
+    planDependencies: step(planDependencies),
     nextDownloadUnits: asActivity((context, ref, what) =>
       inScope(deps, context, ref, (scope) => nextDownloadUnits(scope, what)),
     ),

@@ -4,7 +4,7 @@ import { CourierError, isCourierError } from '../../errors/index.ts';
 import type { CloudClient, DatasetRecord } from '../../ndi/cloud/types.ts';
 import { createDataset } from '../../ndi/dataset/write.ts';
 import type { DownloadInput } from '../../workflows/contracts/index.ts';
-import type { Linked, Opened, RunNames, SiteResult } from '../../workflows/steps.ts';
+import type { DownloadOpening, Opened, RunNames, SiteResult } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { takeLease } from '../shared/lease.ts';
 import { adoptBuildDir } from './adopt.ts';
@@ -16,7 +16,7 @@ export async function openDownload(
   context: StepContext,
   input: DownloadInput,
   run: RunNames,
-): Promise<{ readonly opened: Opened & Linked } | { readonly result: SiteResult }> {
+): Promise<DownloadOpening> {
   const cloud = deps.cloud(input.cloud);
   const record = await cloud.datasets.get(input.cloudDatasetId, context.signal);
   if (record.isDeleted) {
@@ -25,7 +25,7 @@ export async function openDownload(
   for (;;) {
     const occupied = (await targetState(input.targetDir)) === 'occupied';
     const done = occupied ? await whatIsLeftToDo(deps, context, input) : undefined;
-    if (done !== undefined) return { result: done };
+    if (done !== undefined) return done;
     const begun = occupied ? await beginCompleting(deps, input, run) : await beginBuilding(deps, input, run);
     if (begun !== undefined) {
       const organizationId = await organizationOf(cloud, record, context.signal);
@@ -34,16 +34,20 @@ export async function openDownload(
   }
 }
 
-/** Undefined when the target lacks what an earlier run had to leave over; the result when it lacks nothing. */
+/** Undefined when the target lacks what an earlier run had to leave over. */
 async function whatIsLeftToDo(
   deps: StepDeps,
   context: StepContext,
   input: DownloadInput,
-): Promise<SiteResult | undefined> {
+): Promise<DownloadOpening | undefined> {
   const held = await holdsExactly(deps, context, input);
   // A run that was completing it and died may have fetched everything and finished nothing.
   const isWhole = held.differs === undefined && held.leftovers === 0 && !isCompleting(input);
-  if (isWhole) return nothingToDo(input, held);
+  if (isWhole && held.misplaced > 0) {
+    const convert = input.mode === 'local' ? 'get' : 'drop';
+    return { convert, ndiDatasetId: held.ndiDatasetId, documents: held.documents };
+  }
+  if (isWhole) return { result: nothingToDo(input, held) };
   if (held.differs === undefined) return undefined;
   const wanted = input.mode === 'local' ? 'with all binaries' : 'with its binaries left in the cloud';
   throw new CourierError('NDI_E_TARGET_OCCUPIED', {
@@ -105,12 +109,13 @@ async function organizationOf(
 
 function nothingToDo(
   input: DownloadInput,
-  counts: { readonly documents: number; readonly files: number },
+  counts: { readonly documents: number; readonly files: number; readonly ndiDatasetId: string },
 ): SiteResult {
   const skipped = (total: number) => ({ total, transferred: 0, skipped: total, failed: 0 });
   return {
     status: 'done',
     datasetId: input.cloudDatasetId,
+    ndiDatasetId: counts.ndiDatasetId,
     directory: input.targetDir,
     documents: skipped(counts.documents),
     files: skipped(counts.files),

@@ -2,15 +2,19 @@
 import { CourierError } from '../../errors/index.ts';
 import type { NewPlanItem } from '../../ledger/types.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
+import { parseDocument } from '../../ndi/document/codec.ts';
+import { describeDocument } from '../../ndi/document/describe.ts';
 import { isSafeName } from '../../ndi/ids.ts';
 import type { DownloadInput } from '../../workflows/contracts/index.ts';
 import type { PlanSummary } from '../../workflows/steps.ts';
 import type { RunScope } from '../deps.ts';
 import { listAllDocuments } from '../shared/absence.ts';
 import { isNameless, listFiles, listingOf } from '../shared/listing.ts';
+import { createPacer } from '../shared/poll.ts';
 import { planSummary } from '../shared/report.ts';
-import { createItemWriter, failedItem, packUnits } from '../shared/units.ts';
-import { isCompleting } from './build-dir.ts';
+import { createItemWriter, failedItem, firstFreeUnit, packUnits } from '../shared/units.ts';
+import { buildDirOf, isCompleting } from './build-dir.ts';
+import { selectedDocuments } from './selected.ts';
 
 /** The name under which a download keeps the cloud's lists. */
 export const CLOUD = 'cloud';
@@ -25,6 +29,7 @@ export async function planDownload(scope: RunScope, input: DownloadInput): Promi
   await listFiles(scope, listing);
 
   const here = documentsHere(scope, input);
+  const wanted = await selectedDocuments(scope, input.selection);
   const items = createItemWriter(ledger);
   let nextUnit = 0;
   const units = packUnits(
@@ -37,10 +42,48 @@ export async function planDownload(scope: RunScope, input: DownloadInput): Promi
     // The cloud may list a document twice; its smallest id is the one the clients keep (contract §5.5).
     if (id === last) continue;
     last = id;
+    if (wanted !== null && !wanted.has(id)) continue;
     items.add(documentItem(id, cloudId, () => (here.has(id) ? null : units.add(0))));
   }
   items.flush();
   units.close();
+  ledger.plan.seal();
+  return planSummary(ledger);
+}
+
+/**
+ * Adds the documents that those which are here depend on and that are not planned yet. Called until it finds no more, for a selection
+ * only: a whole dataset has them all.
+ */
+export async function planDependencies(scope: RunScope, input: DownloadInput): Promise<PlanSummary> {
+  const { ledger, deps, tuning } = scope;
+  const dir = buildDirOf(input);
+  const reader = openDataset(dir, { scratchDir: deps.scratchDir, allowAmbiguousId: true });
+  const found = new Map<string, string | null>();
+  try {
+    const pause = createPacer(scope, (count) => `reading documents: ${count}`);
+    for (const stored of reader.documents()) {
+      await pause();
+      for (const { value: id } of describeDocument(parseDocument(stored.text)).dependsOn) {
+        if (id === '' || found.has(id) || ledger.items.get('document', id) !== undefined) continue;
+        const listed = ledger.listings.row('document', CLOUD, id);
+        if (listed !== undefined) found.set(id, listed.cloudId);
+      }
+    }
+  } finally {
+    reader.close();
+  }
+  if (found.size === 0) return planSummary(ledger);
+  let nextUnit = firstFreeUnit(ledger);
+  ledger.plan.reopen();
+  const units = packUnits(
+    { kind: 'documents', maxItems: tuning.documentsPerUnit, maxBytes: Number.POSITIVE_INFINITY },
+    () => nextUnit++,
+    (unit) => ledger.units.add([unit]),
+  );
+  const items = [...found].map(([id, cloudId]) => documentItem(id, cloudId, () => units.add(0)));
+  units.close();
+  ledger.items.add(items);
   ledger.plan.seal();
   return planSummary(ledger);
 }

@@ -7,6 +7,7 @@ import { RUN_FACTS } from '../../ledger/fact-keys.ts';
 import type { RunLedger } from '../../ledger/run-ledger.ts';
 import type { NewPlanItem, NewPlanUnit } from '../../ledger/types.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
+import { createNameMatcher } from '../../ndi/dataset/selection.ts';
 import type { DatasetReader, ResolvedFile } from '../../ndi/dataset/types.ts';
 import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
@@ -17,7 +18,7 @@ import type { PlanSummary } from '../../workflows/steps.ts';
 import type { RunScope } from '../deps.ts';
 import { createPacer } from '../shared/poll.ts';
 import { planSummary } from '../shared/report.ts';
-import { failedItem, fileUnitLimits, packUnits } from '../shared/units.ts';
+import { failedItem, fileUnitLimits, firstFreeUnit, packUnits } from '../shared/units.ts';
 import { lookAgainAfterReboot } from './after-reboot.ts';
 import { buildDirOf } from './build-dir.ts';
 import { CLOUD } from './plan-documents.ts';
@@ -30,7 +31,7 @@ export async function planDownloadFiles(scope: RunScope, input: DownloadInput): 
   const dir = buildDirOf(input);
   const reader = openDataset(dir, { scratchDir: deps.scratchDir, allowAmbiguousId: true });
   try {
-    const { items, units, hasSeries } = await newFiles(scope, reader);
+    const { items, units, hasSeries } = await newFiles(scope, reader, createNameMatcher(input.filesMatching));
     if (items.length > 0) {
       // Said now, not after a night of filling the disk. Sizes that the cloud does not list count as nothing.
       await ensureSpace(
@@ -53,6 +54,7 @@ export async function planDownloadFiles(scope: RunScope, input: DownloadInput): 
 async function newFiles(
   scope: RunScope,
   reader: DatasetReader,
+  isWanted: (name: string) => boolean,
 ): Promise<{ items: NewPlanItem[]; units: NewPlanUnit[]; hasSeries: boolean }> {
   const { ledger } = scope;
   const items: NewPlanItem[] = [];
@@ -73,7 +75,7 @@ async function newFiles(
     const facts = describeDocument(parseDocument(stored.text));
     hasSeries ||= (facts.series?.length ?? 0) > 0;
     for (const { name, file } of reader.files(facts)) {
-      if (file.uid === '' || seen.has(file.uid) || isElsewhere(file)) continue;
+      if (file.uid === '' || seen.has(file.uid) || isElsewhere(file) || !isWanted(name)) continue;
       seen.add(file.uid);
       if (ledger.items.get('file', file.uid) !== undefined) continue;
       items.push(fileItem(ledger, { documentId: facts.id, name, file, listsFiles }, pack.add));
@@ -112,14 +114,4 @@ function fileItem(
     return { ...item, unit: null, state: 'skipped', sizeBytes: file.sizeBytes };
   const sizeBytes = listed?.sizeBytes ?? 0;
   return { ...item, unit: unitFor(sizeBytes), state: 'pending', sizeBytes };
-}
-
-function firstFreeUnit(ledger: RunLedger): number {
-  let next = 0;
-  const kinds = ['documents', 'files'] as const;
-  for (let page = ledger.units.list({ kinds, limit: 1_000 }); page.length > 0; ) {
-    next = (page.at(-1)?.unit ?? 0) + 1;
-    page = ledger.units.list({ kinds, after: next - 1, limit: 1_000 });
-  }
-  return next;
 }

@@ -12,6 +12,7 @@ import { isCourierError } from '../../errors/index.ts';
 import { DATASET_FACTS } from '../../ledger/fact-keys.ts';
 import type { ItemKind, Ledger, ListingRow } from '../../ledger/types.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
+import { createNameMatcher } from '../../ndi/dataset/selection.ts';
 import type { DatasetReader, ResolvedFile } from '../../ndi/dataset/types.ts';
 import { canonicalHash } from '../../ndi/document/canonical.ts';
 import { parseDocument } from '../../ndi/document/codec.ts';
@@ -22,11 +23,15 @@ import type { DownloadInput } from '../../workflows/contracts/index.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { isNameless, type Listing, listDocuments, listFiles } from '../shared/listing.ts';
 import { createPacer } from '../shared/poll.ts';
+import { selectedDocuments } from './selected.ts';
 
 export type Holding =
   | {
       readonly documents: number;
       readonly files: number;
+      readonly ndiDatasetId: string;
+      /** Binaries that are in the cloud only in local mode, or here in hybrid mode. */
+      readonly misplaced: number;
       /** What the target lacks, and the run that made it had listed as left over. */
       readonly leftovers: number;
       readonly differs?: never;
@@ -48,7 +53,11 @@ export async function holdsExactly(
     const listing = listingRef(deps, input, path);
     await listDocuments(context, listing);
     await listFiles(context, listing);
-    return await compareAll(deps, context, input, reader, listing);
+    const selected = await selectedDocuments(
+      { cloud: listing.cloud, ref: listing, signal: context.signal },
+      input.selection,
+    );
+    return await compareAll(deps, context, input, reader, listing, selected);
   } finally {
     reader.close();
     deps.ledgers.close(path);
@@ -62,6 +71,7 @@ async function compareAll(
   input: DownloadInput,
   reader: DatasetReader,
   listing: Listing,
+  selected: ReadonlySet<string> | null,
 ): Promise<Holding> {
   const { name: cloud } = listing;
   const { listings } = listing.ledger;
@@ -73,12 +83,14 @@ async function compareAll(
     // Without a usable NDI id it cannot be kept in a dataset.
     if (isNameless(id) || !isSafeName(id)) continue;
     inCloud.add(id);
-    if (here.has(id)) continue;
+    if (here.has(id) || (selected !== null && !selected.has(id))) continue;
     if (!isLeftover('document', id)) return { differs: `it lacks document ${id}` };
     leftovers += 1;
   }
   const changed = changedSince(deps, input);
   let files = 0;
+  let misplaced = 0;
+  const isWanted = createNameMatcher(input.filesMatching);
   const pause = createPacer(context, (count) => `comparing: ${count} documents`);
   for (const stored of reader.documents()) {
     await pause();
@@ -95,13 +107,23 @@ async function compareAll(
     const hasLeftovers =
       isLeftover('document', stored.id) || named.some(({ file }) => isLeftover('file', file.uid));
     for (const { name, file } of named) {
+      if (!isWanted(name)) continue;
       const differs = fileDiffers(file, listings.row('file', cloud, file.uid), input);
-      if (differs === IS_NOT_HERE && hasLeftovers) leftovers += 1;
+      // A failed binary stays behind `ndic://`: it is left over, not in the other mode.
+      if ((differs === IS_NOT_HERE || (differs === IS_ELSEWHERE && input.mode === 'local')) && hasLeftovers)
+        leftovers += 1;
+      else if (differs === IS_ELSEWHERE) misplaced += 1;
       else if (differs !== undefined) return { differs: `file ${name} of document ${stored.id} ${differs}` };
       if (file.kind === (input.mode === 'local' ? 'local' : 'remote')) files += 1;
     }
   }
-  return { documents: inCloud.size, files, leftovers };
+  return {
+    documents: selected === null ? inCloud.size : here.size,
+    files,
+    leftovers,
+    misplaced,
+    ndiDatasetId: reader.identity.datasetId,
+  };
 }
 
 function listingRef(deps: StepDeps, input: DownloadInput, path: string): Listing {
@@ -158,6 +180,8 @@ function changedSince(deps: StepDeps, input: DownloadInput): (id: string, docume
 }
 
 const IS_NOT_HERE = 'is not here';
+/** In the cloud alone where it should be here, or the other way round. */
+const IS_ELSEWHERE = 'lies elsewhere';
 
 /** Why a binary is not as a download would leave it. One that the cloud cannot give is as good as it gets. */
 function fileDiffers(
@@ -168,7 +192,8 @@ function fileDiffers(
   if (listed === undefined || listed.uploaded === false) return undefined;
   const size = listed.sizeBytes;
   if (input.mode === 'hybrid')
-    return file.kind === 'remote' ? undefined : 'lies here, not in the cloud alone';
+    return file.kind === 'remote' ? undefined : file.kind === 'local' ? IS_ELSEWHERE : IS_NOT_HERE;
+  if (file.kind === 'remote' && file.uri.startsWith('ndic://')) return IS_ELSEWHERE;
   if (file.kind !== 'local') return IS_NOT_HERE;
   return size === null || size === file.sizeBytes ? undefined : `has ${file.sizeBytes} of ${size} bytes`;
 }

@@ -143,6 +143,17 @@ export function packUnits(
   };
 }
 
+/** The number of the first unit that the plan does not have. */
+export function firstFreeUnit(ledger: RunLedger): number {
+  let next = 0;
+  const kinds = ['documents', 'files'] as const;
+  for (let page = ledger.units.list({ kinds, limit: 1_000 }); page.length > 0; ) {
+    next = (page.at(-1)?.unit ?? 0) + 1;
+    page = ledger.units.list({ kinds, after: next - 1, limit: 1_000 });
+  }
+  return next;
+}
+
 /** Limits of units whose files move one by one. */
 export const fileUnitLimits = ({ tuning }: Pick<RunScope, 'tuning'>): UnitLimits => ({
   kind: 'files',

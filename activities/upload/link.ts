@@ -34,7 +34,11 @@ export async function linkOrCreate(scope: RunScope, input: UploadInput): Promise
 }
 
 /** The cloud dataset that is meant, unless one must be created. Errors: NDI_E_TWO_REMOTES. */
-function existingTarget(reader: DatasetReader, ledger: Ledger, target: UploadTarget): string | undefined {
+export function existingTarget(
+  reader: DatasetReader,
+  ledger: Ledger,
+  target: UploadTarget,
+): string | undefined {
   if (target.kind === 'to') return target.cloudDatasetId;
   if (target.kind === 'as-new') return undefined;
   const kept = ledger.facts.get(DATASET_FACTS.keptLink);
@@ -48,7 +52,10 @@ function existingTarget(reader: DatasetReader, ledger: Ledger, target: UploadTar
 }
 
 /** Errors: NDI_E_NOT_FOUND, NDI_E_FORBIDDEN, NDI_E_DATASET_PUBLISHED (contract §2.11: published means immutable). */
-async function writableDataset({ cloud, signal }: RunScope, cloudDatasetId: string): Promise<Linked> {
+export async function writableDataset(
+  { cloud, signal }: Pick<RunScope, 'cloud' | 'signal'>,
+  cloudDatasetId: string,
+): Promise<Linked> {
   const record = await cloud.datasets.get(cloudDatasetId, signal);
   if (record.isDeleted)
     throw new CourierError('NDI_E_NOT_FOUND', { detail: `${cloudDatasetId} was deleted.` });

@@ -23,10 +23,27 @@ export async function planUpload(scope: RunScope, input: UploadInput): Promise<P
   if (ledger.plan.state() === 'sealed') return planSummary(ledger);
   const { cloudDatasetId } = ref;
   ledger.plan.begin({ operation: 'upload', direction: 'up', cloudDatasetId });
+  await listCloud(scope);
+  await planAgainstLists(scope, input);
+  return planSummary(ledger);
+}
+
+async function listCloud(scope: RunScope): Promise<void> {
   const listing = listingOf(scope, BEFORE);
   await listAllDocuments(scope, listing);
   await awaitEarlierRuns(scope, listing);
   await listFiles(scope, listing);
+}
+
+/** The plan of an upload into a cloud dataset that does not exist yet. */
+export async function planForNothing(scope: RunScope, input: UploadInput): Promise<void> {
+  const { ledger } = scope;
+  ledger.plan.begin({ operation: 'upload', direction: 'up', cloudDatasetId: '' });
+  for (const kind of ['document', 'file'] as const) ledger.listings.begin(kind, BEFORE).finish();
+  await planAgainstLists(scope, input);
+}
+
+async function planAgainstLists(scope: RunScope, input: UploadInput): Promise<void> {
   const reader = openSource(scope.deps, input);
   try {
     reportLinkedSessions(scope, reader);
@@ -34,8 +51,7 @@ export async function planUpload(scope: RunScope, input: UploadInput): Promise<P
   } finally {
     reader.close();
   }
-  ledger.plan.seal();
-  return planSummary(ledger);
+  scope.ledger.plan.seal();
 }
 
 /** Walks all documents once and plans them and the files that they name. */

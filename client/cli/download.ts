@@ -1,11 +1,12 @@
 /** `ndi-courier download ID [DIR]` */
 import { z } from 'zod';
 import type { DownloadOptions } from '../courier.ts';
-import { downloadOptions, followOptions } from '../options.ts';
+import { downloadOptions, followOptions, previewShape } from '../options.ts';
 import { defineCommand } from './command.ts';
 import { withCourier } from './courier-of.ts';
 import { announce, follow } from './follow.ts';
 import { pick } from './options.ts';
+import { showPreview } from './preview.ts';
 
 export const command = defineCommand({
   name: 'download',
@@ -17,7 +18,7 @@ export const command = defineCommand({
     { name: '<id>', help: 'The cloud’s id of the dataset, 24 hexadecimal digits.' },
     { name: '[folder]', help: 'The dataset folder to be made. Default: a folder named by the id, here.' },
   ],
-  options: z.object({ ...downloadOptions.shape, ...followOptions.shape }).strict(),
+  options: z.object({ ...downloadOptions.shape, ...previewShape, ...followOptions.shape }).strict(),
   examples: [
     { line: 'ndi-courier download 65a1b2c3d4e5f60718293a4b ferret-17', does: 'documents and binaries' },
     {
@@ -27,11 +28,13 @@ export const command = defineCommand({
   ],
   run: async (invocation, [id, folder], options, given) =>
     withCourier(invocation, async (courier) => {
-      const handle = await courier.download({
+      const asked = {
         ...(pick(given, downloadOptions) as Omit<DownloadOptions, 'id' | 'dir'>),
         id,
         ...(folder === undefined ? {} : { dir: folder }),
-      });
+      };
+      if (options.dryRun) return showPreview(await courier.previewDownload(asked), invocation, options);
+      const handle = await courier.download(asked);
       await announce(courier, handle, invocation);
       return follow(handle, invocation, options);
     }),

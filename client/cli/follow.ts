@@ -156,7 +156,7 @@ async function conclude(
     const result = await handle.result();
     if (options.json) out.json({ workflowId, runId, ...result });
     else out.print(resultLines(result).join('\n'));
-    return result.status === 'done' ? EXIT.done : EXIT.leftovers;
+    return result.status === 'done-with-leftovers' ? EXIT.leftovers : EXIT.done;
   } catch (error) {
     if (!isCourierError(error)) throw error;
     out.note(errorText(error));

@@ -1,11 +1,12 @@
 /** `ndi-courier upload DIR` */
 import { z } from 'zod';
 import type { UploadOptions } from '../courier.ts';
-import { followOptions, uploadOptions } from '../options.ts';
+import { followOptions, previewShape, uploadOptions } from '../options.ts';
 import { defineCommand } from './command.ts';
 import { withCourier } from './courier-of.ts';
 import { announce, follow } from './follow.ts';
 import { pick } from './options.ts';
+import { showPreview } from './preview.ts';
 
 export const command = defineCommand({
   name: 'upload',
@@ -15,7 +16,7 @@ export const command = defineCommand({
     'the cloud’s own listing. Starting an upload that is already going on shows it. The folder is not changed, but ' +
     'for its link to the cloud and the records in `.ndi/courier`.',
   args: [{ name: '<dataset>', help: 'The dataset folder, the one that holds `.ndi`.' }],
-  options: z.object({ ...uploadOptions.shape, ...followOptions.shape }).strict(),
+  options: z.object({ ...uploadOptions.shape, ...previewShape, ...followOptions.shape }).strict(),
   examples: [
     { line: 'ndi-courier upload ~/data/ferret-17', does: 'into the cloud dataset that it is linked to' },
     {
@@ -27,10 +28,12 @@ export const command = defineCommand({
   ],
   run: async (invocation, [dataset], options, given) =>
     withCourier(invocation, async (courier) => {
-      const handle = await courier.upload({
+      const asked = {
         ...(pick(given, uploadOptions) as Omit<UploadOptions, 'dir'>),
         dir: dataset,
-      });
+      };
+      if (options.dryRun) return showPreview(await courier.previewUpload(asked), invocation, options);
+      const handle = await courier.upload(asked);
       await announce(courier, handle, invocation);
       return follow(handle, invocation, options);
     }),

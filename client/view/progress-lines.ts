@@ -5,7 +5,7 @@
  *   plainLine    one line for logs and pipes
  *   resultLines  what is printed at the end
  */
-import type { Counts, RunResult } from '../../workflows/contracts/index.ts';
+import type { Counts, PreviewResult, RunResult } from '../../workflows/contracts/index.ts';
 import { operationSpec, phaseText } from '../../workflows/operations.ts';
 import type { Progress, UnitInFlight } from '../progress.ts';
 import {
@@ -145,6 +145,24 @@ export function plainLine(progress: Progress): string {
   return parts.join(' · ');
 }
 
+/** What a run would do. */
+export function planLines(plan: PreviewResult): string[] {
+  const lines = [
+    `This would move ${plural(plan.documents.transferred, 'document')} and ${plural(plan.files.transferred, 'file')}, ${formatBytes(plan.bytes)}. Nothing was written.`,
+    ...countLines(plan.operation, { ...plan }),
+    `cloud id   ${plan.datasetId === '' ? 'a new cloud dataset' : plan.datasetId}`,
+    `folder     ${plan.directory}`,
+    ...differenceLines(plan),
+  ];
+  for (const problem of plan.problems.slice(0, SHOWN_PROBLEMS)) lines.push(problemLine(problem));
+  const more = plan.problemCount - Math.min(SHOWN_PROBLEMS, plan.problems.length);
+  if (more > 0) lines.push(`  and ${more} more; see them with --list`);
+  return lines;
+}
+
+const problemLine = ({ kind, id, detail, code }: RunResult['problems'][number]): string =>
+  `  ${kind} ${printable(id)}: ${printable(detail)} (${code})`;
+
 const DIFFERENCES = {
   changedHere: 'changed here',
   changedThere: 'changed in the cloud',
@@ -168,6 +186,7 @@ const SHOWN_PROBLEMS = 10;
 
 export function resultLines(result: RunResult): string[] {
   const what = operationSpec(result.operation)?.noun ?? result.operation;
+  if (result.operation === 'preview') return planLines(result);
   const moved = result.bytes > 0 ? `${formatBytes(result.bytes)} moved` : 'nothing had to be moved';
   const lines = [
     result.status === 'done'
@@ -184,7 +203,7 @@ export function resultLines(result: RunResult): string[] {
   if ('duplicatesRemoved' in result && result.duplicatesRemoved > 0)
     lines.push(`duplicates removed  ${result.duplicatesRemoved}`);
   for (const problem of result.problems.slice(0, SHOWN_PROBLEMS)) {
-    lines.push(`  ${problem.kind} ${printable(problem.id)}: ${printable(problem.detail)} (${problem.code})`);
+    lines.push(problemLine(problem));
   }
   const more = result.problemCount - Math.min(SHOWN_PROBLEMS, result.problems.length);
   if (result.problems.length > 0 && more > 0) lines.push(`  and ${more} more in the report`);

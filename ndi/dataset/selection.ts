@@ -46,3 +46,16 @@ function sessionIds(
     return found.length > 0 ? found : [text];
   });
 }
+
+/** A predicate on logical names. `*` is any text, `?` any character; no pattern matches everything. */
+export function createNameMatcher(patterns: readonly string[] | null | undefined): (name: string) => boolean {
+  if (patterns == null || patterns.length === 0) return () => true;
+  const expressions = patterns.map((pattern) => {
+    const source = pattern
+      .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+      .replaceAll('*', '.*')
+      .replaceAll('?', '.');
+    return new RegExp(`^${source}$`, 's');
+  });
+  return (name) => expressions.some((expression) => expression.test(name));
+}

@@ -21,6 +21,8 @@ import {
   type FilesAction,
   type FilesInput,
   type FilesResult,
+  type PreviewInput,
+  type PreviewResult,
   progressQuery,
   type RunProgress,
   type RunResult,
@@ -57,6 +59,7 @@ export interface Rig {
   startDownload(input: DownloadInput): Promise<WorkflowHandle>;
   upload(datasetDir: string, more?: Partial<UploadInput>): Promise<UploadResult>;
   download(cloudDatasetId: string, targetDir: string, more?: Partial<DownloadInput>): Promise<DownloadResult>;
+  preview(of: PreviewInput['of']): Promise<PreviewResult>;
   files(datasetDir: string, action: FilesAction, more?: Partial<FilesInput>): Promise<FilesResult>;
   /** What `ndi-courier login` does on this site. */
   login(password: string): Promise<void>;
@@ -75,6 +78,7 @@ export interface RigOptions {
 }
 
 let rigs = 0;
+let previews = 0;
 
 export async function createRig(options: RigOptions = {}): Promise<Rig> {
   rigs += 1;
@@ -179,6 +183,14 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
     startDownload,
     upload: async (datasetDir, more) => resultOf(await startUpload(uploadInput(datasetDir, more))),
     download: async (id, target, more) => resultOf(await startDownload(downloadInput(id, target, more))),
+    preview: async (of) => {
+      const input: PreviewInput = { site, cloud, tuning: of.input.tuning, of };
+      previews += 1;
+      const workflowId = workflowIdOf('preview', { of: `${site}/${previews}` });
+      return resultOf(
+        await client.workflow.start('previewTransfer', { args: [input], taskQueue: queue, workflowId }),
+      );
+    },
     files: async (datasetDir, action, more) => {
       const ndiDatasetId = datasetIdOf(datasetDir);
       const input: FilesInput = {

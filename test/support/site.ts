@@ -35,7 +35,7 @@ export async function downloadAll(deps: StepDeps, input: DownloadInput, runKey: 
   const context = stepContext();
   const workflowId = `download/${runKey}`;
   const answer = await openDownload(deps, context, input, { runKey, workflowId });
-  if ('result' in answer) throw new Error('there is nothing to do');
+  if (!('opened' in answer)) throw new Error('there is nothing to do');
   const { cloud, tuning } = input;
   const ref: RunRef = { ...answer.opened, runKey, workflowId, cloud, tuning };
   await inScope(deps, context, ref, async (scope) => {

@@ -1,4 +1,5 @@
 /** The contract of `downloadDataset`. */
+import type { Selection } from '../../ndi/dataset/selection.ts';
 import type { CommonResult, Counts, RunInput } from './common.ts';
 import type { OperationSpec } from './operation.ts';
 
@@ -27,6 +28,10 @@ export interface DownloadInput extends RunInput {
   readonly targetDir: string;
   /** `local` brings the binaries; `hybrid` leaves them in the cloud behind `ndic://`. */
   readonly mode: DownloadMode;
+  /** Only these documents, and those that they depend on. Null or absent: all. */
+  readonly selection?: Selection | null;
+  /** Only binaries whose logical name matches one of these patterns (`*`, `?`); the others stay in the cloud. */
+  readonly filesMatching?: readonly string[] | null;
 }
 
 export interface DownloadResult extends CommonResult {
