@@ -45,6 +45,7 @@ export const optionRegistry = z.registry<OptionMeta>();
 
 /** Declares one option. */
 export function option<Schema extends z.ZodType>(schema: Schema, meta: OptionMeta): Schema {
+  if (optionRegistry.has(schema)) throw new Error(`one schema for two options: ${meta.help}`);
   optionRegistry.add(schema, meta);
   return schema;
 }
@@ -135,21 +136,22 @@ export function tuningOf(
   return { ...DEFAULT_TUNING, ...(Object.fromEntries(single) as Partial<Tuning>), ...settings.tuning };
 }
 
-const someTexts = z.union([z.array(nonEmpty), nonEmpty.transform((text) => [text])]).default([]);
+/** A new schema for each option: what is said of an option is kept by its schema. */
+const someTexts = () => z.union([z.array(nonEmpty), nonEmpty.transform((text) => [text])]).default([]);
 
 /** Which documents are meant. Conditions of different kinds must all hold; of one kind, one is enough. */
 export const selectionShape = {
-  document: option(someTexts, {
+  document: option(someTexts(), {
     help: 'Only these documents, by NDI id.',
     flags: '--document <ID...>',
     defaultText: 'all',
   }),
-  class: option(someTexts, {
+  class: option(someTexts(), {
     help: 'Only documents of these classes and their subclasses.',
     flags: '--class <NAME...>',
     defaultText: 'all',
   }),
-  session: option(someTexts, {
+  session: option(someTexts(), {
     help: 'Only documents of these sessions, by reference or id.',
     flags: '--session <REF...>',
     defaultText: 'all',
@@ -224,7 +226,7 @@ export const downloadOptions = z
       help: 'Bring the binaries. --no-files is --mode hybrid.',
       negatable: true,
     }),
-    filesMatching: option(someTexts, {
+    filesMatching: option(someTexts(), {
       help: 'Only binaries whose logical name matches a pattern (* and ?); the others stay in the cloud.',
       flags: '--files-matching <PATTERN...>',
       defaultText: 'all',

@@ -69,6 +69,8 @@ export const RUN_FACTS = {
   duplicatesRemoved: number('duplicatesRemoved'),
   /** `none`: only documents name binaries, and all of those are planned. */
   fileSeries: text('file series'),
+  /** The store's ETags are no MD5 of the bytes. */
+  storeTellsNoMd5: flag('store tells no MD5'),
   /** The run found binaries that another run had left. */
   adopted: flag('adopted'),
   zipFailures: (unit: number) => number(`zip failures of unit ${unit}`),

@@ -97,6 +97,8 @@ export function refusal(
   if (notReadyStatuses.includes(status)) return new CourierError('NDI_E_NOT_READY', options);
   // S3 tells an expired temporary key with 400.
   if (status === 403 || code === 'ExpiredToken') return new CourierError('NDI_E_URL_EXPIRED', options);
+  // The store compared the bytes with their Content-MD5: they changed on the way.
+  if (code === 'BadDigest') return new CourierError('NDI_E_INTEGRITY', options);
   if (code === 'EntityTooLarge') return new CourierError('NDI_E_FILE_TOO_LARGE', options);
   if (status === 404) return new CourierError('NDI_E_NOT_FOUND', options);
   if (status === 408 || code === 'RequestTimeout') return new CourierError('NDI_E_NETWORK', options);

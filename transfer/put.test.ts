@@ -52,6 +52,7 @@ describe('putFile', () => {
         md5Hex: digest('md5', bytes),
         sha256Hex: digest('sha256', bytes),
         etag: digest('md5', bytes),
+        isProven: true,
       });
       expect(server.objects.get('a')?.equals(bytes)).toBe(true);
       expect(counted).toBe(size);
@@ -150,7 +151,7 @@ describe('answers', () => {
     [403, 'InvalidObjectState', 'NDI_E_ARCHIVED'],
     [404, 'NoSuchKey', 'NDI_E_NOT_FOUND'],
     [400, 'EntityTooLarge', 'NDI_E_FILE_TOO_LARGE'],
-    [400, 'BadDigest', 'NDI_E_BAD_REQUEST'],
+    [400, 'BadDigest', 'NDI_E_INTEGRITY'],
     [400, 'RequestTimeout', 'NDI_E_NETWORK'],
     [500, 'InternalError', 'NDI_E_CLOUD_UNAVAILABLE'],
     [503, 'SlowDown', 'NDI_E_RATE_LIMITED'],

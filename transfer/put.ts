@@ -6,7 +6,8 @@
  *   putStream  bytes made on the way whose count is known
  *   putBytes   bytes in memory
  *
- * All three promise: a success is a 2xx whose ETag, where it is an MD5, is the MD5 of what was sent. A PUT overwrites, so
+ * All three promise: a success is a 2xx whose ETag, where it is an MD5, is the MD5 of what was sent. Bytes whose MD5 is known before they
+ * go carry it as Content-MD5, which a store compares with what came (RFC 1864), also where its ETags are none. A PUT overwrites, so
  * repeating one is harmless. They raise NDI_E_URL_EXPIRED (403: ask for a new URL), NDI_E_NOT_FOUND, NDI_E_RATE_LIMITED,
  * NDI_E_CLOUD_UNAVAILABLE, NDI_E_NETWORK, NDI_E_STALLED, NDI_E_INTEGRITY, NDI_E_FILE_CHANGED, NDI_E_FILE_MISSING,
  * NDI_E_FILE_UNREADABLE.
@@ -66,8 +67,9 @@ export async function putBytes(
   options: PutBytesOptions = {},
 ): Promise<PutResult> {
   const digests = hashBytes(bytes, options.hash ?? 'md5');
-  const tag = await put(url, bytes.length, options, (watch) => paced(bytes, options, watch));
-  return checked(url, bytes.length, digests, tag);
+  const known = digests.md5Hex === '' ? options : { ...options, knownMd5Hex: digests.md5Hex };
+  const tag = await put(url, bytes.length, known, (watch) => paced(bytes, options, watch));
+  return checked(url, bytes.length, digests, tag, known.knownMd5Hex);
 }
 
 export interface StreamToPut {
@@ -98,7 +100,7 @@ export async function putStream(
       });
     }
   });
-  return checked(url, sizeBytes, hasher.digests(), tag);
+  return checked(url, sizeBytes, hasher.digests(), tag, undefined);
 }
 
 async function putSmallFile(
@@ -127,7 +129,7 @@ async function putLargeFile(
     );
     const digests: Digests = await follower.finish(before.size);
     await ensureUnchanged(file, before, path);
-    return checked(url, before.size, digests, tag);
+    return checked(url, before.size, digests, tag, options.knownMd5Hex);
   } finally {
     await follower.abandon();
   }
@@ -139,11 +141,18 @@ async function put(
   options: TransferOptions,
   body: (watch: Watch) => AsyncIterable<Uint8Array>,
 ): Promise<ObjectTag> {
+  const { knownMd5Hex } = options;
   const answer = await exchange(
     {
       method: 'PUT',
       url,
-      headers: { 'content-type': 'application/octet-stream', 'content-length': String(sizeBytes) },
+      headers: {
+        'content-type': 'application/octet-stream',
+        'content-length': String(sizeBytes),
+        ...(knownMd5Hex === undefined
+          ? {}
+          : { 'content-md5': Buffer.from(knownMd5Hex, 'hex').toString('base64') }),
+      },
       body: sizeBytes === 0 ? () => new Uint8Array(0) : body,
     },
     options,
@@ -225,11 +234,19 @@ async function ensureUnchanged(file: FileHandle, before: Stats, path: string): P
 
 const changed = (path: string): CourierError => new CourierError('NDI_E_FILE_CHANGED', { detail: path });
 
-function checked(url: string, sizeBytes: number, digests: Digests, tag: ObjectTag): PutResult {
+function checked(
+  url: string,
+  sizeBytes: number,
+  digests: Digests,
+  tag: ObjectTag,
+  knownMd5Hex: string | undefined,
+): PutResult {
   if (digests.md5Hex !== '' && tag.md5Hex !== undefined && tag.md5Hex !== digests.md5Hex) {
     throw new CourierError('NDI_E_INTEGRITY', {
       detail: `${hostOf(url)} stored other bytes than were sent.`,
     });
   }
-  return { sizeBytes, ...digests, etag: tag.etag };
+  // Of a file that was hashed before it was sent, the bytes that went are those that the store compared.
+  const isCompared = knownMd5Hex !== undefined && (digests.md5Hex === '' || digests.md5Hex === knownMd5Hex);
+  return { sizeBytes, ...digests, etag: tag.etag, isProven: isCompared || tag.md5Hex !== undefined };
 }

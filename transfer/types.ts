@@ -17,6 +17,8 @@ export interface TransferOptions {
    * give up the comparison.
    */
   readonly hash?: HashChoice;
+  /** MD5 of the bytes, where it is known before they go: a store that gets it refuses bytes that changed on the way. */
+  readonly knownMd5Hex?: string;
   /**
    * Answers that mean "not yet" to this caller: NDI_E_NOT_READY instead of NDI_E_URL_EXPIRED (403) or NDI_E_NOT_FOUND
    * (404). An archive that the cloud still makes answers either (NDI Cloud contract §10 no. 13). Default none.
@@ -46,6 +48,8 @@ export interface PutResult {
   readonly sha256Hex: string;
   /** Without quotes; S3 gives the MD5 for a single PUT without KMS. */
   readonly etag: string | undefined;
+  /** The store compared the bytes with their MD5, or told an ETag that is their MD5. */
+  readonly isProven: boolean;
 }
 
 export interface GetResult {

@@ -3,7 +3,9 @@
  * uid, so sending it twice is waste, never harm.
  */
 import { CourierError, isCourierError } from '../../errors/index.ts';
+import { RUN_FACTS } from '../../ledger/fact-keys.ts';
 import type { PlanItem } from '../../ledger/types.ts';
+import { hashFile } from '../../transfer/hash.ts';
 import { putFile } from '../../transfer/put.ts';
 import type { PutResult, TransferOptions } from '../../transfer/types.ts';
 import { inLanes } from '../shared/lanes.ts';
@@ -24,24 +26,22 @@ export const sendFilesSerially = (scope: Sending): Promise<void> =>
     await sendFile(scope, item);
   });
 
-/** Sends one file. One that is written while it is sent goes again. */
+/** Sends one file. One that is written while it is sent, or whose arrival nothing proves, goes again. */
 export function sendFile(scope: Sending, item: PlanItem): Promise<void> {
   const { ref, cloud, signal, ledger } = scope;
   return unlessAboutFile(scope, item, async () => {
     for (let attempt = 1; ; attempt += 1) {
       const source = await sourceFile(item);
+      const known = await knownMd5(scope, item);
       const url = await cloud.files.uploadUrl(ref.organizationId, ref.cloudDatasetId, item.id, signal);
-      const put = await putUnlessWritten(scope, url, item);
-      if (put !== undefined && (await isSameFile(item, source))) {
-        const { md5Hex, etag } = put;
-        const isProven = etag?.toLowerCase() === md5Hex;
-        ledger.items.mark('file', [item.id], {
-          state: 'sent',
-          md5Hex,
-          mtimeMs: source.mtimeMs,
-          inode: source.inode,
-          ...(isProven ? { cloudMd5Hex: md5Hex, cloudHow: 'read-back' } : {}),
-        });
+      const put = await putUnlessWritten(scope, url, item, known);
+      // Then the next attempts, and the next files, are hashed before they go.
+      if (put?.isProven === false) ledger.facts.set(RUN_FACTS.storeTellsNoMd5, true);
+      if (put?.isProven === true && (await isSameFile(item, source))) {
+        const { md5Hex } = put;
+        const { mtimeMs, inode } = source;
+        const seen = { md5Hex, cloudMd5Hex: md5Hex, cloudHow: 'read-back' } as const;
+        ledger.items.mark('file', [item.id], { state: 'sent', mtimeMs, inode, ...seen });
         return;
       }
       if (attempt >= ATTEMPTS_PER_FILE) {
@@ -53,11 +53,27 @@ export function sendFile(scope: Sending, item: PlanItem): Promise<void> {
   });
 }
 
+/** The MD5 of a file before it goes, for stores whose ETags prove nothing; small files have it anyway. */
+async function knownMd5({ ledger, signal }: Sending, item: PlanItem): Promise<string | undefined> {
+  if (ledger.facts.get(RUN_FACTS.storeTellsNoMd5) !== true) return undefined;
+  return (await hashFile(item.path ?? '', 'md5', signal)).md5Hex;
+}
+
 /** Undefined when the file was written while it was read. */
-async function putUnlessWritten(scope: Sending, url: string, item: PlanItem): Promise<PutResult | undefined> {
+async function putUnlessWritten(
+  scope: Sending,
+  url: string,
+  item: PlanItem,
+  knownMd5Hex: string | undefined,
+): Promise<PutResult | undefined> {
+  const source = { path: item.path ?? '', sizeBytes: item.sizeBytes };
   try {
     return await withAttempts(scope, item.sizeBytes, (options) =>
-      putFile(url, { path: item.path ?? '', sizeBytes: item.sizeBytes }, { ...options, hash: 'md5' }),
+      putFile(url, source, {
+        ...options,
+        hash: 'md5',
+        ...(knownMd5Hex === undefined ? {} : { knownMd5Hex }),
+      }),
     );
   } catch (error) {
     if (isCourierError(error, 'NDI_E_FILE_CHANGED')) return undefined;

@@ -14,7 +14,8 @@ import { fileUnitLimits } from '../shared/units.ts';
 import { removeDuplicates } from './duplicates.ts';
 import { AFTER } from './listings.ts';
 import { noteSentAgain, noteUnitsAgain, wasSentAgain } from './resend.ts';
-import { readBackDocuments } from './verify-content.ts';
+import { readBackDocuments } from './verify-documents.ts';
+import { proveZippedFiles } from './verify-files.ts';
 
 /** Rounds of sending what an import lost; the last ones go one by one, so that a refusal has a reason. */
 const ROUNDS_BEFORE_SERIAL = 1;
@@ -52,8 +53,9 @@ export async function verifyUpload(scope: RunScope, input: UploadInput): Promise
   await removeDuplicates(scope, listing);
   if ((await untilListed(scope, 'file')) > 0) return sendAgain(scope, 'file');
   await listFiles(scope, listing);
-  if (input.verify !== 'ids') await readBackDocuments(scope, input);
-  return NOTHING_MISSING;
+  if (input.verify === 'ids') return NOTHING_MISSING;
+  await readBackDocuments(scope, input);
+  return proveZippedFiles(scope);
 }
 
 /** Two quiet times: an import that was given up was slower than one of them. */

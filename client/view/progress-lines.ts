@@ -186,7 +186,7 @@ const SHOWN_PROBLEMS = 10;
 
 export function resultLines(result: RunResult): string[] {
   const what = operationSpec(result.operation)?.noun ?? result.operation;
-  if (result.operation === 'preview') return planLines(result);
+  if (result.status === 'planned') return planLines(result);
   const moved = result.bytes > 0 ? `${formatBytes(result.bytes)} moved` : 'nothing had to be moved';
   const lines = [
     result.status === 'done'

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openLedger } from '../../ledger/open.ts';
+import { compareDatasets } from '../../ndi/dataset/compare.ts';
 import { databasePath, uidPath } from '../../ndi/dataset/layout.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
@@ -183,6 +184,33 @@ describe('an upload of a dataset', () => {
     expect((await inCloud(first, id)).subject.description).toBe('edited there');
   });
 
+  it('names what the cloud made of a document that it took in', async () => {
+    rig.sandbox.faults.set({
+      route: 'GET /datasets/:d/files',
+      kind: 'latency',
+      skip: 1,
+      params: { ms: 1_500 },
+    });
+    const handle = await rig.startUpload(rig.uploadInput(source, { tuning }));
+    const { cloudDatasetId } = await rig.until(handle, ({ phase }) => phase === 'verifying');
+    const { id } = someDocument();
+    await expect
+      .poll(async () => (await cloudIds(rig, cloudDatasetId!)).has(id), { timeout: 5_000 })
+      .toBe(true);
+    await editInCloud({ datasetId: cloudDatasetId } as TransferResult, id, 'as the importer had it');
+    const result: UploadResult = await handle.result();
+    rig.sandbox.faults.clear();
+    expect(result.problems).toEqual([
+      expect.objectContaining({
+        id,
+        code: 'NDI_E_CHANGED_BY_CLOUD',
+        detail: expect.stringMatching(
+          /^First difference: subject\.description: .* here, .*as the importer had it.* there\.$/,
+        ),
+      }),
+    ]);
+  });
+
   it('tells what is gone here from what only the cloud has', async () => {
     const first = await upload();
     const { id } = someDocument();
@@ -237,6 +265,53 @@ describe('a file', () => {
     expect(replaced).toMatchObject({ status: 'done', files: { transferred: 1 }, problems: [] });
     expect(await object(first, uid)).toEqual(Buffer.alloc(before.length, 7));
     expect(await upload()).toMatchObject({ status: 'done', files: { transferred: 0 } });
+  });
+
+  it('that the cloud has other bytes of when it is verified is sent again', async () => {
+    rig.sandbox.faults.set({
+      route: 'POST /datasets/:d/documents/bulk-upload',
+      kind: 'latency',
+      params: { ms: 1_500 },
+    });
+    const handle = await rig.startUpload(rig.uploadInput(source, { tuning }));
+    const { cloudDatasetId } = await rig.until(handle, ({ phase }) => phase === 'documents');
+    const { uid, path } = someFile();
+    const { organizationId } = rig.sandbox.users[0]!;
+    const address = await cloudRequest(
+      rig,
+      'GET',
+      `/datasets/${organizationId}/${cloudDatasetId}/files/${uid}`,
+    );
+    const mine = readFileSync(path);
+    await fetch(String(address.url), { method: 'PUT', body: Buffer.alloc(mine.length, 5) });
+    const result: UploadResult = await handle.result();
+    rig.sandbox.faults.clear();
+    expect(result).toMatchObject({ status: 'done', problems: [] });
+    expect(await object(result, uid)).toEqual(mine);
+  });
+
+  it('whose bytes change on the way is refused by the store, also where its ETags prove nothing', async () => {
+    const big = join(rig.dir, `big-${made}`);
+    await makeDataset(big, {
+      documents: 30,
+      files: 2,
+      fileBytes: 1_000,
+      bigFileBytes: 3_000_000,
+      seed: made,
+    });
+    await fetch(`${rig.sandbox.controlUrl}/knobs`, { method: 'POST', body: '{"etag":"opaque"}' });
+    try {
+      rig.sandbox.faults.set({ route: 'PUT object', kind: 'corrupt-put', count: 2 });
+      const result = await rig.upload(big, { strategy: 'serial', tuning });
+      expect(rig.sandbox.faults.list()[0]!.fired).toBe(2);
+      expect(result).toMatchObject({ status: 'done', problems: [] });
+      const copy = join(rig.dir, `big-copy-${made}`);
+      await rig.download(result.datasetId, copy, { tuning });
+      expect(await compareDatasets(big, copy)).toMatchObject({ equal: true });
+    } finally {
+      rig.sandbox.faults.clear();
+      await fetch(`${rig.sandbox.controlUrl}/knobs`, { method: 'POST', body: '{"etag":"md5"}' });
+    }
   });
 
   it('that was only touched is equal', async () => {

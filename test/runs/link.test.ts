@@ -66,7 +66,9 @@ describe('a cloud dataset is created once', () => {
     for (const fault of faults) rig.sandbox.faults.set(fault);
     const name = `Twice ${state}`;
     const first = await start(name);
-    await expect.poll(() => rig.sandbox.faults.list().every((fault) => fault.fired > 0)).toBe(true);
+    await expect
+      .poll(() => rig.sandbox.faults.list().every((fault) => fault.fired > 0), { timeout: 20_000 })
+      .toBe(true);
     await first.cancel();
     await ended(first);
     rig.sandbox.faults.clear();
@@ -81,7 +83,9 @@ describe('a cloud dataset is created once', () => {
   it('anew when somebody has deleted what a cancelled run left behind', async () => {
     rig.sandbox.faults.set({ route: RENAME, kind: '5xx' });
     const first = await start('Stray');
-    await expect.poll(() => rig.sandbox.faults.list().every((fault) => fault.fired > 0)).toBe(true);
+    await expect
+      .poll(() => rig.sandbox.faults.list().every((fault) => fault.fired > 0), { timeout: 20_000 })
+      .toBe(true);
     await first.cancel();
     await ended(first);
     rig.sandbox.faults.clear();
