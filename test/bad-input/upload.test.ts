@@ -35,44 +35,44 @@ import {
 } from '../../workflows/contracts/index.ts';
 import { tamper } from '../fixtures/dataset.ts';
 import { createCloudDataset, documentsInCloud } from '../support/cloud-state.ts';
+import { createLab, datasetIdOf, type Lab } from '../support/lab.ts';
 import { cloudContent, contentOf, refusalOf } from '../support/refusals.ts';
-import { createRig, datasetIdOf, type Rig } from '../support/rig.ts';
 
 const DATASET = { documents: 40, files: 4, fileBytes: 2_000, seed: 3 };
 const UNKNOWN = 'ffffffffffffffffffffffff';
 
 describe('an upload', () => {
-  let rig: Rig;
+  let lab: Lab;
   /** What `datasetId` is taken from where the source is none. */
   let template: string;
   let source: string;
   let made = 0;
 
   beforeAll(async () => {
-    rig = await createRig();
-    template = join(rig.dir, 'template');
+    lab = await createLab();
+    template = join(lab.dir, 'template');
     await makeDataset(template, DATASET);
   });
-  afterAll(() => rig?.close());
+  afterAll(() => lab?.close());
   beforeEach(async () => {
     made += 1;
-    source = join(rig.dir, `source-${made}`);
+    source = join(lab.dir, `source-${made}`);
     await makeDataset(source, DATASET);
   });
-  afterEach(() => rig.sandbox.faults.clear());
+  afterEach(() => lab.sandbox.faults.clear());
 
   const input = (more: Partial<UploadInput> = {}): UploadInput =>
-    rig.uploadInput(template, { datasetDir: source, ...more });
+    lab.uploadInput(template, { datasetDir: source, ...more });
 
   /** Refused with this code; neither side has changed. */
-  async function refused(code: string, given: UploadInput, on: Rig = rig): Promise<string> {
-    const [here, there] = [contentOf(given.datasetDir), cloudContent(rig)];
+  async function refused(code: string, given: UploadInput, on: Lab = lab): Promise<string> {
+    const [here, there] = [contentOf(given.datasetDir), cloudContent(lab)];
     const info = await refusalOf(await on.startUpload(given));
     expect(info.code).toBe(code);
     expect(info.sentence.length).toBeGreaterThan(20);
     expect(info.nextStep.length).toBeGreaterThan(5);
     expect(contentOf(given.datasetDir)).toEqual(here);
-    expect(cloudContent(rig)).toBe(there);
+    expect(cloudContent(lab)).toBe(there);
     return info.sentence;
   }
 
@@ -120,7 +120,7 @@ describe('an upload', () => {
   });
 
   it('by an account of another laboratory', async () => {
-    const cloudDatasetId = await createCloudDataset(rig, `Private ${made}`);
+    const cloudDatasetId = await createCloudDataset(lab, `Private ${made}`);
     await loginAs('second');
     const cloud = { ...input().cloud, profile: 'second' };
     await refused('NDI_E_FORBIDDEN', input({ cloud, target: { kind: 'to', cloudDatasetId } }));
@@ -132,20 +132,20 @@ describe('an upload', () => {
   });
 
   async function loginAs(name: string): Promise<void> {
-    const { email, password } = rig.sandbox.users.find((user) => user.email.startsWith(`${name}@`))!;
-    const store = createProfileStore({ stateHome: rig.homeDir, env: rig.env });
-    await login({ store, env: { NDI_CLOUD_URL: rig.sandbox.apiUrl }, email, password, profile: name });
+    const { email, password } = lab.sandbox.users.find((user) => user.email.startsWith(`${name}@`))!;
+    const store = createProfileStore({ stateHome: lab.homeDir, env: lab.env });
+    await login({ store, env: { NDI_CLOUD_URL: lab.sandbox.apiUrl }, email, password, profile: name });
   }
 
   it('of a dataset that another program is writing: waits for a person, and goes on', async () => {
     const other = new DatabaseSync(databasePath(source));
     other.exec('BEGIN EXCLUSIVE');
-    const [here, there] = [contentOf(source), cloudContent(rig)];
-    const handle = await rig.startUpload(input());
-    const { waitingFor } = await rig.until(handle, (progress) => progress.waitingFor !== null);
+    const [here, there] = [contentOf(source), cloudContent(lab)];
+    const handle = await lab.startUpload(input());
+    const { waitingFor } = await lab.until(handle, (progress) => progress.waitingFor !== null);
     expect(waitingFor).toMatchObject({ kind: 'person', code: 'NDI_E_DATABASE_BUSY' });
     expect(contentOf(source)).toEqual(here);
-    expect(cloudContent(rig)).toBe(there);
+    expect(cloudContent(lab)).toBe(there);
     other.exec('ROLLBACK');
     other.close();
     await handle.signal(resumeSignal);
@@ -158,13 +158,13 @@ describe('an upload', () => {
     strategy: UploadStrategy = 'zip',
   ): Promise<RunResult> {
     const result: RunResult = await (
-      await rig.startUpload(input({ strategy, target: { kind: 'as-new', name: source } }))
+      await lab.startUpload(input({ strategy, target: { kind: 'as-new', name: source } }))
     ).result();
     expect(result.status).toBe('done-with-leftovers');
     expect(result.problems).toEqual([expect.objectContaining(expected)]);
     expect(result.documents.transferred + result.documents.failed).toBe(result.documents.total);
     expect(result.files.transferred + result.files.failed).toBe(result.files.total);
-    const cloud = await documentsInCloud(rig, result.datasetId);
+    const cloud = await documentsInCloud(lab, result.datasetId);
     expect(cloud.count).toBe(result.documents.transferred);
     expect(cloud.doubled).toEqual([]);
     return result;
@@ -271,22 +271,22 @@ describe('an upload', () => {
 });
 
 describe('an upload with a wrong password', () => {
-  let rig: Rig;
+  let lab: Lab;
   beforeAll(async () => {
-    rig = await createRig({ env: { NDI_CLOUD_PASSWORD: 'not the password' } });
+    lab = await createLab({ env: { NDI_CLOUD_PASSWORD: 'not the password' } });
   });
-  afterAll(() => rig?.close());
+  afterAll(() => lab?.close());
 
   it('waits for a login; nothing has changed', async () => {
-    const source = join(rig.dir, 'source');
+    const source = join(lab.dir, 'source');
     await makeDataset(source, { documents: 30, files: 2, fileBytes: 1_000, seed: 4 });
-    const [here, there] = [contentOf(source), cloudContent(rig)];
-    const handle = await rig.startUpload(rig.uploadInput(source));
-    const { waitingFor } = await rig.until(handle, (progress) => progress.waitingFor !== null);
+    const [here, there] = [contentOf(source), cloudContent(lab)];
+    const handle = await lab.startUpload(lab.uploadInput(source));
+    const { waitingFor } = await lab.until(handle, (progress) => progress.waitingFor !== null);
     expect(waitingFor).toMatchObject({ kind: 'login', code: 'NDI_E_WRONG_PASSWORD' });
     expect(waitingFor?.nextStep).toContain('ndi-courier login');
     expect(contentOf(source)).toEqual(here);
-    expect(cloudContent(rig)).toBe(there);
+    expect(cloudContent(lab)).toBe(there);
     await handle.cancel();
     await handle.result().catch(() => {});
   });

@@ -23,7 +23,7 @@ import {
 } from '../support/crash.ts';
 import type { CrashPoint, WorkerSite } from '../support/crashing-worker.ts';
 import { type StepCall, stepCalls } from '../support/history.ts';
-import { createRig, type Rig, TEST_TUNING } from '../support/rig.ts';
+import { createLab, type Lab, TEST_TUNING } from '../support/lab.ts';
 import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts';
 
 /** Small units, so that a run has several of each kind: zips of files, a file alone, documents in waves. */
@@ -47,18 +47,18 @@ const boundariesOf = (calls: readonly StepCall[]): Boundary[] =>
   ]);
 
 describe('a worker killed at a boundary', () => {
-  let rig: Rig;
+  let lab: Lab;
   let survivor: WorkerProcess;
   const slot = createSlots(DYING_AT_ONCE);
   let places = 0;
 
   beforeAll(async () => {
-    rig = await createRig({ worker: 'control' });
-    survivor = await startWorkerProcess({ roles: ['site'], controlQueue: rig.queue });
+    lab = await createLab({ worker: 'control' });
+    survivor = await startWorkerProcess({ roles: ['site'], controlQueue: lab.queue });
   });
   afterAll(async () => {
     await survivor?.kill();
-    await rig?.close();
+    await lab?.close();
   });
 
   interface Place {
@@ -74,11 +74,11 @@ describe('a worker killed at a boundary', () => {
   async function newPlace(): Promise<Place> {
     places += 1;
     const name = `place-${String(places).padStart(3, '0')}`;
-    const dir = join(rig.dir, name);
+    const dir = join(lab.dir, name);
     const site = (what: string): WorkerSite => ({
-      siteId: `${rig.site}-${name}-${what}`,
+      siteId: `${lab.site}-${name}-${what}`,
       homeDir: join(dir, what),
-      env: rig.env,
+      env: lab.env,
     });
     const source = join(dir, 'source');
     await makeDataset(source, DATASET);
@@ -104,7 +104,7 @@ describe('a worker killed at a boundary', () => {
       await slot(async () => {
         const worker = await startWorkerProcess({
           roles: ['site'],
-          controlQueue: rig.queue,
+          controlQueue: lab.queue,
           sites: [site],
           crash: { ...boundary, markerPath },
         });
@@ -121,8 +121,8 @@ describe('a worker killed at a boundary', () => {
   }
 
   const startUpload = (place: Place, strategy: UploadStrategy) =>
-    rig.startUpload(
-      rig.uploadInput(place.source, {
+    lab.startUpload(
+      lab.uploadInput(place.source, {
         site: place.up.siteId,
         strategy,
         tuning,
@@ -130,14 +130,14 @@ describe('a worker killed at a boundary', () => {
       }),
     );
   const startDownload = (place: Place, cloudId: string) =>
-    rig.startDownload(rig.downloadInput(cloudId, place.target, { site: place.down.siteId, tuning }));
+    lab.startDownload(lab.downloadInput(cloudId, place.target, { site: place.down.siteId, tuning }));
 
   async function recordedRun(
     site: WorkerSite,
-    start: () => ReturnType<Rig['startUpload']>,
+    start: () => ReturnType<Lab['startUpload']>,
     ledgerDir: string,
   ): Promise<Recorded> {
-    let handle: Awaited<ReturnType<Rig['startUpload']>> | undefined;
+    let handle: Awaited<ReturnType<Lab['startUpload']>> | undefined;
     const result = await crashed(site, undefined, async () => {
       handle = await start();
       return handle;
@@ -169,12 +169,12 @@ describe('a worker killed at a boundary', () => {
     const clean = await newPlace();
     const up = await recordedRun(clean.up, () => startUpload(clean, 'zip'), clean.source);
     const cloudId = up.result.datasetId;
-    const upBytes = bytesOf(rig.sandbox, cloudId).received;
+    const upBytes = bytesOf(lab.sandbox, cloudId).received;
     const down = await recordedRun(clean.down, () => startDownload(clean, cloudId), clean.target);
-    const downBytes = bytesOf(rig.sandbox, cloudId).sent;
+    const downBytes = bytesOf(lab.sandbox, cloudId).sent;
     const serial = await newPlace();
     const oneByOne = await recordedRun(serial.up, () => startUpload(serial, 'serial'), serial.source);
-    const serialBytes = bytesOf(rig.sandbox, oneByOne.result.datasetId).received;
+    const serialBytes = bytesOf(lab.sandbox, oneByOne.result.datasetId).received;
 
     // The recorded runs have every kind of unit there is.
     expect([...kindsOf(up, 'sendUnit')].sort()).toEqual(['documents', 'file', 'file-zip']);
@@ -199,14 +199,14 @@ describe('a worker killed at a boundary', () => {
       run: async () => {
         const place = await newPlace();
         const result = await crashed(place.up, boundary, () => startUpload(place, strategy));
-        await expectUploadedOnce(rig, result, place.name);
-        const { received } = bytesOf(rig.sandbox, result.datasetId);
+        await expectUploadedOnce(lab, result, place.name);
+        const { received } = bytesOf(lab.sandbox, result.datasetId);
         expect(received, 'bytes sent').toBeLessThanOrEqual(bytes + inFlight(boundary, of));
         expect(result.bytes).toBe(of.result.bytes);
         const back = downs[n];
         const brought = await crashed(place.down, back, () => startDownload(place, result.datasetId));
         await expectDownloaded(brought, place.source, place.target);
-        const { sent } = bytesOf(rig.sandbox, result.datasetId);
+        const { sent } = bytesOf(lab.sandbox, result.datasetId);
         const allowed = back === undefined ? SLACK_BYTES : inFlight(back, down);
         expect(sent, 'bytes fetched').toBeLessThanOrEqual(downBytes + allowed);
       },

@@ -5,29 +5,29 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import type { RunResult } from '../../workflows/contracts/index.ts';
 import { expectUploadedOnce } from '../support/crash.ts';
-import { createRig, type Rig, TEST_TUNING } from '../support/rig.ts';
+import { createLab, type Lab, TEST_TUNING } from '../support/lab.ts';
 
 const ADD = 'POST /datasets/:d/documents';
 
-let rig: Rig;
+let lab: Lab;
 beforeAll(async () => {
-  rig = await createRig();
+  lab = await createLab();
 });
-afterAll(() => rig?.close());
+afterAll(() => lab?.close());
 
 it('an import that works again is used again', async () => {
-  const source = join(rig.dir, 'source');
+  const source = join(lab.dir, 'source');
   await makeDataset(source, { documents: 300, files: 4, fileBytes: 1_000, seed: 12 });
-  const { faults } = rig.sandbox;
+  const { faults } = lab.sandbox;
   const id = faults.set({ route: 'IMPORT documents', kind: 'import-lost' });
   const tuning = { ...TEST_TUNING, documentsPerUnit: 10, importQuietMs: 700 };
   const target = { kind: 'linked-or-new', name: 'Lost for a while' } as const;
-  const handle = await rig.startUpload(rig.uploadInput(source, { tuning, target }));
+  const handle = await lab.startUpload(lab.uploadInput(source, { tuning, target }));
   const added = (): number => faults.requests().routes[ADD]?.count ?? 0;
   while (added() === 0) await sleep(10);
   faults.clear(id);
   const result: RunResult = await handle.result();
-  await expectUploadedOnce(rig, result, target.name);
+  await expectUploadedOnce(lab, result, target.name);
   expect(added()).toBeGreaterThan(0);
   // As many as are sent before anybody looks.
   expect(added()).toBeLessThanOrEqual(150);

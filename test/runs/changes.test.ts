@@ -12,25 +12,25 @@ import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
 import type { RunResult, UploadResult } from '../../workflows/contracts/index.ts';
 import { cloudIds, cloudRequest } from '../support/cloud-state.ts';
-import { createRig, type Rig, TEST_TUNING } from '../support/rig.ts';
+import { createLab, type Lab, TEST_TUNING } from '../support/lab.ts';
 
-let rig: Rig;
+let lab: Lab;
 let source: string;
 let made = 0;
 beforeAll(async () => {
-  rig = await createRig();
+  lab = await createLab();
 });
-afterAll(() => rig?.close());
+afterAll(() => lab?.close());
 beforeEach(async () => {
   made += 1;
-  source = join(rig.dir, `source-${made}`);
+  source = join(lab.dir, `source-${made}`);
   await makeDataset(source, { documents: 40, files: 6, fileBytes: 3_000, seed: made });
 });
 
 const tuning = { ...TEST_TUNING, importQuietMs: 1_000 };
 const NOTHING = { changedHere: 0, changedThere: 0, goneHere: 0, onlyInCloud: 0 };
 const upload = async (more: object = {}): Promise<UploadResult> =>
-  (await rig.upload(source, { tuning, ...more })) as UploadResult;
+  (await lab.upload(source, { tuning, ...more })) as UploadResult;
 
 /** A subject document without files, and one of its texts. */
 function someDocument(): { id: string; text: string } {
@@ -57,15 +57,15 @@ function edit(id: string, description: string): void {
 }
 
 async function inCloud(result: RunResult, id: string): Promise<{ subject: { description: string } }> {
-  const ids = await cloudIds(rig, result.datasetId);
-  return (await cloudRequest(rig, 'GET', `/datasets/${result.datasetId}/documents/${ids.get(id)}`)) as never;
+  const ids = await cloudIds(lab, result.datasetId);
+  return (await cloudRequest(lab, 'GET', `/datasets/${result.datasetId}/documents/${ids.get(id)}`)) as never;
 }
 
 async function editInCloud(result: RunResult, id: string, description: string): Promise<void> {
-  const ids = await cloudIds(rig, result.datasetId);
+  const ids = await cloudIds(lab, result.datasetId);
   const path = `/datasets/${result.datasetId}/documents/${ids.get(id)}`;
-  const { id: _, ...body } = await cloudRequest(rig, 'GET', path);
-  await cloudRequest(rig, 'POST', path, { ...body, subject: { ...(body.subject as object), description } });
+  const { id: _, ...body } = await cloudRequest(lab, 'GET', path);
+  await cloudRequest(lab, 'POST', path, { ...body, subject: { ...(body.subject as object), description } });
 }
 
 const baseOf = (id: string) => {
@@ -131,7 +131,7 @@ describe('an upload of a dataset', () => {
     expect(result).toMatchObject({ status: 'done', documents: { transferred: 1 }, problems: [] });
     expect((await inCloud(result, id)).subject.description).toBe('replaced from here');
     expect(baseOf(id)!.cloud.hash).toBe(baseOf(id)!.local.hash);
-    expect((await cloudIds(rig, result.datasetId)).size).toBe(result.documents.total);
+    expect((await cloudIds(lab, result.datasetId)).size).toBe(result.documents.total);
     expect(await upload({ onChange: 'replace' })).toMatchObject({
       status: 'done',
       documents: { transferred: 0 },
@@ -142,16 +142,16 @@ describe('an upload of a dataset', () => {
     const first = await upload();
     const { id } = someDocument();
     edit(id, 'from here');
-    rig.sandbox.faults.set({
+    lab.sandbox.faults.set({
       route: 'GET /datasets/:d/files',
       kind: 'latency',
       count: 1,
       params: { ms: 1_500 },
     });
-    const handle = await rig.startUpload(rig.uploadInput(source, { tuning, onChange: 'replace' }));
-    await rig.until(handle, ({ phase }) => phase === 'planning');
+    const handle = await lab.startUpload(lab.uploadInput(source, { tuning, onChange: 'replace' }));
+    await lab.until(handle, ({ phase }) => phase === 'planning');
     await editInCloud(first, id, 'from there');
-    rig.sandbox.faults.clear();
+    lab.sandbox.faults.clear();
     const result: UploadResult = await handle.result();
     expect((await inCloud(result, id)).subject.description).toBe('from there');
     expect(result.problems).toMatchObject([{ id, code: 'NDI_E_CHANGED_THERE' }]);
@@ -193,7 +193,7 @@ describe('an upload of a dataset', () => {
       base: { id: `${'a'.repeat(16)}_${'b'.repeat(16)}`, name: 'x' },
       document_class: { class_name: 'base' },
     });
-    await cloudRequest(rig, 'POST', `/datasets/${first.datasetId}/documents`, JSON.parse(text));
+    await cloudRequest(lab, 'POST', `/datasets/${first.datasetId}/documents`, JSON.parse(text));
     expect(await upload()).toMatchObject({
       status: 'done',
       differences: { documents: { ...NOTHING, goneHere: 1, onlyInCloud: 1 } },
@@ -216,7 +216,7 @@ describe('a file', () => {
     }
   }
   const object = async (result: RunResult, uid: string): Promise<Buffer> => {
-    const detail = await cloudRequest(rig, 'GET', `/datasets/${result.datasetId}/files/${uid}/detail`);
+    const detail = await cloudRequest(lab, 'GET', `/datasets/${result.datasetId}/files/${uid}/detail`);
     const answer = await fetch(String(detail.downloadUrl));
     return Buffer.from(await answer.arrayBuffer());
   };
@@ -252,8 +252,8 @@ describe('a file', () => {
   it('of other bytes under its uid in the cloud is listed where no base is at hand', async () => {
     const first = await upload();
     const { uid, path } = someFile();
-    const copy = join(rig.dir, `copy-${made}`);
-    await rig.download(first.datasetId, copy);
+    const copy = join(lab.dir, `copy-${made}`);
+    await lab.download(first.datasetId, copy);
     writeFileSync(path, Buffer.alloc(readFileSync(path).length, 9));
     rmSync(join(source, '.ndi/courier'), { recursive: true });
     expect(await upload()).toMatchObject({

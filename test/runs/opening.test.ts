@@ -6,34 +6,34 @@ import type { StepDeps } from '../../activities/deps.ts';
 import { buildDirOf } from '../../activities/download/build-dir.ts';
 import { openDownload } from '../../activities/download/open.ts';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
-import { createRig, type Rig } from '../support/rig.ts';
+import { createLab, type Lab } from '../support/lab.ts';
 import { type Site, siteOf, stepContext } from '../support/site.ts';
 
-let rig: Rig;
+let lab: Lab;
 let site: Site;
 beforeAll(async () => {
-  rig = await createRig();
-  site = siteOf(rig, 'other-home');
+  lab = await createLab();
+  site = siteOf(lab, 'other-home');
 });
 afterAll(async () => {
   await site?.close();
-  await rig?.close();
+  await lab?.close();
 });
 
 it('a target that appears between the look and the lease is found, and nothing is built beside it', async () => {
-  const source = join(rig.dir, 'source');
+  const source = join(lab.dir, 'source');
   await makeDataset(source, { documents: 30, files: 4, fileBytes: 100, seed: 1 });
-  const { datasetId, documents, files } = await rig.upload(source);
-  const target = join(rig.dir, 'target');
-  await rig.download(datasetId, target);
-  const aside = join(rig.dir, 'aside');
+  const { datasetId, documents, files } = await lab.upload(source);
+  const target = join(lab.dir, 'target');
+  await lab.download(datasetId, target);
+  const aside = join(lab.dir, 'aside');
   renameSync(target, aside);
   const { ledgers } = site.deps;
   const locate: StepDeps['ledgers']['locate'] = (dir, id) => {
     if (existsSync(aside)) renameSync(aside, target);
     return ledgers.locate(dir, id);
   };
-  const input = rig.downloadInput(datasetId, target);
+  const input = lab.downloadInput(datasetId, target);
   const run = { runKey: 'run', workflowId: 'download/other' };
   const answer = await openDownload(
     { ...site.deps, ledgers: { ...ledgers, locate } },

@@ -12,24 +12,24 @@ import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import { openForWriting } from '../../ndi/dataset/write.ts';
 import type { DownloadInput } from '../../workflows/contracts/index.ts';
 import type { RunRef } from '../../workflows/steps.ts';
-import { createRig, type Rig } from '../support/rig.ts';
+import { createLab, type Lab } from '../support/lab.ts';
 import { downloadAll, finish, type Site, siteOf } from '../support/site.ts';
 
-let rig: Rig;
+let lab: Lab;
 let site: Site;
 let source: string;
 let cloudId: string;
 let made = 0;
 beforeAll(async () => {
-  rig = await createRig();
-  site = siteOf(rig, 'other-home');
-  source = join(rig.dir, 'source');
+  lab = await createLab();
+  site = siteOf(lab, 'other-home');
+  source = join(lab.dir, 'source');
   await makeDataset(source, { documents: 60, files: 12, fileBytes: 3_000, bigFileBytes: 200_000, seed: 4 });
-  cloudId = (await rig.upload(source)).datasetId;
+  cloudId = (await lab.upload(source)).datasetId;
 });
 afterAll(async () => {
   await site?.close();
-  await rig?.close();
+  await lab?.close();
 });
 
 async function downloaded(): Promise<{
@@ -39,7 +39,7 @@ async function downloaded(): Promise<{
   documents: string[];
 }> {
   made += 1;
-  const input = rig.downloadInput(cloudId, join(rig.dir, `target-${made}`));
+  const input = lab.downloadInput(cloudId, join(lab.dir, `target-${made}`));
   const ref = await downloadAll(site.deps, input, `run-${made}`);
   const ledger = site.deps.ledgers.open(ref.ledgerPath);
   const ids = (kind: 'file' | 'document') =>
@@ -70,11 +70,11 @@ it('what it took is found and fetched again before the dataset is made', async (
   expect(rest.length).toBeGreaterThan(5);
   removeDocuments(dir, documents.slice(-3));
   const lost = files.filter((uid, n) => bytesOf(uid) !== whole[n]);
-  const before = structuredClone(rig.sandbox.faults.requests().objects);
+  const before = structuredClone(lab.sandbox.faults.requests().objects);
   const result = await finish({ ...site.deps, bootId: 'another' }, input, ref);
   expect(result).toMatchObject({ status: 'done', problems: [] });
   expect(await compareDatasets(source, input.targetDir)).toMatchObject({ equal: true });
-  const after = rig.sandbox.faults.requests().objects;
+  const after = lab.sandbox.faults.requests().objects;
   const again = files.filter((uid) => {
     const key = `${cloudId}/${uid}`;
     return (after[key]?.gets ?? 0) > (before[key]?.gets ?? 0);

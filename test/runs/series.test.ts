@@ -9,18 +9,18 @@ import { linkFileNames, openForWriting } from '../../ndi/dataset/write.ts';
 import { newDocument } from '../../ndi/document/classes.ts';
 import { newNdiId } from '../../ndi/ids.ts';
 import { manifest } from '../fixtures/dataset.ts';
-import { createRig, datasetIdOf, type Rig } from '../support/rig.ts';
+import { createLab, datasetIdOf, type Lab } from '../support/lab.ts';
 
 const MEMBERS = 300;
 
-let rig: Rig;
+let lab: Lab;
 beforeAll(async () => {
-  rig = await createRig();
+  lab = await createLab();
 });
-afterAll(() => rig?.close());
+afterAll(() => lab?.close());
 
 it('goes up with its members, and comes back with them', async () => {
-  const source = join(rig.dir, 'source');
+  const source = join(lab.dir, 'source');
   await makeDataset(source, { documents: 30, files: 2, fileBytes: 500, seed: 2 });
   const [documentId, series] = [newNdiId(), newNdiId()];
   // One slot is empty: such a member was never made.
@@ -42,10 +42,10 @@ it('goes up with its members, and comes back with them', async () => {
   writer.close();
   linkFileNames(source, documentId, 'filename1.ext', series);
 
-  const up = await rig.upload(source);
+  const up = await lab.upload(source);
   expect(up).toMatchObject({ status: 'done', files: { total: 2 + MEMBERS, failed: 0 } });
-  const target = join(rig.dir, 'target');
-  const down = await rig.download(up.datasetId, target);
+  const target = join(lab.dir, 'target');
+  const down = await lab.download(up.datasetId, target);
   expect(down).toMatchObject({ status: 'done', files: { total: 2 + MEMBERS, transferred: 2 + MEMBERS } });
   expect(await compareDatasets(source, target)).toMatchObject({ equal: true });
   expect(readFileSync(uidPath(target, members[MEMBERS - 1]!), 'utf8')).toBe(`member ${MEMBERS - 1}`);

@@ -36,14 +36,14 @@ export const TEST_TUNING: Tuning = {
   siteTimeoutMs: 30_000,
 };
 
-export interface Rig {
+export interface Lab {
   readonly dir: string;
   readonly sandbox: Sandbox;
   readonly client: Client;
   readonly site: string;
   readonly queue: string;
   readonly homeDir: string;
-  /** Names the service of this rig to others that share a dataset. */
+  /** Names the service of this lab to others that share a dataset. */
   readonly holder: string;
   readonly env: Record<string, string>;
   uploadInput(datasetDir: string, more?: Partial<UploadInput>): UploadInput;
@@ -61,19 +61,19 @@ export interface Rig {
   close(): Promise<void>;
 }
 
-export interface RigOptions {
+export interface LabOptions {
   readonly sandbox?: Partial<SandboxOptions>;
   readonly env?: Record<string, string>;
   /** False: the test starts worker processes itself. `control`: only workflows run here, the steps run in theirs. */
   readonly worker?: boolean | 'control';
 }
 
-let rigs = 0;
+let labs = 0;
 
-export async function createRig(options: RigOptions = {}): Promise<Rig> {
-  rigs += 1;
+export async function createLab(options: LabOptions = {}): Promise<Lab> {
+  labs += 1;
   installRuntime(createLogger('error'));
-  const dir = mkdtempSync(join(tmpdir(), 'courier-rig-'));
+  const dir = mkdtempSync(join(tmpdir(), 'courier-lab-'));
   const sandbox = await startSandbox({
     stateDir: join(dir, 'cloud'),
     importDelayMs: 30,
@@ -89,7 +89,7 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
     ...options.env,
   };
   const homeDir = join(dir, 'home');
-  const site = `test-${process.pid}-${rigs}`;
+  const site = `test-${process.pid}-${labs}`;
   const queue = `courier-${site}`;
   const address = inject('temporalAddress');
   const namespace = inject('temporalNamespace');
@@ -122,7 +122,7 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
   }
 
   const cloud = { baseUrl: sandbox.apiUrl, profile: null, organizationId: null };
-  const uploadInput: Rig['uploadInput'] = (datasetDir, more) => ({
+  const uploadInput: Lab['uploadInput'] = (datasetDir, more) => ({
     site,
     cloud,
     datasetDir,
@@ -133,7 +133,7 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
     tuning: TEST_TUNING,
     ...more,
   });
-  const downloadInput: Rig['downloadInput'] = (cloudDatasetId, targetDir, more) => ({
+  const downloadInput: Lab['downloadInput'] = (cloudDatasetId, targetDir, more) => ({
     site,
     cloud,
     cloudDatasetId,
@@ -142,13 +142,13 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
     tuning: TEST_TUNING,
     ...more,
   });
-  const startUpload: Rig['startUpload'] = (input) =>
+  const startUpload: Lab['startUpload'] = (input) =>
     client.workflow.start('uploadDataset', {
       args: [input],
       taskQueue: queue,
       workflowId: workflowIdOf('upload', { ndiDatasetId: input.datasetId, site: input.site }),
     });
-  const startDownload: Rig['startDownload'] = (input) =>
+  const startDownload: Lab['startDownload'] = (input) =>
     client.workflow.start('downloadDataset', {
       args: [input],
       taskQueue: queue,

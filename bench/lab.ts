@@ -41,7 +41,7 @@ export interface StepTime {
   readonly sumSeconds: number;
 }
 
-export interface RunsRig {
+export interface BenchLab {
   readonly dir: string;
   readonly cloud: CloudAddress;
   /** Uploads as a new cloud dataset. */
@@ -63,7 +63,7 @@ export interface CloudAddress {
   readonly organizationId: string;
 }
 
-export interface RunsRigOptions {
+export interface BenchLabOptions {
   /** A server that is there already. */
   readonly temporal?: { readonly address: string; readonly namespace: string };
   /** Folder for profiles of the worker and the sandbox (`--cpu-prof`). */
@@ -71,7 +71,7 @@ export interface RunsRigOptions {
   readonly log?: (line: string) => void;
 }
 
-export async function createRunsRig(options: RunsRigOptions = {}): Promise<RunsRig> {
+export async function createBenchLab(options: BenchLabOptions = {}): Promise<BenchLab> {
   const log = options.log ?? (() => {});
   const dir = mkdtempSync(join(process.env.BENCH_DIR ?? tmpdir(), 'courier-runs-'));
   const undo: (() => Promise<unknown>)[] = [async () => rmSync(dir, { recursive: true, force: true })];
@@ -198,7 +198,7 @@ export function peakBytesOf(pid: number): number {
   return Number(kib) * 1024;
 }
 
-function runs(client: Client, site: string, { apiUrl }: CloudAddress): Pick<RunsRig, 'upload' | 'download'> {
+function runs(client: Client, site: string, { apiUrl }: CloudAddress): Pick<BenchLab, 'upload' | 'download'> {
   const cloud = { baseUrl: apiUrl, profile: null, organizationId: null };
   const measure = async (start: () => Promise<WorkflowHandle>): Promise<Measured> => {
     const startedMs = performance.now();
