@@ -21,7 +21,6 @@ import type {
 } from '../workflows/contracts/index.ts';
 import { workflowIdOf } from '../workflows/operations.ts';
 import { type AccountChoice, type Accounts, createAccounts } from './accounts.ts';
-import { createLink, type Link, type TemporalTarget } from './connection.ts';
 import { creationName, hasAnyDocument, identityOf } from './datasets.ts';
 import { downloadOptions, type Env, readConfig, resolveOptions, tuningOf, uploadOptions } from './options.ts';
 import { checkCloudId, preflightDownload, preflightUpload, uploadTarget } from './preflight.ts';
@@ -29,6 +28,7 @@ import type { RunHandle } from './run-handle.ts';
 import { createRuns, type Runs } from './runs.ts';
 import { createService, type Service } from './service.ts';
 import { type StartRun, startRun } from './start.ts';
+import { createLink, type Link, type TemporalTarget } from './temporal.ts';
 
 export interface CourierOptions {
   /** Instead of `process.env`: COURIER_HOME, NDI_CLOUD_*, TEMPORAL_*. */

@@ -3,10 +3,10 @@ import { WorkflowNotFoundError } from '@temporalio/client';
 import { CourierError, isCourierError } from '../errors/index.ts';
 import { loginSignal } from '../workflows/contracts/index.ts';
 import type { Operation } from '../workflows/operations.ts';
-import type { Link } from './connection.ts';
 import type { Progress } from './progress.ts';
 import { createRunHandle, type RunHandle } from './run-handle.ts';
 import { type RunSummary, summaryOf } from './run-records.ts';
+import type { Link } from './temporal.ts';
 
 export interface RunQuery {
   /** Most runs returned, newest first. Default 20. */

@@ -1,8 +1,8 @@
 /** The background service as the library offers it. `workers/` is loaded when it is asked for, never before. */
 import { join } from 'node:path';
 import { CONTROL_QUEUE, siteQueue } from '../workflows/contracts/index.ts';
-import type { Link } from './connection.ts';
 import type { Env } from './options.ts';
+import type { Link } from './temporal.ts';
 
 /** Null where there is nothing: no server, no page. */
 export interface ServiceState {

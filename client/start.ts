@@ -10,8 +10,8 @@ import { defineSearchAttributeKey, type SearchAttributePair, SearchAttributeType
 import { CourierError } from '../errors/index.ts';
 import { CONTROL_QUEUE, type RunInput, type SEARCH_ATTRIBUTES } from '../workflows/contracts/index.ts';
 import { OPERATIONS, type Operation } from '../workflows/operations.ts';
-import type { Link } from './connection.ts';
 import { createRunHandle, type RunHandle } from './run-handle.ts';
+import type { Link } from './temporal.ts';
 
 export interface StartRun {
   readonly operation: Operation;

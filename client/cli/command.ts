@@ -1,5 +1,5 @@
 /**
- * What a command is: data, with its options declared once by a zod schema. `build.ts` makes commander commands of it
+ * What a command is: data, with its options declared once by a zod schema. `commander.ts` makes commander commands of it
  * and `tools/docs.ts` makes the tables, so neither can say anything else.
  */
 import type { z } from 'zod';

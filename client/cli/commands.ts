@@ -17,22 +17,47 @@ const ACCOUNT = 'NDI Cloud';
 const HELP = 'When in doubt';
 
 export const COMMANDS: readonly CommandEntry[] = [
-  entry(TRANSFER, 'upload', 'Bring a dataset folder into NDI Cloud.', () => import('./upload.ts')),
-  entry(TRANSFER, 'download', 'Make a dataset folder out of a cloud dataset.', () => import('./download.ts')),
-  entry(TRANSFER, 'runs', 'List, watch and steer runs.', () => import('./runs.ts')),
-  entry(SERVICE, 'up', 'Start the service in the background.', () => import('./up.ts')),
-  entry(SERVICE, 'down', 'Stop the service; runs go on when it is back.', () => import('./down.ts')),
-  entry(SERVICE, 'status', 'Say what is running and where to look.', () => import('./status.ts')),
-  entry(SERVICE, 'dev', 'Run the service in this terminal.', () => import('./dev.ts')),
-  entry(SERVICE, 'worker', 'Run workers for a Temporal server elsewhere.', () => import('./worker.ts')),
-  entry(ACCOUNT, 'login', 'Log in to NDI Cloud; runs that wait for it go on.', () => import('./login.ts')),
-  entry(ACCOUNT, 'logout', 'Forget a login.', () => import('./logout.ts')),
-  entry(ACCOUNT, 'whoami', 'Say who is logged in.', () => import('./whoami.ts')),
-  entry(ACCOUNT, 'profile', 'Keep several cloud accounts apart.', () => import('./profile.ts')),
-  entry(ACCOUNT, 'cloud', 'The raw NDI Cloud API.', () => import('./cloud.ts')),
-  entry(HELP, 'doctor', 'Check this computer, the service and the login.', () => import('./doctor.ts')),
-  entry(HELP, 'demo', 'See it work: upload, kill, go on, download, compare.', () => import('./demo.ts')),
-  entry(HELP, 'sandbox', 'Run a local NDI Cloud to try things on.', () => import('./sandbox.ts')),
+  entry(TRANSFER, 'upload', 'Bring a dataset folder into NDI Cloud.', () => import('./commands/upload.ts')),
+  entry(
+    TRANSFER,
+    'download',
+    'Make a dataset folder out of a cloud dataset.',
+    () => import('./commands/download.ts'),
+  ),
+  entry(TRANSFER, 'runs', 'List, watch and steer runs.', () => import('./commands/runs.ts')),
+  entry(SERVICE, 'up', 'Start the service in the background.', () => import('./commands/up.ts')),
+  entry(SERVICE, 'down', 'Stop the service; runs go on when it is back.', () => import('./commands/down.ts')),
+  entry(SERVICE, 'status', 'Say what is running and where to look.', () => import('./commands/status.ts')),
+  entry(SERVICE, 'dev', 'Run the service in this terminal.', () => import('./commands/dev.ts')),
+  entry(
+    SERVICE,
+    'worker',
+    'Run workers for a Temporal server elsewhere.',
+    () => import('./commands/worker.ts'),
+  ),
+  entry(
+    ACCOUNT,
+    'login',
+    'Log in to NDI Cloud; runs that wait for it go on.',
+    () => import('./commands/login.ts'),
+  ),
+  entry(ACCOUNT, 'logout', 'Forget a login.', () => import('./commands/logout.ts')),
+  entry(ACCOUNT, 'whoami', 'Say who is logged in.', () => import('./commands/whoami.ts')),
+  entry(ACCOUNT, 'profile', 'Keep several cloud accounts apart.', () => import('./commands/profile.ts')),
+  entry(ACCOUNT, 'cloud', 'The raw NDI Cloud API.', () => import('./commands/cloud.ts')),
+  entry(
+    HELP,
+    'doctor',
+    'Check this computer, the service and the login.',
+    () => import('./commands/doctor.ts'),
+  ),
+  entry(
+    HELP,
+    'demo',
+    'See it work: upload, kill, go on, download, compare.',
+    () => import('./commands/demo.ts'),
+  ),
+  entry(HELP, 'sandbox', 'Run a local NDI Cloud to try things on.', () => import('./commands/sandbox.ts')),
 ];
 
 function entry(

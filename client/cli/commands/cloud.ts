@@ -2,13 +2,14 @@
  * `ndi-courier cloud …`: the raw API. Answers are JSON lines (lists) or one JSON object, so that they can be piped; presigned
  * addresses are used here, and printed by the commands alone that are there for it.
  */
+
+import { defineCommand } from '../command.ts';
 import { account } from './cloud/account.ts';
 import { compute } from './cloud/compute.ts';
 import { datasets } from './cloud/datasets.ts';
 import { documents } from './cloud/documents.ts';
 import { files } from './cloud/files.ts';
 import { lock } from './cloud/lock.ts';
-import { defineCommand } from './command.ts';
 
 export const command = defineCommand({
   name: 'cloud',

@@ -1,11 +1,11 @@
 /** `ndi-courier profile …` */
-import { CourierError } from '../../errors/index.ts';
-import { table } from '../view/table.ts';
-import { defineCommand } from './command.ts';
-import { withCourier } from './courier-of.ts';
-import { EXIT } from './exit.ts';
+import { CourierError } from '../../../errors/index.ts';
+import { table } from '../../view/table.ts';
+import { defineCommand } from '../command.ts';
+import { withCourier } from '../courier-of.ts';
+import { EXIT } from '../exit.ts';
+import { jsonOptions } from '../shared-options.ts';
 import { command as login } from './login.ts';
-import { jsonOptions } from './options.ts';
 
 const list = defineCommand({
   name: 'list',

@@ -1,10 +1,10 @@
 /** `ndi-courier logout` */
 import { z } from 'zod';
-import { option } from '../options.ts';
-import { defineCommand } from './command.ts';
-import { withCourier } from './courier-of.ts';
-import { EXIT } from './exit.ts';
-import { jsonShape } from './options.ts';
+import { option } from '../../options.ts';
+import { defineCommand } from '../command.ts';
+import { withCourier } from '../courier-of.ts';
+import { EXIT } from '../exit.ts';
+import { jsonShape } from '../shared-options.ts';
 
 export const command = defineCommand({
   name: 'logout',

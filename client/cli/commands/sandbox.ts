@@ -1,9 +1,9 @@
 /** `ndi-courier sandbox` */
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { option } from '../options.ts';
-import { defineCommand } from './command.ts';
-import { EXIT } from './exit.ts';
+import { option } from '../../options.ts';
+import { defineCommand } from '../command.ts';
+import { EXIT } from '../exit.ts';
 
 export const command = defineCommand({
   name: 'sandbox',
@@ -32,7 +32,7 @@ export const command = defineCommand({
     { line: 'ndi-courier sandbox --port 8100 --state /tmp/cloud', does: 'then: export NDI_CLOUD_URL=…' },
   ],
   run: async ({ env, cwd }, _args, { port, state, json }) => {
-    const { runSandbox } = await import('../../sandbox/main.ts');
+    const { runSandbox } = await import('../../../sandbox/main.ts');
     const stateDir = state === undefined ? await defaultState(env) : resolve(cwd, state);
     await runSandbox({ port, stateDir, json });
     return EXIT.done;
@@ -40,6 +40,6 @@ export const command = defineCommand({
 });
 
 async function defaultState(env: Readonly<Record<string, string | undefined>>): Promise<string> {
-  const { homeFromEnv } = await import('../../workers/home.ts');
+  const { homeFromEnv } = await import('../../../workers/home.ts');
   return join(homeFromEnv(env).dir, 'sandbox');
 }

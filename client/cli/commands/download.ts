@@ -1,11 +1,11 @@
 /** `ndi-courier download ID [DIR]` */
 import { z } from 'zod';
-import type { DownloadOptions } from '../courier.ts';
-import { downloadOptions, followOptions } from '../options.ts';
-import { defineCommand } from './command.ts';
-import { withCourier } from './courier-of.ts';
-import { announce, follow } from './follow.ts';
-import { pick } from './options.ts';
+import type { DownloadOptions } from '../../courier.ts';
+import { downloadOptions, followOptions } from '../../options.ts';
+import { defineCommand } from '../command.ts';
+import { withCourier } from '../courier-of.ts';
+import { announce, follow } from '../follow.ts';
+import { pick } from '../shared-options.ts';
 
 export const command = defineCommand({
   name: 'download',

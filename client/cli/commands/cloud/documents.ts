@@ -1,10 +1,10 @@
 /** `ndi-courier cloud documents …` (NDI Cloud contract §2.5, §2.6). Bodies pass as text: numbers stay as they are. */
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { option } from '../../options.ts';
-import { defineCommand } from '../command.ts';
-import { withCourier } from '../courier-of.ts';
-import { EXIT } from '../exit.ts';
+import { option } from '../../../options.ts';
+import { defineCommand } from '../../command.ts';
+import { withCourier } from '../../courier-of.ts';
+import { EXIT } from '../../exit.ts';
 import { fetchWhenReady, fileToSend, sendFrom } from './bytes.ts';
 import {
   call,

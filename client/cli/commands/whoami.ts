@@ -1,10 +1,10 @@
 /** `ndi-courier whoami` */
 import { z } from 'zod';
-import { facts } from '../view/table.ts';
-import { defineCommand } from './command.ts';
-import { withCourier } from './courier-of.ts';
-import { EXIT } from './exit.ts';
-import { accountShape, jsonShape } from './options.ts';
+import { facts } from '../../view/table.ts';
+import { defineCommand } from '../command.ts';
+import { withCourier } from '../courier-of.ts';
+import { EXIT } from '../exit.ts';
+import { accountShape, jsonShape } from '../shared-options.ts';
 
 export const command = defineCommand({
   name: 'whoami',

@@ -8,8 +8,8 @@ import { resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
-import { CourierError, isCourierError } from '../../../errors/index.ts';
-import type { Invocation } from '../command.ts';
+import { CourierError, isCourierError } from '../../../../errors/index.ts';
+import type { Invocation } from '../../command.ts';
 
 /** A file that is to be sent; NDI_E_USAGE where there is none. */
 export async function fileToSend(

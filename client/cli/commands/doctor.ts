@@ -1,11 +1,11 @@
 /** `ndi-courier doctor` */
 import { z } from 'zod';
-import { option } from '../options.ts';
-import { defineCommand } from './command.ts';
-import { withCourier } from './courier-of.ts';
-import { runChecks } from './doctor-checks.ts';
-import { EXIT } from './exit.ts';
-import { accountShape, jsonShape } from './options.ts';
+import { option } from '../../options.ts';
+import { defineCommand } from '../command.ts';
+import { withCourier } from '../courier-of.ts';
+import { runChecks } from '../doctor-checks.ts';
+import { EXIT } from '../exit.ts';
+import { accountShape, jsonShape } from '../shared-options.ts';
 
 const MARKS = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' } as const;
 

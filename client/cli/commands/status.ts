@@ -1,9 +1,9 @@
 /** `ndi-courier status` */
-import { defineCommand } from './command.ts';
-import { withCourier } from './courier-of.ts';
-import { EXIT } from './exit.ts';
-import { jsonOptions } from './options.ts';
-import { serviceJson, serviceText } from './service-line.ts';
+import { defineCommand } from '../command.ts';
+import { withCourier } from '../courier-of.ts';
+import { EXIT } from '../exit.ts';
+import { serviceJson, serviceText } from '../service-line.ts';
+import { jsonOptions } from '../shared-options.ts';
 
 export const command = defineCommand({
   name: 'status',

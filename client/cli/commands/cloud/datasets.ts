@@ -1,8 +1,8 @@
 /** `ndi-courier cloud datasets …` (NDI Cloud contract §2.4). */
 import { z } from 'zod';
-import type { DatasetRecord, FullCloudClient, PageQuery } from '../../../ndi/cloud/index.ts';
-import { option } from '../../options.ts';
-import { defineCommand } from '../command.ts';
+import type { DatasetRecord, FullCloudClient, PageQuery } from '../../../../ndi/cloud/index.ts';
+import { option } from '../../../options.ts';
+import { defineCommand } from '../../command.ts';
 import {
   about,
   call,

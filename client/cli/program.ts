@@ -99,7 +99,7 @@ async function buildProgram(argv: readonly string[], deps: ProgramDeps): Promise
   const wanted = asked[0] === 'help' ? asked[1] : asked[0];
   for (const { name, summary, group, load } of COMMANDS) {
     if (name === wanted) {
-      const { buildCommand } = await import('./build.ts');
+      const { buildCommand } = await import('./commander.ts');
       program.addCommand(buildCommand(await load(), deps).helpGroup(`${group}:`));
     } else {
       program.addCommand(new Commander(name).summary(summary).description(summary).helpGroup(`${group}:`));

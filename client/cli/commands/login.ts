@@ -1,14 +1,14 @@
 /** `ndi-courier login` */
 import { z } from 'zod';
-import { isCourierError } from '../../errors/index.ts';
-import type { Courier } from '../courier.ts';
-import { option } from '../options.ts';
-import type { RunSummary } from '../run-records.ts';
-import { defineCommand, type Invocation } from './command.ts';
-import { withCourier } from './courier-of.ts';
-import { EXIT } from './exit.ts';
-import { jsonShape } from './options.ts';
-import { ask, askSecret, readSecretFromStdin } from './prompt.ts';
+import { isCourierError } from '../../../errors/index.ts';
+import type { Courier } from '../../courier.ts';
+import { option } from '../../options.ts';
+import type { RunSummary } from '../../run-records.ts';
+import { defineCommand, type Invocation } from '../command.ts';
+import { withCourier } from '../courier-of.ts';
+import { EXIT } from '../exit.ts';
+import { ask, askSecret, readSecretFromStdin } from '../prompt.ts';
+import { jsonShape } from '../shared-options.ts';
 
 const loginOptions = z
   .object({

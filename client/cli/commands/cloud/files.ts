@@ -4,13 +4,13 @@
  */
 import { basename, resolve } from 'node:path';
 import { z } from 'zod';
-import { FILE_TIERS } from '../../../ndi/cloud/file-tiers.ts';
-import type { FileRow, FullCloudClient } from '../../../ndi/cloud/index.ts';
-import { option } from '../../options.ts';
-import { formatBytes } from '../../view/format.ts';
-import { defineCommand, type Invocation } from '../command.ts';
-import { withCourier } from '../courier-of.ts';
-import { EXIT } from '../exit.ts';
+import { FILE_TIERS } from '../../../../ndi/cloud/file-tiers.ts';
+import type { FileRow, FullCloudClient } from '../../../../ndi/cloud/index.ts';
+import { option } from '../../../options.ts';
+import { formatBytes } from '../../../view/format.ts';
+import { defineCommand, type Invocation } from '../../command.ts';
+import { withCourier } from '../../courier-of.ts';
+import { EXIT } from '../../exit.ts';
 import { fetchTo, fileToSend, sendFrom } from './bytes.ts';
 import { about, call, callOptions, callShape, DATASET, list, listOptions } from './call.ts';
 

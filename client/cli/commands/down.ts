@@ -1,8 +1,8 @@
 /** `ndi-courier down` */
-import { defineCommand } from './command.ts';
-import { withCourier } from './courier-of.ts';
-import { EXIT } from './exit.ts';
-import { jsonOptions } from './options.ts';
+import { defineCommand } from '../command.ts';
+import { withCourier } from '../courier-of.ts';
+import { EXIT } from '../exit.ts';
+import { jsonOptions } from '../shared-options.ts';
 
 export const command = defineCommand({
   name: 'down',

@@ -1,11 +1,11 @@
 /** `ndi-courier upload DIR` */
 import { z } from 'zod';
-import type { UploadOptions } from '../courier.ts';
-import { followOptions, uploadOptions } from '../options.ts';
-import { defineCommand } from './command.ts';
-import { withCourier } from './courier-of.ts';
-import { announce, follow } from './follow.ts';
-import { pick } from './options.ts';
+import type { UploadOptions } from '../../courier.ts';
+import { followOptions, uploadOptions } from '../../options.ts';
+import { defineCommand } from '../command.ts';
+import { withCourier } from '../courier-of.ts';
+import { announce, follow } from '../follow.ts';
+import { pick } from '../shared-options.ts';
 
 export const command = defineCommand({
   name: 'upload',

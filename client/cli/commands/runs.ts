@@ -1,18 +1,18 @@
 /** `ndi-courier runs …` */
 import { z } from 'zod';
-import { operationNames } from '../../workflows/operations.ts';
-import { followOptions, option } from '../options.ts';
-import { progressJson } from '../progress.ts';
-import type { RunHandle } from '../run-handle.ts';
-import { formatDuration, printable } from '../view/format.ts';
-import { liveLines } from '../view/progress-lines.ts';
-import { facts, table } from '../view/table.ts';
-import { defineCommand, type Invocation } from './command.ts';
-import { withCourier } from './courier-of.ts';
-import { EXIT, type ExitCode } from './exit.ts';
-import { follow } from './follow.ts';
-import { jsonOptions, jsonShape } from './options.ts';
-import { errorJson, errorText } from './output.ts';
+import { operationNames } from '../../../workflows/operations.ts';
+import { followOptions, option } from '../../options.ts';
+import { progressJson } from '../../progress.ts';
+import type { RunHandle } from '../../run-handle.ts';
+import { formatDuration, printable } from '../../view/format.ts';
+import { liveLines } from '../../view/progress-lines.ts';
+import { facts, table } from '../../view/table.ts';
+import { defineCommand, type Invocation } from '../command.ts';
+import { withCourier } from '../courier-of.ts';
+import { EXIT, type ExitCode } from '../exit.ts';
+import { follow } from '../follow.ts';
+import { errorJson, errorText } from '../output.ts';
+import { jsonOptions, jsonShape } from '../shared-options.ts';
 
 const RUN = {
   name: '<run>',

@@ -1,13 +1,13 @@
 /** What all raw API commands share: opening the API as an account, paging, and printing. */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { CourierError } from '../../../errors/index.ts';
-import type { FullCloudClient, Page, PageQuery } from '../../../ndi/cloud/index.ts';
-import { accountShape, option } from '../../options.ts';
-import { type Argument, defineCommand, type Invocation } from '../command.ts';
-import { withCourier } from '../courier-of.ts';
-import { EXIT, type ExitCode } from '../exit.ts';
-import { jsonShape } from '../options.ts';
+import { CourierError } from '../../../../errors/index.ts';
+import type { FullCloudClient, Page, PageQuery } from '../../../../ndi/cloud/index.ts';
+import { accountShape, option } from '../../../options.ts';
+import { type Argument, defineCommand, type Invocation } from '../../command.ts';
+import { withCourier } from '../../courier-of.ts';
+import { EXIT, type ExitCode } from '../../exit.ts';
+import { jsonShape } from '../../shared-options.ts';
 
 export const callShape = { ...accountShape, ...jsonShape };
 export const callOptions = z.object(callShape).strict();

@@ -3,10 +3,10 @@
  * come on standard input, one per line; never as an argument, which other users of the computer can read.
  */
 import { z } from 'zod';
-import type { FullCloudClient } from '../../../ndi/cloud/index.ts';
-import { option } from '../../options.ts';
-import { defineCommand, type Invocation } from '../command.ts';
-import { askSecret, readSecretsFromStdin } from '../prompt.ts';
+import type { FullCloudClient } from '../../../../ndi/cloud/index.ts';
+import { option } from '../../../options.ts';
+import { defineCommand, type Invocation } from '../../command.ts';
+import { askSecret, readSecretsFromStdin } from '../../prompt.ts';
 import { about, call, callOptions, callShape, textOf } from './call.ts';
 
 const EMAIL = { name: '<email>', help: 'E-mail address of the account.' } as const;

@@ -1,7 +1,7 @@
 /** `ndi-courier cloud lock …` (NDI Cloud contract §2.11): the write lock of a dataset. */
 import { z } from 'zod';
-import { option } from '../../options.ts';
-import { defineCommand } from '../command.ts';
+import { option } from '../../../options.ts';
+import { defineCommand } from '../../command.ts';
 import { about, call, callShape, DATASET } from './call.ts';
 
 const ttlShape = {

@@ -1,10 +1,10 @@
 /** `ndi-courier worker` */
 import { z } from 'zod';
-import { CourierError } from '../../errors/index.ts';
-import { option } from '../options.ts';
-import { defineCommand, type Invocation } from './command.ts';
-import { EXIT } from './exit.ts';
-import { jsonShape } from './options.ts';
+import { CourierError } from '../../../errors/index.ts';
+import { option } from '../../options.ts';
+import { defineCommand, type Invocation } from '../command.ts';
+import { EXIT } from '../exit.ts';
+import { jsonShape } from '../shared-options.ts';
 
 /** What a stopping worker gives to running steps; they write down how far they are. */
 const GRACE_MS = 10_000;
@@ -39,8 +39,8 @@ export const command = defineCommand({
   ],
   run: async (invocation, _args, { roles, json }) => {
     const { env, out, signal } = invocation;
-    const { ensureHome, homeFromEnv, siteIdOf } = await import('../../workers/home.ts');
-    const { runWorker } = await import('../../workers/worker.ts');
+    const { ensureHome, homeFromEnv, siteIdOf } = await import('../../../workers/home.ts');
+    const { runWorker } = await import('../../../workers/worker.ts');
     const home = ensureHome(homeFromEnv(env));
     const siteId = siteIdOf(home);
     const { connectionOptions, namespace } = await serverOf(invocation);
@@ -64,10 +64,10 @@ export const command = defineCommand({
 });
 
 async function serverOf({ env }: Invocation) {
-  const { resolveTemporal } = await import('../../workers/connection.ts');
+  const { resolveTemporal } = await import('../../../workers/connection.ts');
   const choice = resolveTemporal(env);
   if (choice.kind === 'external') return choice;
-  const { status } = await import('../../workers/service.ts');
+  const { status } = await import('../../../workers/service.ts');
   const { temporalAddress, namespace } = status({ env });
   if (temporalAddress === null || namespace === null) {
     throw new CourierError('NDI_E_NOT_RUNNING', {

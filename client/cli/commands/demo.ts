@@ -3,9 +3,9 @@
  * Cloud) in a folder of its own, and nothing is left behind.
  */
 import { z } from 'zod';
-import { option } from '../options.ts';
-import { defineCommand } from './command.ts';
-import { EXIT } from './exit.ts';
+import { option } from '../../options.ts';
+import { defineCommand } from '../command.ts';
+import { EXIT } from '../exit.ts';
 
 export const demoOptions = z
   .object({
@@ -34,7 +34,7 @@ export const command = defineCommand({
   options: demoOptions,
   examples: [{ line: 'ndi-courier demo --keep', does: 'and then look around in the Web UI' }],
   run: async (invocation, _args, options) => {
-    const { runDemo } = await import('./demo/demo.ts');
+    const { runDemo } = await import('../demo/demo.ts');
     return (await runDemo(invocation, options)) ? EXIT.done : EXIT.failed;
   },
 });

@@ -1,8 +1,8 @@
 /** `ndi-courier cloud compute …` (NDI Cloud contract §2.9). */
 import { z } from 'zod';
-import type { ComputeSession } from '../../../ndi/cloud/index.ts';
-import { option } from '../../options.ts';
-import { defineCommand } from '../command.ts';
+import type { ComputeSession } from '../../../../ndi/cloud/index.ts';
+import { option } from '../../../options.ts';
+import { defineCommand } from '../../command.ts';
 import { about, call, callOptions, callShape, objectOf } from './call.ts';
 
 const SESSION = { name: '<session>', help: 'Id of the session.' } as const;

@@ -1,9 +1,9 @@
 /** `ndi-courier dev` */
 import { z } from 'zod';
-import { defineCommand } from './command.ts';
-import { EXIT } from './exit.ts';
-import { jsonShape } from './options.ts';
-import { serviceJson, serviceText } from './service-line.ts';
+import { defineCommand } from '../command.ts';
+import { EXIT } from '../exit.ts';
+import { serviceJson, serviceText } from '../service-line.ts';
+import { jsonShape } from '../shared-options.ts';
 import { workersShape } from './up.ts';
 
 export const command = defineCommand({
@@ -12,7 +12,7 @@ export const command = defineCommand({
   description: 'The same as `up`, in the foreground with its log here; Ctrl-C stops it.',
   options: z.object({ ...workersShape, ...jsonShape }).strict(),
   run: async ({ env, out, signal }, _args, { workers, json }) => {
-    const { dev } = await import('../../workers/service.ts');
+    const { dev } = await import('../../../workers/service.ts');
     await dev({
       env,
       log: out.note,

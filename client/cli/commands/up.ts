@@ -1,11 +1,11 @@
 /** `ndi-courier up` */
 import { z } from 'zod';
-import { option } from '../options.ts';
-import { defineCommand } from './command.ts';
-import { withCourier } from './courier-of.ts';
-import { EXIT } from './exit.ts';
-import { jsonShape } from './options.ts';
-import { serviceJson, serviceText } from './service-line.ts';
+import { option } from '../../options.ts';
+import { defineCommand } from '../command.ts';
+import { withCourier } from '../courier-of.ts';
+import { EXIT } from '../exit.ts';
+import { serviceJson, serviceText } from '../service-line.ts';
+import { jsonShape } from '../shared-options.ts';
 
 export const workersShape = {
   workers: option(z.coerce.number().int().min(1).max(16).default(1), {
