@@ -3,6 +3,7 @@
  * and `tools/docs.ts` makes the tables, so neither can say anything else.
  */
 import type { z } from 'zod';
+import type { Courier } from '../courier.ts';
 import type { Env } from '../options.ts';
 import type { ExitCode } from './exit.ts';
 import type { Output } from './output.ts';
@@ -76,4 +77,18 @@ export function defineCommand<
   },
 ): Command {
   return command as unknown as Command;
+}
+
+/** Opens the library for one command and closes it whatever happens. Loaded late: help needs none of it. */
+export async function withCourier<T>(
+  { env, out }: Pick<Invocation, 'env' | 'out'>,
+  use: (courier: Courier) => Promise<T>,
+): Promise<T> {
+  const { createCourier } = await import('../courier.ts');
+  const courier = createCourier({ env, log: out.note });
+  try {
+    return await use(courier);
+  } finally {
+    await courier.close();
+  }
 }

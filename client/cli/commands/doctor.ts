@@ -1,8 +1,7 @@
 /** `ndi-courier doctor` */
 import { z } from 'zod';
 import { option } from '../../options.ts';
-import { defineCommand } from '../command.ts';
-import { withCourier } from '../courier-of.ts';
+import { defineCommand, withCourier } from '../command.ts';
 import { runChecks } from '../doctor-checks.ts';
 import { EXIT } from '../exit.ts';
 import { accountShape, jsonShape } from '../shared-options.ts';

@@ -1,6 +1,5 @@
 /** `ndi-courier down` */
-import { defineCommand } from '../command.ts';
-import { withCourier } from '../courier-of.ts';
+import { defineCommand, withCourier } from '../command.ts';
 import { EXIT } from '../exit.ts';
 import { jsonOptions } from '../shared-options.ts';
 

@@ -2,8 +2,7 @@
 import { z } from 'zod';
 import type { DownloadOptions } from '../../courier.ts';
 import { downloadOptions, followOptions } from '../../options.ts';
-import { defineCommand } from '../command.ts';
-import { withCourier } from '../courier-of.ts';
+import { defineCommand, withCourier } from '../command.ts';
 import { announce, follow } from '../follow.ts';
 import { pick } from '../shared-options.ts';
 

@@ -1,8 +1,7 @@
 /** `ndi-courier logout` */
 import { z } from 'zod';
 import { option } from '../../options.ts';
-import { defineCommand } from '../command.ts';
-import { withCourier } from '../courier-of.ts';
+import { defineCommand, withCourier } from '../command.ts';
 import { EXIT } from '../exit.ts';
 import { jsonShape } from '../shared-options.ts';
 

@@ -1,8 +1,7 @@
 /** `ndi-courier profile …` */
 import { CourierError } from '../../../errors/index.ts';
 import { table } from '../../view/table.ts';
-import { defineCommand } from '../command.ts';
-import { withCourier } from '../courier-of.ts';
+import { defineCommand, withCourier } from '../command.ts';
 import { EXIT } from '../exit.ts';
 import { jsonOptions } from '../shared-options.ts';
 import { command as login } from './login.ts';

@@ -1,6 +1,5 @@
 /** `ndi-courier status` */
-import { defineCommand } from '../command.ts';
-import { withCourier } from '../courier-of.ts';
+import { defineCommand, withCourier } from '../command.ts';
 import { EXIT } from '../exit.ts';
 import { serviceJson, serviceText } from '../service-line.ts';
 import { jsonOptions } from '../shared-options.ts';

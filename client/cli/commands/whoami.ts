@@ -1,8 +1,7 @@
 /** `ndi-courier whoami` */
 import { z } from 'zod';
 import { facts } from '../../view/table.ts';
-import { defineCommand } from '../command.ts';
-import { withCourier } from '../courier-of.ts';
+import { defineCommand, withCourier } from '../command.ts';
 import { EXIT } from '../exit.ts';
 import { accountShape, jsonShape } from '../shared-options.ts';
 

@@ -4,8 +4,7 @@ import { z } from 'zod';
 import { CourierError } from '../../../../errors/index.ts';
 import type { FullCloudClient, Page, PageQuery } from '../../../../ndi/cloud/index.ts';
 import { accountShape, option } from '../../../options.ts';
-import { type Argument, defineCommand, type Invocation } from '../../command.ts';
-import { withCourier } from '../../courier-of.ts';
+import { type Argument, defineCommand, type Invocation, withCourier } from '../../command.ts';
 import { EXIT, type ExitCode } from '../../exit.ts';
 import { jsonShape } from '../../shared-options.ts';
 

@@ -2,8 +2,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { option } from '../../../options.ts';
-import { defineCommand } from '../../command.ts';
-import { withCourier } from '../../courier-of.ts';
+import { defineCommand, withCourier } from '../../command.ts';
 import { EXIT } from '../../exit.ts';
 import { fetchWhenReady, fileToSend, sendFrom } from './bytes.ts';
 import {
