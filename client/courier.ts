@@ -28,7 +28,7 @@ import type { RunHandle } from './run-handle.ts';
 import { createRuns, type Runs } from './runs.ts';
 import { createService, type Service } from './service.ts';
 import { type StartRun, startRun } from './start.ts';
-import { createLink, type Link, type TemporalTarget } from './temporal.ts';
+import { createTemporalConnector, type TemporalConnection, type TemporalTarget } from './temporal.ts';
 
 export interface CourierOptions {
   /** Instead of `process.env`: COURIER_HOME, NDI_CLOUD_*, TEMPORAL_*. */
@@ -42,7 +42,7 @@ export interface CourierOptions {
 }
 
 /** Options as in the tables of `docs/cli.md`. */
-export interface UploadOptions extends AccountChoice, Partial<Tuning> {
+export interface UploadOptions extends Pick<AccountChoice, 'profile'>, Partial<Tuning> {
   /** The dataset folder. */
   readonly dir: string;
   readonly new?: string;
@@ -52,6 +52,8 @@ export interface UploadOptions extends AccountChoice, Partial<Tuning> {
   readonly onChange?: OnChange;
   readonly verify?: Verify;
   readonly metadata?: string;
+  /** Id of the organisation that owns a newly created cloud dataset. */
+  readonly organization?: string | undefined;
   readonly tuning?: Partial<Tuning>;
 }
 
@@ -86,20 +88,16 @@ export interface Courier {
 export function createCourier(options: CourierOptions = {}): Courier {
   const env = options.env ?? process.env;
   const log = options.log ?? (() => {});
-  const link = createLink({
-    env,
-    log,
-    ...(options.temporal === undefined ? {} : { temporal: options.temporal }),
-  });
-  const service = createService(env, log, () => link.get(false));
+  const temporal = createTemporalConnector({ env, log, temporal: options.temporal });
+  const service = createService(env, log, () => temporal.get(false));
   const accounts = createAccounts(env, service.homeDir);
-  const runs = createRuns((start) => link.get(start));
+  const runs = createRuns((start) => temporal.get(start));
   const context: Context = {
     env,
     log,
     accounts,
     service,
-    link: () => link.get(options.autoStart ?? true),
+    connect: () => temporal.get(options.autoStart ?? true),
   };
   return {
     upload: (asked) => upload(context, asked),
@@ -109,8 +107,8 @@ export function createCourier(options: CourierOptions = {}): Courier {
     accounts,
     service,
     cloud: async (choice = {}) => (await accounts.open(choice)).client,
-    linkTo: async (workflowId) => webLink(await link.get(false), workflowId),
-    close: () => link.close(),
+    linkTo: async (workflowId) => runUrl(await temporal.get(false), workflowId),
+    close: () => temporal.close(),
   };
 }
 
@@ -119,7 +117,7 @@ interface Context {
   readonly log: (line: string) => void;
   readonly accounts: Accounts;
   readonly service: Service;
-  link(): Promise<Link>;
+  connect(): Promise<TemporalConnection>;
 }
 
 async function sources(context: Context, section: string) {
@@ -134,7 +132,10 @@ async function upload(context: Context, asked: UploadOptions): Promise<RunHandle
   const datasetDir = resolve(dir);
   const metadataPath = settings.metadata === undefined ? null : existing(resolve(settings.metadata));
   const identity = identityOf(datasetDir);
-  const account = await context.accounts.open(settings);
+  const account = await context.accounts.open({
+    profile: settings.profile,
+    organizationId: settings.organization,
+  });
   try {
     const { organizationId } = await preflightUpload({
       target,
@@ -220,9 +221,9 @@ async function download(context: Context, asked: DownloadOptions): Promise<RunHa
 }
 
 async function begin(context: Context, run: StartRun): Promise<RunHandle> {
-  const link = await context.link();
-  const handle = await startRun(link, run, context.log);
-  if (!link.embedded && (await context.service.pollers(run.input.site)).site === 0) {
+  const connection = await context.connect();
+  const handle = await startRun(connection, run, context.log);
+  if (!connection.embedded && (await context.service.pollers(run.input.site)).site === 0) {
     context.log(
       `No worker serves this computer (site ${run.input.site}) yet; the run waits for one: ndi-courier up`,
     );
@@ -231,7 +232,7 @@ async function begin(context: Context, run: StartRun): Promise<RunHandle> {
 }
 
 /** The run's page in Temporal's Web UI. */
-function webLink(link: Link, workflowId: string): string | null {
-  if (link.uiUrl === null) return null;
-  return `${link.uiUrl}/namespaces/${encodeURIComponent(link.namespace)}/workflows/${encodeURIComponent(workflowId)}`;
+function runUrl({ uiUrl, namespace }: TemporalConnection, workflowId: string): string | null {
+  if (uiUrl === null) return null;
+  return `${uiUrl}/namespaces/${encodeURIComponent(namespace)}/workflows/${encodeURIComponent(workflowId)}`;
 }

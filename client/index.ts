@@ -37,7 +37,7 @@ export {
   type Waiting,
 } from '../workflows/contracts/index.ts';
 export { OPERATIONS, type Operation, parseRunId, phaseText } from '../workflows/operations.ts';
-export type { AccountChoice, Accounts, LoggedIn, NewLogin, Profile, WhoAmI } from './accounts.ts';
+export type { AccountChoice, Accounts, Login, NewLogin, Profile, WhoAmI } from './accounts.ts';
 export {
   type Courier,
   type CourierOptions,

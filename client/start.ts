@@ -11,7 +11,7 @@ import { CourierError } from '../errors/index.ts';
 import { CONTROL_QUEUE, type RunInput, type SEARCH_ATTRIBUTES } from '../workflows/contracts/index.ts';
 import { OPERATIONS, type Operation } from '../workflows/operations.ts';
 import { createRunHandle, type RunHandle } from './run-handle.ts';
-import type { Link } from './temporal.ts';
+import type { TemporalConnection } from './temporal.ts';
 
 export interface StartRun {
   readonly operation: Operation;
@@ -31,8 +31,12 @@ export interface StartRun {
 /** Temporal cuts nothing: a longer summary is an error (400 bytes). */
 const MAX_SUMMARY_BYTES = 390;
 
-export async function startRun(link: Link, run: StartRun, log: (line: string) => void): Promise<RunHandle> {
-  const { client } = link;
+export async function startRun(
+  connection: TemporalConnection,
+  run: StartRun,
+  log: (line: string) => void,
+): Promise<RunHandle> {
+  const { client } = connection;
   const goesOn = await whatGoesOn(client, run.workflowId);
   if (goesOn !== undefined) {
     refuseOtherCopy(run, goesOn.directory);

@@ -1,7 +1,7 @@
 /**
  * The way to a Temporal server: one that was configured, else our own, started when it is not running.
  *
- *   createLink   connects once, when first needed; every caller shares the connection
+ *   createTemporalConnector   connects once, when first needed; every caller shares the connection
  *
  * `workers/` is loaded only here and only when needed: `--help` must not load a server.
  */
@@ -14,30 +14,36 @@ export interface TemporalTarget {
   readonly namespace: string;
 }
 
-export interface Link {
+export interface TemporalConnection {
   readonly client: Client;
   readonly address: string;
   readonly namespace: string;
-  /** Of the Web UI, null where we do not know of one. */
+  /** Address of the Web UI; null where we do not know one. */
   readonly uiUrl: string | null;
   readonly embedded: boolean;
 }
 
-export interface LinkOptions {
+export interface TemporalConnectorOptions {
   readonly env: Env;
   /** Use exactly this server. */
-  readonly temporal?: TemporalTarget;
+  readonly temporal?: TemporalTarget | undefined;
   readonly log: (line: string) => void;
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
 
-/** Connects when first asked. `start: false` throws NDI_E_NOT_RUNNING where nothing runs instead of starting it. */
-export function createLink(options: LinkOptions): {
-  get(start: boolean): Promise<Link>;
+export interface TemporalConnector {
+  /**
+   * The connection; made when first asked for, and shared. `start` starts our own service where nothing runs.
+   * @throws NDI_E_NOT_RUNNING when nothing runs and `start` is false, or no server answers
+   */
+  get(start: boolean): Promise<TemporalConnection>;
+  /** Closes the connection, if there is one. */
   close(): Promise<void>;
-} {
-  let current: Promise<Link> | undefined;
+}
+
+export function createTemporalConnector(options: TemporalConnectorOptions): TemporalConnector {
+  let current: Promise<TemporalConnection> | undefined;
   return {
     get: (start) => {
       current ??= open(options, start).catch((error: unknown) => {
@@ -48,14 +54,14 @@ export function createLink(options: LinkOptions): {
       return current;
     },
     close: async () => {
-      const link = await current?.catch(() => undefined);
+      const opened = await current?.catch(() => undefined);
       current = undefined;
-      await link?.client.connection.close();
+      await opened?.client.connection.close();
     },
   };
 }
 
-async function open(options: LinkOptions, start: boolean): Promise<Link> {
+async function open(options: TemporalConnectorOptions, start: boolean): Promise<TemporalConnection> {
   const { env, temporal } = options;
   if (temporal !== undefined) {
     return connect(env, { address: temporal.address }, { ...temporal, uiUrl: null, embedded: false });
@@ -77,7 +83,7 @@ async function open(options: LinkOptions, start: boolean): Promise<Link> {
 
 /** Where our own service is; starts it when asked to, and says so. */
 async function embeddedService(
-  { env, log }: LinkOptions,
+  { env, log }: TemporalConnectorOptions,
   start: boolean,
 ): Promise<{ readonly address: string; readonly namespace: string; readonly uiUrl: string | null }> {
   const { status, up } = await import('../workers/service.ts');
@@ -95,8 +101,8 @@ async function embeddedService(
 async function connect(
   env: Env,
   connectionOptions: ConnectionOptions,
-  link: Omit<Link, 'client'>,
-): Promise<Link> {
+  server: Omit<TemporalConnection, 'client'>,
+): Promise<TemporalConnection> {
   const { dataConverterFromEnv } = await import('../workers/codec.ts');
   const dataConverter = await dataConverterFromEnv(env);
   let connection: Connection;
@@ -104,14 +110,14 @@ async function connect(
     connection = await Connection.connect({ ...connectionOptions, connectTimeout: CONNECT_TIMEOUT_MS });
   } catch (cause) {
     throw new CourierError('NDI_E_NOT_RUNNING', {
-      detail: `No Temporal server answers at ${link.address}.`,
+      detail: `No Temporal server answers at ${server.address}.`,
       cause,
     });
   }
   const client = new Client({
     connection,
-    namespace: link.namespace,
+    namespace: server.namespace,
     ...(dataConverter === undefined ? {} : { dataConverter }),
   });
-  return { ...link, client };
+  return { ...server, client };
 }

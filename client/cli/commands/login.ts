@@ -62,8 +62,8 @@ export const command = defineCommand({
         email,
         password,
         profile: options.profile,
-        url: options.url,
-        organization: options.organization,
+        baseUrl: options.url,
+        organizationId: options.organization,
         makeDefault: options.default,
       });
       const released = await release(courier, profile.name, profile.isDefault);
