@@ -1,5 +1,6 @@
 /** Cloud accounts as the library offers them: log in, keep several apart, open the raw API as one of them. */
 import { CourierError } from '../errors/index.ts';
+import type { Environment } from '../ndi/auth/environment.ts';
 import {
   type Connection,
   connectCloud,
@@ -18,7 +19,6 @@ import { openKeyring } from '../ndi/auth/keyring.ts';
 import { NDI_KEYRING_SERVICE, ndiPassword } from '../ndi/auth/ndi-profiles.ts';
 import type { FullCloudClient } from '../ndi/cloud/index.ts';
 import type { CloudRef } from '../workflows/contracts/index.ts';
-import type { Env } from './options.ts';
 
 export type { Login, NdiProfile, Profile, WhoAmI } from '../ndi/auth/index.ts';
 
@@ -55,11 +55,11 @@ export interface Accounts {
 }
 
 /** `homeDir` is the folder of all our state. */
-export function createAccounts(env: Env, homeDir: () => Promise<string>): Accounts {
-  const store = async () => createProfileStore({ stateHome: await homeDir(), env });
+export function createAccounts(env: Environment, homeDir: () => Promise<string>): Accounts {
+  const store = async () => createProfileStore({ homeDir: await homeDir(), env });
   const connect = async (choice: AccountChoice): Promise<Connection> =>
     connectCloud({
-      stateHome: await homeDir(),
+      homeDir: await homeDir(),
       env,
       profile: choice.profile,
       organizationId: choice.organizationId,

@@ -10,6 +10,7 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { CourierError } from '../errors/index.ts';
+import type { Environment } from '../ndi/auth/environment.ts';
 import type { FullCloudClient } from '../ndi/cloud/index.ts';
 import type {
   DownloadInput,
@@ -22,7 +23,7 @@ import type {
 import { workflowIdOf } from '../workflows/operations.ts';
 import { type AccountChoice, type Accounts, createAccounts } from './accounts.ts';
 import { creationName, hasAnyDocument, identityOf } from './datasets.ts';
-import { downloadOptions, type Env, readConfig, resolveOptions, tuningOf, uploadOptions } from './options.ts';
+import { downloadOptions, readConfig, resolveOptions, tuningOf, uploadOptions } from './options.ts';
 import { checkCloudId, preflightDownload, preflightUpload, uploadTarget } from './preflight.ts';
 import type { RunHandle } from './run-handle.ts';
 import { createRuns, type Runs } from './runs.ts';
@@ -32,7 +33,7 @@ import { createTemporalConnector, type TemporalConnection, type TemporalTarget }
 
 export interface CourierOptions {
   /** Instead of `process.env`: COURIER_HOME, NDI_CLOUD_*, TEMPORAL_*. */
-  readonly env?: Env;
+  readonly env?: Environment;
   /** Use exactly this Temporal server, and embed nothing. */
   readonly temporal?: TemporalTarget;
   /** Start the embedded service when a run is to be started and nothing is running. Default true. */
@@ -113,7 +114,7 @@ export function createCourier(options: CourierOptions = {}): Courier {
 }
 
 interface Context {
-  readonly env: Env;
+  readonly env: Environment;
   readonly log: (line: string) => void;
   readonly accounts: Accounts;
   readonly service: Service;

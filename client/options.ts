@@ -10,6 +10,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { CourierError } from '../errors/index.ts';
+import type { Environment } from '../ndi/auth/environment.ts';
 import {
   DEFAULT_TUNING,
   TUNING,
@@ -18,8 +19,6 @@ import {
   type TuningSpec,
   tuningKeys,
 } from '../workflows/contracts/index.ts';
-
-export type Env = Readonly<Record<string, string | undefined>>;
 
 /** What is said about an option besides its type. */
 export interface OptionMeta {
@@ -204,7 +203,7 @@ export type UploadSettings = z.output<typeof uploadOptions>;
 export type DownloadSettings = z.output<typeof downloadOptions>;
 
 export interface OptionSources {
-  readonly env?: Env;
+  readonly env?: Environment;
   /** The section of the configuration file for this operation. */
   readonly config?: Readonly<Record<string, unknown>>;
 }
@@ -243,7 +242,7 @@ export function resolveOptions<Schema extends z.ZodObject>(
   return parsed.data;
 }
 
-function fromEnv(field: z.ZodType, env: Env | undefined): unknown {
+function fromEnv(field: z.ZodType, env: Environment | undefined): unknown {
   const source = optionRegistry.get(field)?.env;
   const text = source === undefined ? undefined : env?.[source.name];
   if (source === undefined || text === undefined || text === '') return undefined;

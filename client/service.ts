@@ -1,7 +1,7 @@
 /** The background service as the library offers it. `workers/` is loaded when it is asked for, never before. */
 import { join } from 'node:path';
+import type { Environment } from '../ndi/auth/environment.ts';
 import { CONTROL_QUEUE, siteQueue } from '../workflows/contracts/index.ts';
-import type { Env } from './options.ts';
 import type { TemporalConnection } from './temporal.ts';
 
 /** Null where there is nothing: no server, no page. */
@@ -39,7 +39,7 @@ export interface Service {
 
 /** `connect` gives the connection to the server, without starting one. */
 export function createService(
-  env: Env,
+  env: Environment,
   log: (line: string) => void,
   connect: () => Promise<TemporalConnection>,
 ): Service {

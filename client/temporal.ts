@@ -7,7 +7,7 @@
  */
 import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
 import { CourierError } from '../errors/index.ts';
-import type { Env } from './options.ts';
+import type { Environment } from '../ndi/auth/environment.ts';
 
 export interface TemporalTarget {
   readonly address: string;
@@ -24,7 +24,7 @@ export interface TemporalConnection {
 }
 
 export interface TemporalConnectorOptions {
-  readonly env: Env;
+  readonly env: Environment;
   /** Use exactly this server. */
   readonly temporal?: TemporalTarget | undefined;
   readonly log: (line: string) => void;
@@ -99,7 +99,7 @@ async function embeddedService(
 }
 
 async function connect(
-  env: Env,
+  env: Environment,
   connectionOptions: ConnectionOptions,
   server: Omit<TemporalConnection, 'client'>,
 ): Promise<TemporalConnection> {

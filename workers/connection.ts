@@ -3,7 +3,7 @@ import { Connection, type ConnectionOptions, isGrpcServiceError } from '@tempora
 import { type ClientConnectConfig, loadClientConfigProfile, toClientOptions } from '@temporalio/envconfig';
 import protobuf from 'protobufjs';
 import { CourierError } from '../errors/index.ts';
-import type { Env } from './home.ts';
+import type { Environment } from '../ndi/auth/environment.ts';
 import { type Log, silent } from './log.ts';
 
 /** The embedded server's namespace. It has always a `default` one too, which stays empty. */
@@ -25,7 +25,7 @@ export type TemporalChoice =
  * server elsewhere, and then nothing is embedded. The rules are those of the `temporal` CLI (`@temporalio/envconfig`).
  * @throws CourierError NDI_E_USAGE when the file or the named profile cannot be read.
  */
-export function resolveTemporal(env: Env = process.env): TemporalChoice {
+export function resolveTemporal(env: Environment = process.env): TemporalChoice {
   const overrideEnvVars = Object.fromEntries(
     Object.entries(env).filter((pair): pair is [string, string] => pair[1] !== undefined && pair[1] !== ''),
   );

@@ -15,8 +15,7 @@ import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { homedir, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { CourierError } from '../errors/index.ts';
-
-export type Env = Readonly<Record<string, string | undefined>>;
+import type { Environment } from '../ndi/auth/environment.ts';
 
 export interface Home {
   readonly dir: string;
@@ -34,7 +33,7 @@ function nonEmpty(value: string | undefined): string | undefined {
   return value === undefined || value === '' ? undefined : value;
 }
 
-function stateDir(env: Env, platform: NodeJS.Platform): string {
+function stateDir(env: Environment, platform: NodeJS.Platform): string {
   const user = nonEmpty(env.HOME) ?? homedir();
   if (platform === 'darwin') return join(user, 'Library', 'Application Support', 'ndi-courier');
   if (platform === 'win32') {
@@ -44,7 +43,7 @@ function stateDir(env: Env, platform: NodeJS.Platform): string {
 }
 
 /** The folder for what can be made again (the Temporal CLI): `COURIER_CACHE`, else the platform's cache folder. */
-export function cacheDirFromEnv(env: Env, platform: NodeJS.Platform = process.platform): string {
+export function cacheDirFromEnv(env: Environment, platform: NodeJS.Platform = process.platform): string {
   const chosen = nonEmpty(env.COURIER_CACHE);
   if (chosen !== undefined) return resolve(chosen);
   const user = nonEmpty(env.HOME) ?? homedir();
@@ -56,7 +55,7 @@ export function cacheDirFromEnv(env: Env, platform: NodeJS.Platform = process.pl
 }
 
 /** The paths of the state folder: `COURIER_HOME`, else the platform's state folder. Touches no disk. */
-export function homeFromEnv(env: Env, platform: NodeJS.Platform = process.platform): Home {
+export function homeFromEnv(env: Environment, platform: NodeJS.Platform = process.platform): Home {
   return homeAt(nonEmpty(env.COURIER_HOME) ?? stateDir(env, platform));
 }
 

@@ -11,8 +11,9 @@ import { spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CourierError, ERRORS, type ErrorCode } from '../errors/index.ts';
+import type { Environment } from '../ndi/auth/environment.ts';
 import { resolveTemporal } from './connection.ts';
-import { type Env, ensureHome, type Home, homeFromEnv } from './home.ts';
+import { ensureHome, type Home, homeFromEnv } from './home.ts';
 import { tryLock } from './lock.ts';
 import { type Log, silent } from './log.ts';
 import { openLog } from './log-files.ts';
@@ -47,7 +48,7 @@ export interface RunningService extends ServiceStatus {
 }
 
 export interface ServiceOptions {
-  readonly env?: Env;
+  readonly env?: Environment;
   readonly log?: Log;
   readonly signal?: AbortSignal | undefined;
   /** Worker processes; 1. */
@@ -130,7 +131,7 @@ export async function up(options: ServiceOptions = {}): Promise<RunningService> 
   }
 }
 
-function runningStatus(env: Env): RunningService {
+function runningStatus(env: Environment): RunningService {
   const now = status({ env });
   if (!now.running || now.temporalAddress === null) {
     throw new CourierError('NDI_E_SERVICE', { detail: `It ended at once; see ${now.logsDir}.` });
@@ -161,7 +162,7 @@ async function supervisorOptions(home: Home, options: ServiceOptions): Promise<S
 async function launchSupervisor(
   home: Home,
   options: SupervisorOptions,
-  env: Env,
+  env: Environment,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   const logFd = openLog(logFiles(home).supervisor);

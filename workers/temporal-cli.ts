@@ -12,7 +12,8 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } fro
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { CourierError } from '../errors/index.ts';
-import { cacheDirFromEnv, type Env } from './home.ts';
+import type { Environment } from '../ndi/auth/environment.ts';
+import { cacheDirFromEnv } from './home.ts';
 import { waitForLock } from './lock.ts';
 import { type Log, silent } from './log.ts';
 import { buildTemporalCli } from './temporal-cli-build.ts';
@@ -33,14 +34,14 @@ export interface TemporalCli {
 export type CliMaker = (target: string, context: CliMakerContext) => Promise<void>;
 
 export interface CliMakerContext {
-  readonly env: Env;
+  readonly env: Environment;
   readonly log: Log;
   readonly signal: AbortSignal | undefined;
 }
 
 export interface FindTemporalCliOptions {
   readonly cacheDir?: string;
-  readonly env?: Env;
+  readonly env?: Environment;
   readonly log?: Log;
   readonly signal?: AbortSignal | undefined;
   /** The ways to make one, in their order. */
@@ -84,7 +85,7 @@ function firstLine(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split('\n')[0]!.trim();
 }
 
-function onPath(env: Env): string[] {
+function onPath(env: Environment): string[] {
   return (env.PATH ?? '')
     .split(delimiter)
     .filter((dir) => dir !== '')

@@ -1,6 +1,7 @@
 /** What the supervisor hands to a worker process, and `worker-main.ts` to `runWorker` in `worker.ts`. */
 import type { ActivityInterceptorsFactory, NativeConnectionOptions } from '@temporalio/worker';
-import type { Env, Home } from './home.ts';
+import type { Environment } from '../ndi/auth/environment.ts';
+import type { Home } from './home.ts';
 import type { Log } from './log.ts';
 
 /** `control`: workflows and activities without a disk; `site`: everything that touches this host's disk. */
@@ -16,7 +17,7 @@ export interface RunWorkerOptions {
   /** Where workflows are taken from; default `courier`. Tests that share a server have one each. */
   readonly controlQueue?: string;
   readonly home: Home;
-  readonly env: Env;
+  readonly env: Environment;
   readonly log: Log;
   /** Stop: take no new work, give running activities `graceMs`, then resolve. */
   readonly signal: AbortSignal;

@@ -3,14 +3,14 @@
  * and `tools/docs.ts` makes the tables, so neither can say anything else.
  */
 import type { z } from 'zod';
+import type { Environment } from '../../ndi/auth/environment.ts';
 import type { Courier } from '../courier.ts';
-import type { Env } from '../options.ts';
 import type { ExitCode } from './exit.ts';
 import type { Output } from './output.ts';
 
 /** What a command may use of the process; a test hands in its own. */
 export interface Invocation {
-  readonly env: Env;
+  readonly env: Environment;
   readonly cwd: string;
   readonly stdin: NodeJS.ReadStream;
   readonly out: Output;

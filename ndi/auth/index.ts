@@ -44,7 +44,7 @@ type AnyProfile =
 
 export interface ConnectOptions {
   /** The folder of all our state: `profiles.json` and `secrets.json` are there. */
-  readonly stateHome: string;
+  readonly homeDir: string;
   readonly env: Environment;
   /** A name of ours, or a nickname, UID or e-mail of an NDI profile. Absent or empty: the default one, if any. */
   readonly profile?: string | undefined;
@@ -89,7 +89,7 @@ const only = <Item>(items: readonly Item[]): Item | undefined => (items.length =
 /** From a profile name to a client. NDI_E_SETTING for a wrong setting; credentials are looked for at the first request. */
 export function connectCloud(options: ConnectOptions): Connection {
   const { env } = options;
-  const store = options.store ?? createProfileStore({ stateHome: options.stateHome, env });
+  const store = options.store ?? createProfileStore({ homeDir: options.homeDir, env });
   const name = options.profile === undefined || options.profile === '' ? undefined : options.profile;
   const find = (): AnyProfile | undefined => findProfile(store, env, name);
   const wanted = options.baseUrl === undefined ? undefined : checkBaseUrl(options.baseUrl, 'The address');

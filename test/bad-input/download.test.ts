@@ -77,7 +77,7 @@ describe('a download', () => {
 
   it('of a private dataset of another laboratory', async () => {
     const { email, password } = lab.sandbox.users.find((user) => user.email.startsWith('second@'))!;
-    const store = createProfileStore({ stateHome: lab.homeDir, env: lab.env });
+    const store = createProfileStore({ homeDir: lab.homeDir, env: lab.env });
     await login({ store, env: { NDI_CLOUD_URL: lab.sandbox.apiUrl }, email, password, profile: 'second' });
     await refused('NDI_E_FORBIDDEN', input({ cloud: { ...input().cloud, profile: 'second' } }));
   });
@@ -188,7 +188,7 @@ describe('a download', () => {
       wire = await startEavesdropper(lab.sandbox);
       // An account in the environment is for the cloud that is named there.
       const { email, password } = lab.sandbox.users[0]!;
-      const profiles = createProfileStore({ stateHome: lab.homeDir, env: lab.env });
+      const profiles = createProfileStore({ homeDir: lab.homeDir, env: lab.env });
       await login({ store: profiles, env: {}, email, password, profile: 'wire', baseUrl: wire.apiUrl });
       store = createServer((_request, response) => {
         response.writeHead(200, { 'content-length': archive.length, etag: '"evil"' }).end(archive);

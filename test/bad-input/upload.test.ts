@@ -133,7 +133,7 @@ describe('an upload', () => {
 
   async function loginAs(name: string): Promise<void> {
     const { email, password } = lab.sandbox.users.find((user) => user.email.startsWith(`${name}@`))!;
-    const store = createProfileStore({ stateHome: lab.homeDir, env: lab.env });
+    const store = createProfileStore({ homeDir: lab.homeDir, env: lab.env });
     await login({ store, env: { NDI_CLOUD_URL: lab.sandbox.apiUrl }, email, password, profile: name });
   }
 

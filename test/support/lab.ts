@@ -174,7 +174,7 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     upload: async (datasetDir, more) => resultOf(await startUpload(uploadInput(datasetDir, more))),
     download: async (id, target, more) => resultOf(await startDownload(downloadInput(id, target, more))),
     login: async (password) => {
-      const store = createProfileStore({ stateHome: homeDir, env });
+      const store = createProfileStore({ homeDir, env });
       await login({ store, env, email: user.email, password });
     },
     until: async (handle, what) => {

@@ -2,7 +2,7 @@
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { option } from '../../options.ts';
-import { defineCommand } from '../command.ts';
+import { defineCommand, type Invocation } from '../command.ts';
 import { EXIT } from '../exit.ts';
 
 export const command = defineCommand({
@@ -39,7 +39,7 @@ export const command = defineCommand({
   },
 });
 
-async function defaultState(env: Readonly<Record<string, string | undefined>>): Promise<string> {
+async function defaultState(env: Invocation['env']): Promise<string> {
   const { homeFromEnv } = await import('../../../workers/home.ts');
   return join(homeFromEnv(env).dir, 'sandbox');
 }
