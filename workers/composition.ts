@@ -11,7 +11,7 @@ import type { CloudClient } from '../ndi/cloud/types.ts';
 import { createThrottle } from '../transfer/throttle.ts';
 import type { CloudRef } from '../workflows/contracts/index.ts';
 import type { Home } from './home.ts';
-import { createOpenLedgers } from './ledger-shelf.ts';
+import { createLedgerCache } from './ledger-cache.ts';
 import { bootId, processToken } from './processes.ts';
 
 export interface CompositionOptions {
@@ -41,7 +41,7 @@ export interface Composition {
 
 export function composeSite({ home, env, workflows, holder }: CompositionOptions): Composition {
   const clouds = new Map<string, CloudClient>();
-  const ledgers = createOpenLedgers();
+  const ledgers = createLedgerCache();
   const scratchDir = makeScratchDir(home);
   return {
     deps: {

@@ -4,7 +4,7 @@ import { type ClientConnectConfig, loadClientConfigProfile, toClientOptions } fr
 import protobuf from 'protobufjs';
 import { CourierError } from '../errors/index.ts';
 import type { Environment } from '../ndi/auth/environment.ts';
-import { type Log, silent } from './log.ts';
+import { type Log, silent } from './logs.ts';
 
 /** The embedded server's namespace. It has always a `default` one too, which stays empty. */
 export const EMBEDDED_NAMESPACE = 'courier';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { keepAlive, type Running } from './keep-alive.ts';
-import { lastLines, rotateLog } from './log-files.ts';
+import { lastLines, rotateLog } from './logs.ts';
 
 const backoff = { minMs: 10, maxMs: 40, healthyMs: 100 };
 

@@ -1,6 +1,6 @@
 /** Starts something again whenever it ends, ever more slowly while it does not hold. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Log } from './log.ts';
+import type { Log } from './logs.ts';
 
 export interface Backoff {
   readonly minMs: number;

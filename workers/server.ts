@@ -20,7 +20,7 @@ import {
   waitForTemporal,
 } from './connection.ts';
 import { type FileLock, tryLock } from './lock.ts';
-import { type Log, silent } from './log.ts';
+import { type Log, silent } from './logs.ts';
 import { freePort, isPortFree } from './ports.ts';
 import { isRunning, type ProcessRecord, recordOf, stopProcess } from './processes.ts';
 

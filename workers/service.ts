@@ -5,7 +5,7 @@
  *   supervisor.ts      the process that keeps server and workers running; supervisor-main.ts is its entry
  *   worker-process.ts  one worker seen from the supervisor; worker-main.ts is its entry, worker.ts what it does
  *   server.ts          the embedded Temporal server; temporal-cli.ts finds or makes its program
- *   service-file.ts    service.json
+ *   service-state.ts   service.json
  */
 import { spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
@@ -15,11 +15,10 @@ import type { Environment } from '../ndi/auth/environment.ts';
 import { resolveTemporal } from './connection.ts';
 import { ensureHome, type Home, homeFromEnv } from './home.ts';
 import { tryLock } from './lock.ts';
-import { type Log, silent } from './log.ts';
-import { openLog } from './log-files.ts';
+import { type Log, openLog, silent } from './logs.ts';
 import { packageVersion, siblingScript } from './package.ts';
 import { isRunning, recordOf, signalProcess, stopProcess, waitForExit } from './processes.ts';
-import { isCurrent, readServiceFile, type ServiceFile } from './service-file.ts';
+import { isCurrent, readServiceFile, type ServiceFile } from './service-state.ts';
 import { cleanUpOrphans, logFiles, runSupervisor, type SupervisorOptions } from './supervisor.ts';
 import { findTemporalCli } from './temporal-cli.ts';
 import { type ChildMessage, WORKER_ROLES, type WorkerRole } from './types.ts';

@@ -17,12 +17,11 @@ import {
 import { ensureHome, type Home, homeAt } from './home.ts';
 import { type Backoff, DEFAULT_BACKOFF, type KeptAlive, keepAlive, type Running } from './keep-alive.ts';
 import { tryLock } from './lock.ts';
-import type { Log } from './log.ts';
-import { rotateLog } from './log-files.ts';
+import { type Log, rotateLog } from './logs.ts';
 import { packageVersion } from './package.ts';
 import { type ProcessRecord, recordOf, stopProcess } from './processes.ts';
 import { startTemporalServer, stopOrphanedServer } from './server.ts';
-import { readServiceFile, type ServiceFile, writeServiceFile } from './service-file.ts';
+import { readServiceFile, type ServiceFile, writeServiceFile } from './service-state.ts';
 import type { WorkerArguments, WorkerRole } from './types.ts';
 import { startWorkerProcess, WORKER_GRACE_MS, WORKER_SELF_GRACE_MS } from './worker-process.ts';
 

@@ -15,7 +15,7 @@ import { CourierError } from '../errors/index.ts';
 import type { Environment } from '../ndi/auth/environment.ts';
 import { cacheDirFromEnv } from './home.ts';
 import { waitForLock } from './lock.ts';
-import { type Log, silent } from './log.ts';
+import { type Log, silent } from './logs.ts';
 import { buildTemporalCli } from './temporal-cli-build.ts';
 import { downloadTemporalCli } from './temporal-cli-download.ts';
 

@@ -2,7 +2,7 @@
 import type { ActivityInterceptorsFactory, NativeConnectionOptions } from '@temporalio/worker';
 import type { Environment } from '../ndi/auth/environment.ts';
 import type { Home } from './home.ts';
-import type { Log } from './log.ts';
+import type { Log } from './logs.ts';
 
 /** `control`: workflows and activities without a disk; `site`: everything that touches this host's disk. */
 export const WORKER_ROLES = ['control', 'site'] as const;

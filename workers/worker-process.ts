@@ -4,7 +4,7 @@ import { closeSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { CourierError } from '../errors/index.ts';
 import type { Running } from './keep-alive.ts';
-import { lastLines, openLog } from './log-files.ts';
+import { lastLines, openLog } from './logs.ts';
 import { siblingScript } from './package.ts';
 import { type ProcessRecord, recordOf, stopProcess } from './processes.ts';
 import type { ChildMessage, WorkerArguments } from './types.ts';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Worker, type WorkflowBundle } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { bundleWorkflows } from '../../workers/workflow-source.ts';
+import { bundleWorkflows } from '../../workers/workflow-bundle.ts';
 
 const folder = join(import.meta.dirname, 'histories');
 const recordings = readdirSync(folder).filter((name) => name.endsWith('.json'));

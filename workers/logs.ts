@@ -1,9 +1,14 @@
 /**
- * Log files of processes that outlive their starter. Each process appends to the file itself, so nothing is lost when
- * the supervisor is killed; the supervisor only cuts what has grown: copies it aside and empties it (every writer has
- * it open for appending, so the next line lands at the new start).
+ * Log lines, and log files of processes that outlive their starter. Each process appends to its file itself, so
+ * nothing is lost when the supervisor is killed. The supervisor only cuts a file that has grown: it copies the file
+ * aside and empties it. Every writer has it open for appending, so the next line lands at the new start.
  */
 import { copyFileSync, openSync, readFileSync, renameSync, statSync, truncateSync } from 'node:fs';
+
+/** How the parts of `workers/` tell a person what they are doing: one finished sentence per call. */
+export type Log = (line: string) => void;
+
+export const silent: Log = () => {};
 
 const MAX_BYTES = 10_000_000;
 const KEPT = 2;

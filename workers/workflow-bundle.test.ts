@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { dataConverterFromEnv } from './codec.ts';
-import { workflowBundle } from './workflow-source.ts';
+import { workflowBundle } from './workflow-bundle.ts';
 
 const encrypted = dataConverterFromEnv({ COURIER_PAYLOAD_KEY: Buffer.alloc(32).toString('base64') });
 const dir = mkdtempSync(join(tmpdir(), 'courier-bundle-'));

@@ -6,13 +6,13 @@ import { statSync } from 'node:fs';
 import { openLedger } from '../ledger/open.ts';
 import type { Ledger } from '../ledger/types.ts';
 
-export interface OpenLedgers {
+export interface LedgerCache {
   open(path: string): Ledger;
   close(path: string): void;
   closeAll(): void;
 }
 
-export function createOpenLedgers(): OpenLedgers {
+export function createLedgerCache(): LedgerCache {
   const known = new Map<string, { readonly ledger: Ledger; readonly file: string | undefined }>();
   const close = (path: string): void => {
     known.get(path)?.ledger.close();
