@@ -200,7 +200,6 @@ export const followOptions = z
   .strict();
 
 export type UploadSettings = z.output<typeof uploadOptions>;
-export type DownloadSettings = z.output<typeof downloadOptions>;
 
 export interface OptionSources {
   readonly env?: Environment;

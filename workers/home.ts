@@ -6,9 +6,10 @@
  *   temporal.sqlite   the embedded Temporal server's database: all runs
  *   site.json         this host's stable name
  *   logs/             supervisor.log, server.log, worker.log, each with two older ones
- *   ledgers/          records of datasets whose own folder cannot hold them
- *   profiles/         cloud accounts
- *   reports/          what runs report
+ *   ledgers/          records of datasets whose own folder cannot hold them (ledger/locate.ts)
+ *   profiles.json     cloud accounts; secrets.json holds passwords where there is no keyring (ndi/auth/profiles.ts)
+ *   scratch/          files of running steps, one folder per process (workers/composition.ts)
+ *   config.json       defaults for the options of runs (client/options.ts)
  */
 import { randomBytes } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -24,9 +25,6 @@ export interface Home {
   readonly temporalDbFile: string;
   readonly siteFile: string;
   readonly logsDir: string;
-  readonly ledgersDir: string;
-  readonly profilesDir: string;
-  readonly reportsDir: string;
 }
 
 function nonEmpty(value: string | undefined): string | undefined {
@@ -68,15 +66,15 @@ export function homeAt(path: string): Home {
     temporalDbFile: join(dir, 'temporal.sqlite'),
     siteFile: join(dir, 'site.json'),
     logsDir: join(dir, 'logs'),
-    ledgersDir: join(dir, 'ledgers'),
-    profilesDir: join(dir, 'profiles'),
-    reportsDir: join(dir, 'reports'),
   };
 }
 
-/** Makes the folders, readable by their owner only: they hold file names and logs of a lab. */
+/**
+ * Makes the folders, readable by their owner only: they hold file names and logs of a lab.
+ * @throws NDI_E_READ_ONLY
+ */
 export function ensureHome(home: Home): Home {
-  for (const dir of [home.dir, home.logsDir, home.ledgersDir, home.profilesDir, home.reportsDir]) {
+  for (const dir of [home.dir, home.logsDir]) {
     try {
       mkdirSync(dir, { recursive: true, mode: 0o700 });
     } catch (cause) {

@@ -28,9 +28,6 @@ export interface RunWorkerOptions {
   onReady(): void;
 }
 
-/** `worker.ts` exports `runWorker` of this shape: resolves after a stop, rejects when the worker cannot go on. */
-export type RunWorker = (options: RunWorkerOptions) => Promise<void>;
-
 /** The one argument of `worker-main.ts`, as JSON. No secret: other users see arguments. */
 export interface WorkerArguments {
   readonly homeDir: string;

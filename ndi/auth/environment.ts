@@ -67,9 +67,5 @@ function isNearby(hostname: string): boolean {
   return hostname === '[::1]' || /^\[f[cd]/.test(hostname);
 }
 
-/** `NDI_CLOUD_UPLOAD_NO_ZIP`: MATLAB takes only `true`, Python also `1` and `yes`; all of them mean it. */
-export const uploadsWithoutZip = (env: Environment): boolean =>
-  /^(?:true|1|yes)$/i.test(setting(env, 'NDI_CLOUD_UPLOAD_NO_ZIP') ?? '');
-
 export const organizationFromEnvironment = (env: Environment): string | undefined =>
   setting(env, 'NDI_CLOUD_ORGANIZATION_ID');

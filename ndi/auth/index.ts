@@ -32,7 +32,7 @@ import { NDI_KEYRING_SERVICE, type NdiProfile, ndiPassword, readNdiProfiles } fr
 import { createProfileStore, type Profile, type ProfileStore } from './profiles.ts';
 import { type Credentials, createTokenSource, type TokenSource } from './token-source.ts';
 
-export { baseUrlOf, type Environment, STAGES, uploadsWithoutZip } from './environment.ts';
+export { baseUrlOf, type Environment, STAGES } from './environment.ts';
 export { type NdiProfile, readNdiProfiles } from './ndi-profiles.ts';
 export { createProfileStore, type Profile, type ProfileStore } from './profiles.ts';
 export { type Credentials, createTokenSource, type TokenSource, tokenClaims } from './token-source.ts';

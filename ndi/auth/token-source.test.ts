@@ -170,3 +170,26 @@ it('shows no secret, however it is printed', async () => {
     expect(printed.join('\n')).not.toContain(secret);
   expect(tokens.describe()).toBe(`${EMAIL} by NDI_CLOUD_USERNAME at ${server.baseUrl}`);
 });
+
+describe('tokenClaims', () => {
+  const jwt = (claims: unknown): string =>
+    `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`;
+  const nothing = { expiresAtMs: undefined, email: undefined };
+
+  it('reads the expiry in milliseconds and the e-mail', () => {
+    expect(tokenClaims(jwt({ exp: 1_800_000_000, email: EMAIL }))).toEqual({
+      expiresAtMs: 1_800_000_000_000,
+      email: EMAIL,
+    });
+  });
+
+  it.each([
+    ['a text', 'opaque-token'],
+    ['two parts', jwt({ exp: 1 }).replace(/\.c2ln$/, '')],
+    ['a payload that is no JSON', 'e30.bm8ganNvbg.c2ln'],
+    ['a payload that is a list', jwt([1])],
+    ['claims of the wrong kinds', jwt({ exp: '1800000000', email: 7 })],
+  ])('reads nothing from %s', (_, token) => {
+    expect(tokenClaims(token)).toEqual(nothing);
+  });
+});

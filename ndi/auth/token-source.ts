@@ -8,6 +8,7 @@
  */
 import { createHash } from 'node:crypto';
 import { inspect } from 'node:util';
+import { decodeJwt, type JWTPayload } from 'jose';
 import { CourierError, isCourierError } from '../../errors/index.ts';
 import { requestToken } from '../cloud/auth.ts';
 import { createRequester, type Timeouts } from '../cloud/request.ts';
@@ -68,18 +69,18 @@ export interface TokenClaims {
 
 /** What a token says of itself, unverified: only the server can verify it. Nothing for a token that is no JWT. */
 export function tokenClaims(token: string): TokenClaims {
+  let claims: JWTPayload;
   try {
-    const claims = JSON.parse(
-      Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'),
-    ) as unknown;
-    const { exp, email } = claims as { exp?: unknown; email?: unknown };
-    return {
-      expiresAtMs: typeof exp === 'number' && Number.isFinite(exp) ? exp * 1000 : undefined,
-      email: typeof email === 'string' ? email : undefined,
-    };
+    claims = decodeJwt(token);
   } catch {
     return { expiresAtMs: undefined, email: undefined };
   }
+  // Claims are whatever JSON the issuer wrote, whatever jose's types say.
+  const { exp, email }: Record<string, unknown> = claims;
+  return {
+    expiresAtMs: typeof exp === 'number' && Number.isFinite(exp) ? exp * 1000 : undefined,
+    email: typeof email === 'string' ? email : undefined,
+  };
 }
 
 const keyOf = (credentials: Credentials): string =>

@@ -1,6 +1,7 @@
 /** `ndi-courier worker` */
 import { z } from 'zod';
 import { CourierError } from '../../../errors/index.ts';
+import type { WorkerRole } from '../../../workers/types.ts';
 import { option } from '../../options.ts';
 import { defineCommand, type Invocation } from '../command.ts';
 import { EXIT } from '../exit.ts';
@@ -9,7 +10,7 @@ import { jsonShape } from '../shared-options.ts';
 /** What a stopping worker gives to running steps; they write down how far they are. */
 const GRACE_MS = 10_000;
 
-const ROLES = ['control', 'site'] as const;
+const ROLES = ['control', 'site'] as const satisfies readonly WorkerRole[];
 
 export const command = defineCommand({
   name: 'worker',
