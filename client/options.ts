@@ -11,6 +11,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { CourierError } from '../errors/index.ts';
 import type { Environment } from '../ndi/auth/environment.ts';
+import { CLOUD_ID } from '../ndi/ids.ts';
 import {
   DEFAULT_TUNING,
   TUNING,
@@ -47,7 +48,7 @@ export function option<Schema extends z.ZodType>(schema: Schema, meta: OptionMet
   return schema;
 }
 
-const id24 = z.string().regex(/^[0-9a-f]{24}$/i, 'must be a cloud id of 24 hexadecimal digits');
+const id24 = z.string().regex(CLOUD_ID, 'must be a cloud id of 24 hexadecimal digits');
 const nonEmpty = z.string().trim().min(1, 'must not be empty');
 
 /** Whom to be at NDI Cloud. Common to everything that asks the cloud. */

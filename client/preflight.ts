@@ -12,10 +12,9 @@ import { CourierError, isCourierError } from '../errors/index.ts';
 import { eachPage } from '../ndi/cloud/pages.ts';
 import type { CloudClient, DatasetRecord } from '../ndi/cloud/types.ts';
 import type { DatasetIdentity } from '../ndi/dataset/types.ts';
+import { isCloudId } from '../ndi/ids.ts';
 import type { UploadTarget } from '../workflows/contracts/index.ts';
 import type { UploadSettings } from './options.ts';
-
-export const CLOUD_ID = /^[0-9a-f]{24}$/i;
 
 /** What to do about the link between the dataset and the cloud, from the options alone. */
 export function uploadTarget(settings: Pick<UploadSettings, 'new' | 'to' | 'asNew'>): UploadTarget {
@@ -129,7 +128,7 @@ export interface DownloadPreflight {
 
 /** @throws CourierError NDI_E_BAD_ID for anything but a cloud id; path separators among it never reach a path. */
 export function checkCloudId(id: string): string {
-  if (!CLOUD_ID.test(id)) {
+  if (!isCloudId(id)) {
     throw new CourierError('NDI_E_BAD_ID', {
       detail: `“${id.slice(0, 80)}” is no cloud dataset id; those have 24 hexadecimal digits.`,
     });

@@ -3,7 +3,8 @@
  *
  * request.ts      makes requests: address, token, timeouts, size, request id; repeat.ts repeats those that cannot have acted
  * outcome.ts      knows what an answer's status and body mean; sanitize.ts what may be repeated of it
- * answers.ts      checks and normalises shapes; json-text.ts takes document bodies out of answers as text
+ * answers.ts      how answers are checked and normalised; json-text.ts takes document bodies out of them as text
+ * pages.ts        lists that come in pages; file-rows.ts rows of file lists
  * ids.ts          refuses malformed ids before they are sent
  * users, organizations, datasets, documents, query, files, bulk-uploads: one file per resource
  * auth, account, license, discovery, compute, signed-urls, file-tiers, write-lock: what no transfer needs, for people and scripts

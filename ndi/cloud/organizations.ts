@@ -1,6 +1,6 @@
 /** Which organisation is meant (NDI Cloud contract §1.4, §2.3, §10 no. 30). The API has no routes to manage them. */
 import { CourierError } from '../../errors/index.ts';
-import { isCloudId } from './ids.ts';
+import { isCloudId } from '../ids.ts';
 import { sanitize } from './sanitize.ts';
 import type { CloudUser, Organization } from './types.ts';
 

@@ -4,8 +4,9 @@
  */
 import { z } from 'zod';
 import { CourierError } from '../../errors/index.ts';
+import { isCloudId } from '../ids.ts';
 import { optionalNumber, optionalText, readAs, url } from './answers.ts';
-import { cloudId, isCloudId, segment } from './ids.ts';
+import { cloudId, segment } from './ids.ts';
 import type { Requester } from './request.ts';
 
 export interface SignedUrlSet {

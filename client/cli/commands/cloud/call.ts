@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { CourierError } from '../../../../errors/index.ts';
 import type { FullCloudClient, Page, PageQuery } from '../../../../ndi/cloud/index.ts';
+import { eachPage } from '../../../../ndi/cloud/pages.ts';
 import { accountShape, option } from '../../../options.ts';
 import { type Argument, defineCommand, type Invocation, withCourier } from '../../command.ts';
 import { EXIT, type ExitCode } from '../../exit.ts';
@@ -80,12 +81,14 @@ export function list<Row>(
     try {
       const rows: Row[] = [];
       let totalNumber: number | undefined;
-      for (let page = 1; rows.length < options.limit; page += 1) {
-        const answer = await ask(cloud, { page, pageSize: Math.min(PAGE_SIZE, options.limit) }, signal);
-        totalNumber = answer.totalNumber ?? totalNumber;
-        rows.push(...answer.rows);
-        // Not by the total: it may be that of a lagging replica (§2.0).
-        if (answer.rows.length === 0 || answer.rows.length < answer.pageSize) break;
+      const pages = eachPage(Math.min(PAGE_SIZE, options.limit), async (query) => {
+        const page = await ask(cloud, query, signal);
+        totalNumber = page.totalNumber ?? totalNumber;
+        return page;
+      });
+      for await (const page of pages) {
+        rows.push(...page.rows);
+        if (rows.length >= options.limit) break;
       }
       const shown = rows.slice(0, options.limit);
       if (options.json) out.json({ rows: shown.map(show.whole), totalNumber: totalNumber ?? null });
