@@ -1,6 +1,7 @@
 /** `ndi-courier cloud documents …` (NDI Cloud contract §2.5, §2.6). Bodies pass as text: numbers stay as they are. */
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { withoutQueries } from '../../../../errors/redact.ts';
 import { option } from '../../../options.ts';
 import { defineCommand, withCourier } from '../../command.ts';
 import { EXIT } from '../../exit.ts';
@@ -60,7 +61,7 @@ const get = defineCommand({
 });
 
 /** Bodies carry presigned addresses of their binaries (§4.2); whoever sees one may fetch the bytes. */
-const withoutSignatures = (text: string): string => text.replace(/(https?:[^"\s?]+)\?[^"\s]*/g, '$1');
+const withoutSignatures = (text: string): string => withoutQueries(text, '');
 
 const add = defineCommand({
   name: 'add',
