@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { openDataset } from '../ndi/dataset/read.ts';
 import { ensureHome, homeAt, siteIdOf } from '../workers/home.ts';
-import type { Running } from '../workers/keep-alive.ts';
+import type { RunningProcess } from '../workers/keep-alive.ts';
 import { startTemporalServer, type TemporalServer } from '../workers/server.ts';
 import { findTemporalCli } from '../workers/temporal-cli.ts';
 import { startWorkerProcess, WORKER_SELF_GRACE_MS } from '../workers/worker-process.ts';
@@ -24,7 +24,7 @@ import {
 } from '../workflows/contracts/index.ts';
 import { workflowIdOf } from '../workflows/operations.ts';
 
-export interface Measured {
+export interface MeasuredRun {
   readonly result: RunResult;
   /** From asking for the run to having its result. */
   readonly seconds: number;
@@ -45,8 +45,8 @@ export interface BenchLab {
   readonly dir: string;
   readonly cloud: CloudAddress;
   /** Uploads as a new cloud dataset. */
-  upload(datasetDir: string): Promise<Measured>;
-  download(cloudDatasetId: string, targetDir: string): Promise<Measured>;
+  upload(datasetDir: string): Promise<MeasuredRun>;
+  download(cloudDatasetId: string, targetDir: string): Promise<MeasuredRun>;
   /** Most memory that the worker ever held, threads and all (VmHWM). */
   workerPeakBytes(): number;
   workerPid(): number;
@@ -153,7 +153,7 @@ async function stopped(child: ChildProcess): Promise<void> {
   await new Promise((resolve) => child.once('exit', resolve));
 }
 
-type Worker = Running & { readonly pid: number };
+type Worker = RunningProcess & { readonly pid: number };
 
 /** Workers take where to log in from the environment, as under `ndi-courier up`. */
 function workerStarter(
@@ -200,7 +200,7 @@ export function peakBytesOf(pid: number): number {
 
 function runs(client: Client, site: string, { apiUrl }: CloudAddress): Pick<BenchLab, 'upload' | 'download'> {
   const cloud = { baseUrl: apiUrl, profile: null, organizationId: null };
-  const measure = async (start: () => Promise<WorkflowHandle>): Promise<Measured> => {
+  const measure = async (start: () => Promise<WorkflowHandle>): Promise<MeasuredRun> => {
     const startedMs = performance.now();
     const handle = await start();
     const result = (await handle.result()) as RunResult;

@@ -14,7 +14,7 @@ import { openDataset } from '../ndi/dataset/read.ts';
 import { makeDataset } from '../ndi/dataset/synthetic.ts';
 import { parseDocument } from '../ndi/document/codec.ts';
 import { describeDocument } from '../ndi/document/describe.ts';
-import { type BenchLab, createBenchLab, type Measured, type StepTime } from './lab.ts';
+import { type BenchLab, createBenchLab, type MeasuredRun, type StepTime } from './lab.ts';
 import { type Baselines, createBaselines } from './runs-baselines.ts';
 import { makeManyFiles } from './runs-dataset.ts';
 
@@ -52,7 +52,7 @@ interface Contest {
   readonly aim: number | null;
   readonly amount: number;
   readonly unit: 'MB' | 'files' | 'documents';
-  ours(): Promise<Measured>;
+  ours(): Promise<MeasuredRun>;
   /** Returns what the baseline did, as a part of the whole; 1 when it did all. */
   theirs(): Promise<number>;
 }

@@ -26,7 +26,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 /** One entry as a liar would write it. */
-interface Forged {
+interface ForgedEntry {
   name?: string | Buffer;
   localName?: string;
   data?: Buffer;
@@ -43,7 +43,7 @@ interface Forged {
 }
 
 function forge(
-  entries: Forged[],
+  entries: ForgedEntry[],
   end: { count?: number; comment?: string; size?: number; offset?: number } = {},
 ): Buffer {
   const locals: Buffer[] = [];
@@ -124,7 +124,7 @@ const zeroes = Buffer.alloc(3_000_000);
 const wide = Buffer.from([1, 0, 8, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]);
 
 describe('an honest archive', () => {
-  it.each<[string, Forged[]]>([
+  it.each<[string, ForgedEntry[]]>([
     [
       'stored and deflated entries',
       [{ name: 'a' }, { name: 'b', method: 8 }, { name: 'c', data: Buffer.alloc(0) }],
@@ -182,7 +182,7 @@ describe('an unsafe archive is refused for good:', () => {
     expect(await codeOf(forge([{ name }]))).toBe('NDI_E_ZIP_UNSAFE');
   });
 
-  it.each<[string, Forged[]]>([
+  it.each<[string, ForgedEntry[]]>([
     ['a name twice', [{ name: 'a' }, { name: 'a' }]],
     ['names that differ in case only', [{ name: 'a' }, { name: 'A' }]],
     ['names that differ in spelling only', [{ name: 'é' }, { name: 'e\u0301' }]],

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { keepAlive, type Running } from './keep-alive.ts';
+import { keepAlive, type RunningProcess } from './keep-alive.ts';
 import { lastLines, rotateLog } from './logs.ts';
 
 const backoff = { minMs: 10, maxMs: 40, healthyMs: 100 };
@@ -13,7 +13,7 @@ function runnable() {
   const ends: ((reason: string) => void)[] = [];
   const startedAt: number[] = [];
   let stops = 0;
-  const start = async (): Promise<Running> => {
+  const start = async (): Promise<RunningProcess> => {
     startedAt.push(performance.now());
     const { promise, resolve } = Promise.withResolvers<string>();
     ends.push(resolve);

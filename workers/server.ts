@@ -262,7 +262,7 @@ async function launch(options: StartTemporalServerOptions, ports: Ports, lock: F
 
 const hostOf = (ip: string): string => (ip.includes(':') ? `[${ip}]` : ip);
 
-interface Starting {
+interface StartingServer {
   readonly stdout: Readable;
   readonly exited: TemporalServer['exited'];
   readonly ports: Ports;
@@ -274,7 +274,7 @@ interface Starting {
  * First the server's own word that it listens on this port (a probe alone might reach a stranger that took the port),
  * then an answer over gRPC.
  */
-async function untilServing({ stdout, exited, ports, namespace, options }: Starting): Promise<void> {
+async function untilServing({ stdout, exited, ports, namespace, options }: StartingServer): Promise<void> {
   const timeoutMs = options.readyTimeoutMs ?? READY_TIMEOUT_MS;
   let ended: Error | undefined;
   const death = exited.then(({ code, signal }) => {

@@ -15,7 +15,13 @@ import {
   waitForTemporal,
 } from './connection.ts';
 import { ensureHome, type Home, homeAt } from './home.ts';
-import { type Backoff, DEFAULT_BACKOFF, type KeptAlive, keepAlive, type Running } from './keep-alive.ts';
+import {
+  type Backoff,
+  DEFAULT_BACKOFF,
+  type KeepAlive,
+  keepAlive,
+  type RunningProcess,
+} from './keep-alive.ts';
 import { tryLock } from './lock.ts';
 import { type Log, rotateLog } from './logs.ts';
 import { packageVersion } from './package.ts';
@@ -68,7 +74,7 @@ export async function runSupervisor(options: SupervisorOptions, context: Supervi
   const rotation = setInterval(() => {
     for (const path of Object.values(logFiles(home))) rotateLog(path);
   }, ROTATE_EVERY_MS);
-  const kept: KeptAlive[] = [];
+  const kept: KeepAlive[] = [];
   const previous = readServiceFile(home);
   const board = createBoard(home, previous);
   try {
@@ -143,7 +149,7 @@ async function startTemporal(
   context: SupervisorContext,
   previous: ServiceFile | undefined,
   board: Board,
-  kept: KeptAlive[],
+  kept: KeepAlive[],
 ): Promise<WorkerArguments['embedded']> {
   const { cliPath } = options;
   if (cliPath === null) {
@@ -153,7 +159,7 @@ async function startTemporal(
   let address: string | undefined;
   const portOf = (where: string | null | undefined): number | undefined =>
     where == null ? undefined : Number(where.slice(where.lastIndexOf(':') + 1)) || undefined;
-  const start = async (signal: AbortSignal): Promise<Running> => {
+  const start = async (signal: AbortSignal): Promise<RunningProcess> => {
     const server = await startTemporalServer({
       cliPath,
       dbFile: home.temporalDbFile,
@@ -213,7 +219,7 @@ async function startWorkers(
   context: SupervisorContext,
   embedded: WorkerArguments['embedded'],
   board: Board,
-  kept: KeptAlive[],
+  kept: KeepAlive[],
 ): Promise<void> {
   const args: WorkerArguments = {
     homeDir: home.dir,

@@ -43,12 +43,12 @@ export interface Command {
     invocation: Invocation,
     args: ReadonlyArray<string | readonly string[] | undefined>,
     options: never,
-    given: Given,
+    given: GivenOptions,
   ) => Promise<ExitCode>;
 }
 
 /** Options as they were typed, before anything was filled in: what is left out here may come from elsewhere. */
-export type Given = Readonly<Record<string, unknown>>;
+export type GivenOptions = Readonly<Record<string, unknown>>;
 
 type ArgValue<Name extends string> = Name extends `<${string}...>` | `[${string}...]`
   ? readonly string[]
@@ -72,7 +72,7 @@ export function defineCommand<
       invocation: Invocation,
       args: ArgValues<Args>,
       options: z.output<Options>,
-      given: Given,
+      given: GivenOptions,
     ) => Promise<ExitCode>;
   },
 ): Command {

@@ -2,7 +2,7 @@
 import { Command as Commander, Option } from 'commander';
 import { z } from 'zod';
 import { flagOf, type OptionMeta, optionRegistry, resolveOptions } from '../options.ts';
-import type { Command, Given, Invocation } from './command.ts';
+import type { Command, GivenOptions, Invocation } from './command.ts';
 import type { ExitCode } from './exit.ts';
 
 /** One option as help and docs show it. */
@@ -94,7 +94,7 @@ export function buildCommand(spec: Command, deps: BuildDeps): Commander {
       // commander passes the arguments, then the options, then itself.
       const values = given.slice(0, -2) as Parameters<typeof run>[1];
       const invocation = deps.invocation();
-      const typed = given.at(-2) as Given;
+      const typed = given.at(-2) as GivenOptions;
       const options =
         spec.options === undefined ? {} : resolveOptions(spec.options, typed, { env: invocation.env });
       deps.finish(await run(invocation, values, options as never, typed));

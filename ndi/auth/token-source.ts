@@ -51,7 +51,7 @@ export interface TokenSourceOptions {
   readonly now?: () => number;
 }
 
-interface Held {
+interface HeldToken {
   readonly token: string;
   /** `undefined` when it cannot be read from the token. */
   readonly expiresAtMs: number | undefined;
@@ -95,7 +95,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   // Everything secret is in this closure, where neither inspect nor JSON can see it.
   const refusedTokens = new Set<string>();
   const refusedLogins = new Map<string, { untilMs: number; error: CourierError }>();
-  let held: Held | undefined;
+  let held: HeldToken | undefined;
   let stamp = options.profileStamp?.() ?? '';
   let renewal: Promise<string> | undefined;
   let speaker = 'no login yet';
@@ -103,10 +103,10 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   const livesFor = (expiresAtMs: number | undefined, marginMs: number): boolean =>
     expiresAtMs === undefined || expiresAtMs - marginMs > now();
 
-  const isFresh = (one: Held): boolean =>
+  const isFresh = (one: HeldToken): boolean =>
     livesFor(one.expiresAtMs, one.credentialsKey === undefined ? GIVEN_MARGIN_MS : renewBeforeMs);
 
-  function givenToken(): (Held & { readonly from: string }) | undefined {
+  function givenToken(): (HeldToken & { readonly from: string }) | undefined {
     const profileEmail = options.namedProfile?.().email;
     const candidates = [
       { token: options.token?.trim(), from: 'the given token' },

@@ -138,7 +138,7 @@ export function openForWriting(dir: string, options: WriteOptions = {}): Dataset
 }
 
 /** A document with its facts: both are needed, and describing costs as much as writing. */
-export interface Described {
+export interface DescribedDocument {
   readonly document: NdiDocument;
   readonly facts: DocumentFacts;
   /** Stored instead of our own text. */
@@ -154,7 +154,7 @@ export interface WriteSession {
   /** One transaction that no other writer can come between; undone when `work` throws. */
   transaction<T>(work: () => T): T;
   /** Inside a transaction. False when the document is present already. */
-  insert(item: Described): boolean;
+  insert(item: DescribedDocument): boolean;
 }
 
 export function openWriteSession(dir: string, options: WriteOptions = {}): WriteSession {
@@ -220,7 +220,7 @@ function writeSession(database: DatabaseSync, path: string, branch: string, fina
     fieldIds.set(field, id);
     return id;
   };
-  const insert = ({ document, facts, text }: Described): boolean => {
+  const insert = ({ document, facts, text }: DescribedDocument): boolean => {
     const now = localDatenum();
     const place = placeDocument(statements, branch, facts.id, text ?? stringifyDocument(document), now);
     if (place === undefined) return false;

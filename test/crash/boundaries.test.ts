@@ -85,7 +85,7 @@ describe('a worker killed at a boundary', () => {
     return { name, source, target: join(dir, 'target'), up: site('up'), down: site('down') };
   }
 
-  interface Recorded {
+  interface RecordedBoundaries {
     readonly calls: readonly StepCall[];
     readonly result: RunResult;
     readonly kinds: ReadonlyMap<number, UnitKind>;
@@ -136,7 +136,7 @@ describe('a worker killed at a boundary', () => {
     site: WorkerSite,
     start: () => ReturnType<Lab['startUpload']>,
     ledgerDir: string,
-  ): Promise<Recorded> {
+  ): Promise<RecordedBoundaries> {
     let handle: Awaited<ReturnType<Lab['startUpload']>> | undefined;
     const result = await crashed(site, undefined, async () => {
       handle = await start();
@@ -159,10 +159,10 @@ describe('a worker killed at a boundary', () => {
   }
 
   /** What a kill may cost: the units that were on their way, and nothing where none was. */
-  const inFlight = ({ step }: Boundary, { largestUnitBytes }: Recorded): number =>
+  const inFlight = ({ step }: Boundary, { largestUnitBytes }: RecordedBoundaries): number =>
     SLACK_BYTES + (step === 'sendUnit' || step === 'fetchUnit' ? tuning.window * largestUnitBytes : 0);
 
-  const kindsOf = ({ calls, kinds }: Recorded, step: string): Set<UnitKind> =>
+  const kindsOf = ({ calls, kinds }: RecordedBoundaries, step: string): Set<UnitKind> =>
     new Set(calls.filter((call) => call.step === step).map(({ args }) => kinds.get(args[2] as number)!));
 
   it('loses nothing, doubles nothing, and sends again no more than was in flight', async () => {

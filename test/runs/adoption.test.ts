@@ -17,13 +17,13 @@ beforeAll(async () => {
 });
 afterAll(() => lab?.close());
 
-interface Stored {
+interface StoredBody {
   readonly id: string;
   readonly uids: readonly string[];
   readonly className: string;
 }
 
-function documentsOf(dir: string): Stored[] {
+function documentsOf(dir: string): StoredBody[] {
   const reader = openDataset(dir);
   const found = [...reader.documents()].map((stored) => {
     const facts = describeDocument(parseDocument(stored.text));
