@@ -214,7 +214,7 @@ export const flagOf = (key: string): string =>
 
 /**
  * Fills in what the caller left out (environment, then configuration file, then defaults) and checks everything.
- * @throws CourierError NDI_E_USAGE naming every option that is wrong, as a person would type it.
+ * @throws NDI_E_USAGE naming every option that is wrong, as a person would type it.
  */
 export function resolveOptions<Schema extends z.ZodObject>(
   schema: Schema,
@@ -254,7 +254,7 @@ const configFile = z.record(z.string(), z.record(z.string(), z.unknown()));
 /**
  * `config.json` in the state folder: `{"upload":{"window":8},"download":{…}}`, keys as in the option tables.
  * A missing file says nothing.
- * @throws CourierError NDI_E_USAGE when it is not such a file.
+ * @throws NDI_E_USAGE when it is not such a file.
  */
 export function readConfig(path: string): Readonly<Record<string, Readonly<Record<string, unknown>>>> {
   let text: string;

@@ -53,7 +53,10 @@ export interface UploadPreflight {
   readonly cloud: CloudClient;
   /** Whether the dataset on disk has one of these documents. */
   readonly hasAnyOf: (ids: readonly string[]) => boolean;
-  /** Name and metadata for creation; throws NDI_E_BAD_METADATA with all problems. */
+  /**
+   * Name and metadata for creation.
+   * @throws NDI_E_BAD_METADATA with all problems
+   */
   readonly creationName: () => Promise<string>;
   readonly log: (line: string) => void;
 }
@@ -121,12 +124,15 @@ export interface DownloadPreflight {
   readonly cloudDatasetId: string;
   readonly targetDir: string;
   readonly cloud: CloudClient;
-  /** The cloud ids that the dataset in a folder is linked to; throws when it is no dataset. */
+  /**
+   * The cloud ids that the dataset in a folder is linked to.
+   * @throws as `openDataset` when it is no dataset
+   */
   readonly remotesOf: (dir: string) => readonly string[];
   readonly log: (line: string) => void;
 }
 
-/** @throws CourierError NDI_E_BAD_ID for anything but a cloud id; path separators among it never reach a path. */
+/** @throws NDI_E_BAD_ID for anything but a cloud id; path separators among it never reach a path. */
 export function checkCloudId(id: string): string {
   if (!isCloudId(id)) {
     throw new CourierError('NDI_E_BAD_ID', {

@@ -42,7 +42,10 @@ export interface RunHandle {
   progress(): Promise<Progress>;
   /** A look every half second until the run has ended; the last one says how. May be left early. */
   watch(options?: WatchOptions): AsyncIterable<Progress>;
-  /** Waits for the end. Throws `CourierError`: what the run failed of, or NDI_E_CANCELLED. */
+  /**
+   * Waits for the end.
+   * @throws what the run failed of; NDI_E_CANCELLED
+   */
   result(): Promise<RunResult>;
   /** No new units from now on; those in flight end. */
   pause(): Promise<void>;

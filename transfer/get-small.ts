@@ -20,7 +20,10 @@ export interface SmallJob extends FetchContext {
   readonly options: GetOptions;
 }
 
-/** Promises and raises what `getToFile` does. `first` has begun to bring the object. */
+/**
+ * Promises what `getToFile` promises. `first` has begun to bring the object.
+ * @throws as `getToFile`
+ */
 export async function smallIntoPlace(
   job: SmallJob,
   seen: RemoteObject,

@@ -63,9 +63,10 @@ interface Job extends FetchContext {
 const MAX_RESTARTS = 3;
 
 /**
- * Promises: when it resolves, `target` holds the object, its length is what the server said, its MD5 the ETag where that is one, and it
- * is on disk. Raises what `exchange` does, and NDI_E_INTEGRITY (the bytes are thrown away), NDI_E_FILE_CHANGED (the object changes
- * all the time), NDI_E_DISK_FULL, NDI_E_READ_ONLY. What arrived before an error is kept for the next try with the same journal.
+ * When it resolves, `target` holds the whole object and is on disk. Its length is what the server said, and its MD5 is
+ * the ETag where that is one. Bytes that arrived before an error are kept for the next attempt with the same journal.
+ * @throws as `exchange`; NDI_E_INTEGRITY (the bytes are thrown away), NDI_E_FILE_CHANGED (the object changes all the
+ *   time), NDI_E_DISK_FULL, NDI_E_READ_ONLY
  */
 export async function getToFile(
   source: UrlSource,

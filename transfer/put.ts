@@ -7,9 +7,9 @@
  *   putBytes   bytes in memory
  *
  * All three promise: a success is a 2xx whose ETag, where it is an MD5, is the MD5 of what was sent. A PUT overwrites, so
- * repeating one is harmless. They raise NDI_E_URL_EXPIRED (403: ask for a new URL), NDI_E_NOT_FOUND, NDI_E_RATE_LIMITED,
- * NDI_E_CLOUD_UNAVAILABLE, NDI_E_NETWORK, NDI_E_STALLED, NDI_E_INTEGRITY, NDI_E_FILE_CHANGED, NDI_E_FILE_MISSING,
- * NDI_E_FILE_UNREADABLE.
+ * repeating one is harmless.
+ * @throws NDI_E_URL_EXPIRED (403: ask for a new URL), NDI_E_NOT_FOUND, NDI_E_RATE_LIMITED, NDI_E_CLOUD_UNAVAILABLE,
+ *   NDI_E_NETWORK, NDI_E_STALLED, NDI_E_INTEGRITY, NDI_E_FILE_CHANGED, NDI_E_FILE_MISSING, NDI_E_FILE_UNREADABLE
  */
 import type { Stats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
@@ -76,7 +76,10 @@ export interface StreamToPut {
   readonly sizeBytes: number;
 }
 
-/** Raises NDI_E_INTERNAL when the stream has other than `sizeBytes` bytes. */
+/**
+ * Sends the bytes of a stream, opened anew for every redirect.
+ * @throws as `putFile`; NDI_E_INTERNAL when the stream has other than `sizeBytes` bytes
+ */
 export async function putStream(
   url: string,
   { open: openStream, sizeBytes }: StreamToPut,

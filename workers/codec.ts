@@ -50,7 +50,7 @@ function parseKey(encoded: string, position: number): Key {
 /**
  * A codec that encrypts with the first key and decrypts with any. Payloads that are not encrypted pass through, so that
  * runs started before a key was set go on.
- * @throws CourierError NDI_E_SETTING for a key that is not one, and from `decode` for a key that is not there.
+ * @throws NDI_E_SETTING for a key that is not one, and from `decode` for a key that is not there.
  */
 export function createPayloadCodec(encodedKeys: readonly string[]): PayloadCodec {
   const keys = encodedKeys.map((encoded, index) => parseKey(encoded, index + 1));
@@ -107,7 +107,7 @@ function decrypt(payload: Payload, keys: readonly Key[]): Payload {
 
 /**
  * The data converter for this environment, for clients and workers alike; `undefined` when no key is set.
- * @throws CourierError NDI_E_SETTING for a key that is not one.
+ * @throws NDI_E_SETTING for a key that is not one.
  */
 export function dataConverterFromEnv(env: Environment = process.env): DataConverter | undefined {
   const keys = (env[VARIABLE] ?? '')

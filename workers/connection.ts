@@ -23,7 +23,7 @@ export type TemporalChoice =
 /**
  * `TEMPORAL_ADDRESS` or a profile of Temporal's own TOML file (`TEMPORAL_PROFILE`, `TEMPORAL_CONFIG_FILE`) means a
  * server elsewhere, and then nothing is embedded. The rules are those of the `temporal` CLI (`@temporalio/envconfig`).
- * @throws CourierError NDI_E_USAGE when the file or the named profile cannot be read.
+ * @throws NDI_E_USAGE when the file or the named profile cannot be read.
  */
 export function resolveTemporal(env: Environment = process.env): TemporalChoice {
   const overrideEnvVars = Object.fromEntries(
@@ -109,7 +109,7 @@ export interface WaitForTemporalOptions {
 
 /**
  * Waits until the server answers for this namespace over gRPC, and gives the connection that it answered on.
- * @throws CourierError NDI_E_SERVICE after `timeoutMs`, or at once when the server refuses for good.
+ * @throws NDI_E_SERVICE after `timeoutMs`, or at once when the server refuses for good.
  */
 export async function waitForTemporal(
   connectionOptions: ConnectionOptions,

@@ -79,7 +79,7 @@ function readRecord(dbFile: string): ProcessRecord | undefined {
 
 /**
  * Ends a server that still runs on this database although its keeper is gone (SIGKILL). Refuses while the keeper lives.
- * @throws CourierError NDI_E_SERVICE when the keeper is alive.
+ * @throws NDI_E_SERVICE when the keeper is alive.
  */
 export async function stopOrphanedServer(dbFile: string, log: Log = silent): Promise<void> {
   if (!existsSync(dirname(dbFile))) return;
@@ -107,7 +107,7 @@ function inUse(dbFile: string, record: ProcessRecord | undefined): CourierError 
 /**
  * Starts `temporal server start-dev` on the database and answers when it serves the namespace, with the Web UI, our
  * search attributes and 30 days of retention. A restart on the same file goes on with the same runs, also after SIGKILL.
- * @throws CourierError NDI_E_SERVICE: port taken, database in use or damaged, or the server's own last words.
+ * @throws NDI_E_SERVICE: port taken, database in use or damaged, or the server's own last words.
  */
 export async function startTemporalServer(options: StartTemporalServerOptions): Promise<TemporalServer> {
   const { dbFile } = options;

@@ -102,7 +102,7 @@ function toStatus(file: ServiceFile): Omit<ServiceStatus, 'home' | 'logsDir'> {
 /**
  * Starts the service in the background, once, and answers when it serves. A service that runs already is left alone;
  * one that was killed is cleaned up after and started anew.
- * @throws CourierError NDI_E_NO_TEMPORAL, NDI_E_SERVICE (with what the supervisor said), NDI_E_READ_ONLY, NDI_E_USAGE.
+ * @throws NDI_E_NO_TEMPORAL, NDI_E_SERVICE (with what the supervisor said), NDI_E_READ_ONLY, NDI_E_USAGE.
  */
 export async function up(options: ServiceOptions = {}): Promise<RunningService> {
   const { env = process.env, log = silent, signal } = options;
@@ -222,7 +222,7 @@ export async function down(options: ServiceOptions = {}): Promise<boolean> {
 
 /**
  * The service in the foreground, until `signal` aborts; then everything is stopped in order.
- * @throws CourierError as `up`; NDI_E_SERVICE when the service runs already.
+ * @throws as `up`; NDI_E_SERVICE when the service runs already.
  */
 export async function dev(
   options: ServiceOptions & {

@@ -59,7 +59,7 @@ export const logFiles = (home: Home) => ({
 
 /**
  * Runs until `signal` aborts, then stops everything and resolves.
- * @throws CourierError NDI_E_SERVICE when another supervisor has the folder, or when the first start of the server or of
+ * @throws NDI_E_SERVICE when another supervisor has the folder, or when the first start of the server or of
  * a worker fails (later ends are repaired, not thrown).
  */
 export async function runSupervisor(options: SupervisorOptions, context: SupervisorContext): Promise<void> {

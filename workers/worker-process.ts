@@ -36,7 +36,7 @@ export interface StartWorkerProcessOptions {
 
 /**
  * Starts `worker-main` and answers when it polls its queues.
- * @throws CourierError NDI_E_SERVICE with the worker's last words; the signal's reason when aborted.
+ * @throws NDI_E_SERVICE with the worker's last words; the signal's reason when aborted.
  */
 export async function startWorkerProcess(options: StartWorkerProcessOptions): Promise<RunningProcess> {
   options.signal.throwIfAborted();

@@ -37,7 +37,10 @@ export function baseUrlFromEnvironment(env: Environment): string | undefined {
 export const baseUrlOf = (env: Environment, profileBaseUrl?: string): string =>
   baseUrlFromEnvironment(env) ?? profileBaseUrl ?? STAGES.prod;
 
-/** A base address without a slash at the end; `source` names the setting in errors (NDI_E_SETTING). */
+/**
+ * A base address without a slash at the end. `source` names the setting in errors.
+ * @throws NDI_E_SETTING
+ */
 export function checkBaseUrl(text: string, source: string): string {
   let url: URL;
   try {

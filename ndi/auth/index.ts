@@ -86,7 +86,10 @@ function findProfile(
 
 const only = <Item>(items: readonly Item[]): Item | undefined => (items.length === 1 ? items[0] : undefined);
 
-/** From a profile name to a client. NDI_E_SETTING for a wrong setting; credentials are looked for at the first request. */
+/**
+ * From a profile name to a client. Credentials are looked for at the first request.
+ * @throws NDI_E_SETTING for a wrong setting
+ */
 export function connectCloud(options: ConnectOptions): Connection {
   const { env } = options;
   const store = options.store ?? createProfileStore({ homeDir: options.homeDir, env });
@@ -178,7 +181,7 @@ export interface Login {
 
 /**
  * Verifies e-mail and password with the cloud, chooses the organisation, and only then stores them under a profile.
- * NDI_E_WRONG_PASSWORD, NDI_E_NO_ORGANIZATION, NDI_E_CHOOSE_ORGANIZATION (with the choices); nothing is stored then.
+ * @throws NDI_E_WRONG_PASSWORD, NDI_E_NO_ORGANIZATION, NDI_E_CHOOSE_ORGANIZATION (with the choices); nothing is stored then
  */
 export async function login(options: LoginOptions): Promise<Login> {
   const { store, email, password, timeouts } = options;
@@ -222,7 +225,10 @@ export interface WhoAmI {
   readonly by: string;
 }
 
-/** Asks the cloud who is logged in; the errors of `TokenSource.get` when nobody is. */
+/**
+ * Asks the cloud who is logged in.
+ * @throws as `TokenSource.get` when nobody is
+ */
 export async function whoami(connection: Connection): Promise<WhoAmI> {
   const user = await connection.client.me();
   return { user, baseUrl: connection.baseUrl, by: connection.tokens.describe() };

@@ -48,9 +48,9 @@ export interface ProfileStore {
   save(profile: NewProfile, password: string, options?: { readonly makeDefault?: boolean }): Promise<Profile>;
   /** False when there was no such profile. */
   remove(name: string): Promise<boolean>;
-  /** NDI_E_NO_CREDENTIALS for an unknown name. */
+  /** @throws NDI_E_NO_CREDENTIALS for an unknown name */
   setDefault(name: string): void;
-  /** NDI_E_NO_CREDENTIALS when it is gone or the keyring is locked, NDI_E_SECRETS_EXPOSED when others may read it. */
+  /** @throws NDI_E_NO_CREDENTIALS when it is gone or the keyring is locked; NDI_E_SECRETS_EXPOSED when others may read it */
   password(name: string): Promise<string>;
   /** Changes whenever a profile or a stored password changed. */
   stamp(): string;

@@ -55,7 +55,10 @@ export const withId = <Shape extends z.ZodRawShape>(shape: Shape) =>
     z.looseObject({ id: z.string().min(1), ...shape }),
   );
 
-/** Reads an answer as `schema`; anything else is `NDI_E_BAD_ANSWER`, naming the field and not its content. */
+/**
+ * Reads an answer as `schema`.
+ * @throws NDI_E_BAD_ANSWER for anything else, naming the field and not its content
+ */
 export function readAs<Schema extends z.ZodType>(answer: ApiAnswer, schema: Schema): z.output<Schema> {
   let value: unknown;
   try {
@@ -84,6 +87,7 @@ export const createdAnswer = withId({}).transform((row) => ({ id: row.id }));
 
 export const url = z.url({ protocol: /^https?$/ });
 export const urlAnswer = z.looseObject({ url }).transform((answer) => answer.url);
+
 /** For routes whose answer nobody relies on; kept for people. Any JSON, or nothing. */
 export function readLoosely(answer: ApiAnswer): unknown {
   if (answer.text.trim() === '') return undefined;

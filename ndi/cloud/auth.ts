@@ -39,7 +39,10 @@ const loginAnswer = z
     return { token };
   });
 
-/** A1. A token for an hour; NDI_E_WRONG_PASSWORD, or a retryable error when the cloud cannot be asked. */
+/**
+ * A1. A token for an hour.
+ * @throws NDI_E_WRONG_PASSWORD; a retryable error when the cloud cannot be asked
+ */
 export async function requestToken(
   requester: Requester,
   credentials: { readonly email: string; readonly password: string },
@@ -105,7 +108,10 @@ export async function forgotPassword(requester: Requester, email: string): Promi
   );
 }
 
-/** A7. The server answers 200 for a failure as well and tells by `{errors, code}`: NDI_E_BAD_REQUEST. */
+/**
+ * A7. The server answers 200 for a failure, too, and tells by `{errors, code}`.
+ * @throws NDI_E_BAD_REQUEST
+ */
 export async function confirmPassword(
   requester: Requester,
   email: string,

@@ -6,7 +6,8 @@ import type { CloudUser, Organization } from './types.ts';
 
 /**
  * The organisation of `user` to work in: `wanted` (an id, or a name that only one has), else the only one.
- * NDI_E_NO_ORGANIZATION, or NDI_E_CHOOSE_ORGANIZATION with the choices: the first is never taken silently.
+ * The first is never taken silently.
+ * @throws NDI_E_NO_ORGANIZATION, NDI_E_CHOOSE_ORGANIZATION (with the choices)
  */
 export function chooseOrganization(user: CloudUser, wanted?: string): Organization {
   const [first, ...others] = user.organizations;

@@ -11,7 +11,10 @@ import { request } from 'undici';
 import { CourierError, isCourierError } from '../../../../errors/index.ts';
 import type { Invocation } from '../../command.ts';
 
-/** A file that is to be sent; NDI_E_USAGE where there is none. */
+/**
+ * A file that is to be sent.
+ * @throws NDI_E_USAGE where there is none
+ */
 export async function fileToSend(
   { cwd }: Pick<Invocation, 'cwd'>,
   file: string,
