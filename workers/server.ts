@@ -31,7 +31,7 @@ export interface StartTemporalServerOptions {
   /** Loopback: the dev server has no authentication. */
   readonly ip?: string;
   /** This port or an error; else `preferredPort` if it is free, else any. */
-  readonly port?: number;
+  readonly port?: number | undefined;
   readonly preferredPort?: number | undefined;
   /** As `port`, for the Web UI; `null` starts none. */
   readonly uiPort?: number | null;

@@ -170,7 +170,7 @@ async function startTemporal(
       preferredPort: portOf(previous?.temporalAddress),
       preferredUiPort: portOf(previous?.uiUrl),
       // Workers and waiting commands know the address: after the first time it is this one or none.
-      ...(address === undefined ? {} : { port: portOf(address)! }),
+      port: portOf(address),
     });
     address = server.address;
     board.post({

@@ -57,6 +57,7 @@ export const errorJson = (error: CourierError): { status: 'failed' | 'cancelled'
     code: error.code,
     message: error.message,
     nextStep: error.nextStep,
-    ...(error.requestId === undefined ? {} : { requestId: error.requestId }),
+    // Left out of the JSON when there is none.
+    requestId: error.requestId,
   },
 });

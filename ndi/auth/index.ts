@@ -52,11 +52,11 @@ export interface ConnectOptions {
   readonly baseUrl?: string | undefined;
   readonly token?: string | undefined;
   readonly organizationId?: string | undefined;
-  readonly connections?: number;
-  readonly timeouts?: Timeouts;
+  readonly connections?: number | undefined;
+  readonly timeouts?: Timeouts | undefined;
   readonly store?: ProfileStore;
   /** Repeat requests that cannot have acted. Default: each call is one request. */
-  readonly repeat?: CloudClientOptions['repeat'];
+  readonly repeat?: CloudClientOptions['repeat'] | undefined;
 }
 
 export interface Connection {
@@ -111,8 +111,8 @@ export function connectCloud(options: ConnectOptions): Connection {
       return found;
     },
     profileStamp: store.stamp,
-    ...(name === undefined ? {} : { namedProfile: () => ({ email: find()?.email }) }),
-    ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
+    namedProfile: name === undefined ? undefined : () => ({ email: find()?.email }),
+    timeouts: options.timeouts,
   });
   const clientOptions: CloudClientOptions = {
     baseUrl,
@@ -126,9 +126,9 @@ export function connectCloud(options: ConnectOptions): Connection {
       // A profile that was named knows its organisation better than a variable that was set for another.
       return name === undefined ? (ofEnvironment ?? ofProfile) : (ofProfile ?? ofEnvironment);
     },
-    ...(options.connections === undefined ? {} : { connections: options.connections }),
-    ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
-    ...(options.repeat === undefined ? {} : { repeat: options.repeat }),
+    connections: options.connections,
+    timeouts: options.timeouts,
+    repeat: options.repeat,
   };
   return { client: createCloudClient(clientOptions), tokens, baseUrl };
 }
@@ -169,8 +169,8 @@ export interface LoginOptions {
   readonly baseUrl?: string | undefined;
   /** An id or a unique name; needed when the account has several. */
   readonly organizationId?: string | undefined;
-  readonly makeDefault?: boolean;
-  readonly timeouts?: Timeouts;
+  readonly makeDefault?: boolean | undefined;
+  readonly timeouts?: Timeouts | undefined;
 }
 
 export interface Login {
@@ -190,7 +190,7 @@ export async function login(options: LoginOptions): Promise<Login> {
     options.baseUrl === undefined
       ? (baseUrlFromEnvironment(options.env) ?? store.get(name)?.baseUrl ?? STAGES.prod)
       : checkBaseUrl(options.baseUrl, 'The address');
-  const base = { baseUrl, connections: 1, ...(timeouts === undefined ? {} : { timeouts }) };
+  const base = { baseUrl, connections: 1, timeouts };
   const open = createRequester(base);
   let user: CloudUser;
   try {

@@ -43,8 +43,8 @@ export interface TokenSourceOptions {
   /** Changes whenever the profile may have changed; cheap. */
   readonly profileStamp?: () => string;
   /** Set when the person named a profile: then no other account may stand in for it. Its e-mail, if it is known. */
-  readonly namedProfile?: () => { readonly email: string | undefined };
-  readonly timeouts?: Timeouts;
+  readonly namedProfile?: (() => { readonly email: string | undefined }) | undefined;
+  readonly timeouts?: Timeouts | undefined;
   readonly renewBeforeMs?: number;
   /** How long credentials that were refused are not tried again; guards an account from being locked. */
   readonly refusedForMs?: number;
@@ -153,7 +153,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     const requester = createRequester({
       baseUrl: options.baseUrl,
       connections: 1,
-      ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
+      timeouts: options.timeouts,
     });
     try {
       const token = await requestToken(requester, found);

@@ -19,7 +19,7 @@ function post(
   return requester.send({
     method: 'POST',
     path: ['auth', ...route.split('/')],
-    ...(json === undefined ? {} : { json }),
+    json,
     kind: 'account',
     ...call,
   });

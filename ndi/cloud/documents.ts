@@ -149,12 +149,12 @@ function bulk(requester: Requester): Pick<Documents, 'bulkFetch' | 'bulkUploadUr
     return requester.send({
       method: 'POST',
       path: ['datasets', id, 'documents', verb],
-      ...(json === undefined ? {} : { json }),
+      json,
       kind,
       auth: kind === 'read' ? 'optional' : 'required',
       what: `${verb} of documents of ${id}`,
       signal,
-      ...(maxAttempts === undefined ? {} : { maxAttempts }),
+      maxAttempts,
     });
   };
   return {

@@ -45,10 +45,10 @@ export interface CloudClientOptions {
   /** The organisation to work in; a function is asked each time, so that a new login can change it. */
   readonly organizationId?: string | (() => Promise<string | undefined>) | undefined;
   /** Requests at a time, default 6. */
-  readonly connections?: number;
-  readonly timeouts?: Timeouts;
+  readonly connections?: number | undefined;
+  readonly timeouts?: Timeouts | undefined;
   /** Repeat requests that cannot have acted. Default: each call is one request. */
-  readonly repeat?: RepeatPolicy;
+  readonly repeat?: RepeatPolicy | undefined;
 }
 
 /** The client with the routes that only people and scripts use. */
@@ -67,8 +67,8 @@ export function createCloudClient(options: CloudClientOptions): FullCloudClient 
   const plain = createRequester({
     baseUrl: options.baseUrl,
     tokens: options.tokens,
-    ...(options.connections === undefined ? {} : { connections: options.connections }),
-    ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
+    connections: options.connections,
+    timeouts: options.timeouts,
   });
   const requester = options.repeat === undefined ? plain : repeatRequests(plain, options.repeat);
   const users = createUsers(requester);

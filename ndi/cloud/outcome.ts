@@ -46,7 +46,7 @@ export function outcomeOf(asked: RequestInfo, answered: RawAnswer): CourierError
   return new CourierError(code, {
     detail: `${sanitize(asked.what, asked.secrets)} (HTTP ${answered.status}${words})${hint}`,
     requestId: answered.requestId,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    retryAfterMs,
   });
 }
 

@@ -39,8 +39,8 @@ export interface RequesterOptions {
   /** Absent for logging in, which needs none. */
   readonly tokens?: TokenSource;
   /** Requests at a time; more of them wait. §10 no. 28: 4–6. Default 6. */
-  readonly connections?: number;
-  readonly timeouts?: Timeouts;
+  readonly connections?: number | undefined;
+  readonly timeouts?: Timeouts | undefined;
   /** An answer above this is refused. Default 64 MiB, after unpacking. */
   readonly maxAnswerBytes?: number;
 }
@@ -62,7 +62,7 @@ export interface ApiCall {
   readonly secrets?: readonly string[];
   readonly signal?: AbortSignal | undefined;
   /** Most requests where requests are repeated: fewer for a call that the caller can make smaller. */
-  readonly maxAttempts?: number;
+  readonly maxAttempts?: number | undefined;
 }
 
 export interface ApiAnswer {

@@ -36,10 +36,10 @@ export interface SignedUrlJob {
 
 export interface SignedUrlQuery {
   /** 1 to 1000; the cloud's own is 500. */
-  readonly limit?: number;
-  readonly cursor?: string;
+  readonly limit?: number | undefined;
+  readonly cursor?: string | undefined;
   /** Members of this series alone: `name#`. */
-  readonly fileSeries?: string;
+  readonly fileSeries?: string | undefined;
 }
 
 export interface SignedUrlRoutes {

@@ -78,7 +78,10 @@ export interface CloudClient {
    */
   organizationId(signal?: AbortSignal): Promise<string>;
   datasets: {
-    list(query: PageQuery & { organizationId?: string }, signal?: AbortSignal): Promise<Page<DatasetRecord>>;
+    list(
+      query: PageQuery & { organizationId?: string | undefined },
+      signal?: AbortSignal,
+    ): Promise<Page<DatasetRecord>>;
     published(query: PageQuery, signal?: AbortSignal): Promise<Page<DatasetRecord>>;
     unpublished(query: PageQuery, signal?: AbortSignal): Promise<Page<DatasetRecord>>;
     deleted(query: PageQuery, signal?: AbortSignal): Promise<Page<DatasetRecord>>;

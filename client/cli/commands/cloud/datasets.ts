@@ -50,11 +50,7 @@ const ofOrganization = defineCommand({
     list(
       invocation,
       options,
-      (cloud, page, signal) =>
-        cloud.datasets.list(
-          { ...page, ...(organization === undefined ? {} : { organizationId: organization }) },
-          signal,
-        ),
+      (cloud, page, signal) => cloud.datasets.list({ ...page, organizationId: organization }, signal),
       show,
     ),
 });

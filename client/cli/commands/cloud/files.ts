@@ -173,11 +173,7 @@ const urls = defineCommand({
     .strict(),
   run: (invocation, [dataset, document], { limit, cursor, series, profile }) =>
     call(invocation, profile, async (cloud, signal) => {
-      const query = {
-        limit,
-        ...(cursor === undefined ? {} : { cursor }),
-        ...(series === undefined ? {} : { fileSeries: series }),
-      };
+      const query = { limit, cursor, fileSeries: series };
       const page = await cloud.signedUrls.page(dataset, document, query, signal);
       warn(invocation);
       return page;

@@ -25,7 +25,7 @@ const acquire = defineCommand({
     .strict(),
   run: (invocation, [dataset], { reason, ttl, profile }) =>
     call(invocation, profile, (cloud, signal) =>
-      cloud.writeLock.acquire(dataset, { reason, ...(ttl === undefined ? {} : { ttlSeconds: ttl }) }, signal),
+      cloud.writeLock.acquire(dataset, { reason, ttlSeconds: ttl }, signal),
     ),
 });
 
