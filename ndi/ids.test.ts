@@ -1,8 +1,8 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { datenum, datestamp, isNdiId, isSafeName, NO_SESSION_ID, newNdiId } from './ids.ts';
 
-test('a new id has the 33 characters of NDI and sorts by time like MATLAB’s', () => {
+it('a new id has the 33 characters of NDI and sorts by time like MATLAB’s', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1e12, max: 2e12 }), fc.integer({ min: 1, max: 1e9 }), (now, later) => {
       const first = newNdiId(now);
@@ -14,13 +14,13 @@ test('a new id has the 33 characters of NDI and sorts by time like MATLAB’s', 
   );
 });
 
-test('the time half is MATLAB’s datenum, as in the real sample', () => {
+it('the time half is MATLAB’s datenum, as in the real sample', () => {
   const sample = Buffer.from('412694f69ab1ee31', 'hex').readDoubleBE();
   expect(datenum(Date.UTC(2025, 11, 12, 7, 15, 4, 788))).toBeCloseTo(sample, 7);
   expect(newNdiId(Date.UTC(2025, 11, 12, 7, 15, 4, 788)).slice(0, 12)).toBe('412694f69ab1');
 });
 
-test('what is and what is not an id', () => {
+it('what is and what is not an id', () => {
   for (const id of [
     NO_SESSION_ID,
     '4126970000000001_40b0000000000000',
@@ -40,13 +40,13 @@ test('what is and what is not an id', () => {
   }
 });
 
-test('a safe name is one path component', () => {
+it('a safe name is one path component', () => {
   for (const name of ['a', 'ai_group1_seg.nbf_1', '..a', 'a..b', 'é'.repeat(127)])
     expect(isSafeName(name)).toBe(true);
   for (const name of ['', '.', '..', 'a/b', '..\\b', 'a\0', '/', 'é'.repeat(128)])
     expect(isSafeName(name)).toBe(false);
 });
 
-test('a datestamp has exactly three decimals', () => {
+it('a datestamp has exactly three decimals', () => {
   expect(datestamp(Date.UTC(2025, 11, 12, 12, 15, 4))).toBe('2025-12-12T12:15:04.000Z');
 });

@@ -3,10 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { fetchReply, makeDataset, ndiBody, testSandbox } from './testing.ts';
 
-test('a restart on the same folder keeps data, users, tokens and objects, on other ports', async () => {
+it('a restart on the same folder keeps data, users, tokens and objects, on other ports', async () => {
   const held = await testSandbox();
   try {
     const lab = await held.login('lab@sandbox.test');
@@ -37,7 +37,7 @@ test('a restart on the same folder keeps data, users, tokens and objects, on oth
   }
 });
 
-test('knobs are checked, and change the running sandbox', async () => {
+it('knobs are checked, and change the running sandbox', async () => {
   const held = await testSandbox({ seed: true, tokenTtlSeconds: 60 });
   try {
     const knobs = (change: object) =>
@@ -57,7 +57,7 @@ test('knobs are checked, and change the running sandbox', async () => {
   }
 });
 
-test('the command prints one line when ready and ends with 0 on SIGTERM', async () => {
+it('the command prints one line when ready and ends with 0 on SIGTERM', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'ndi-sandbox-'));
   const main = new URL('./main.ts', import.meta.url).pathname;
   const child = spawn(process.execPath, [main, '--port', '0', '--state', folder, '--json']);
@@ -82,7 +82,7 @@ test('the command prints one line when ready and ends with 0 on SIGTERM', async 
   }
 });
 
-test('what is past its purge time is swept away, with the objects of its dataset', async () => {
+it('what is past its purge time is swept away, with the objects of its dataset', async () => {
   const held = await testSandbox();
   try {
     const lab = await held.login('lab@sandbox.test');

@@ -1,6 +1,6 @@
 import { renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import {
   exampleDocuments,
   IDS,
@@ -22,7 +22,7 @@ const fileWith = (...locations: JsonObject[]): DocumentFacts =>
   factsOf({ file_info: { name: 'f.bin', locations } });
 const none = (): readonly string[] => [];
 
-test('MATLAB’s name, then Python’s, then a files row, then the location, then the cloud, then missing', () =>
+it('MATLAB’s name, then Python’s, then a files row, then the location, then the cloud, then missing', () =>
   inTempDir(async (dir) => {
     writeExample(dir);
     await finishDataset(dir);
@@ -61,7 +61,7 @@ test('MATLAB’s name, then Python’s, then a files row, then the location, the
     expect(look()).toMatchObject({ file: { kind: 'missing', uid: IDS.file } });
   }));
 
-test('every location with bytes of its own is a binary; without any, one answer stands for the file', () =>
+it('every location with bytes of its own is a binary; without any, one answer stands for the file', () =>
   inTempDir((dir) => {
     createDataset(dir);
     writeFileSync(uidPath(dir, 'u1'), '1');
@@ -82,7 +82,7 @@ test('every location with bytes of its own is a binary; without any, one answer 
     ]);
   }));
 
-test('a file without a location or without a uid is missing, with the reason', () =>
+it('a file without a location or without a uid is missing, with the reason', () =>
   inTempDir((dir) => {
     createDataset(dir);
     expect(resolveFiles(dir, factsOf({ file_info: { name: 'f.bin', locations: [] } }), none)).toMatchObject([
@@ -93,7 +93,7 @@ test('a file without a location or without a uid is missing, with the reason', (
     ]);
   }));
 
-test('a hostile files row or a folder in place of a file is not followed', () =>
+it('a hostile files row or a folder in place of a file is not followed', () =>
   inTempDir((dir) => {
     createDataset(dir);
     writeFileSync(join(dir, 'secret'), 'x');
@@ -104,7 +104,7 @@ test('a hostile files row or a folder in place of a file is not followed', () =>
     ]);
   }));
 
-test('members of a file series are found through the manifest; absent slots are skipped', () =>
+it('members of a file series are found through the manifest; absent slots are skipped', () =>
   inTempDir((dir) => {
     createDataset(dir);
     const members = ['4126970000000011_40b0000000000000', '', '4126970000000013_40b0000000000000'];
@@ -129,7 +129,7 @@ test('members of a file series are found through the manifest; absent slots are 
     expect(resolveFiles(dir, series(''), none)[1]?.file).toMatchObject({ kind: 'missing', uid: 'm1' });
   }));
 
-test('only a manifest is read as one', () =>
+it('only a manifest is read as one', () =>
   inTempDir((dir) => {
     const path = join(dir, 'm');
     const write = (edit: (bytes: Buffer) => void): unknown => {

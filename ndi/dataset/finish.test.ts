@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import {
   D,
   exampleDocuments,
@@ -34,13 +34,13 @@ const subject = (sessionId: string): NdiDocument => newDocument('subject', { ses
 const session = (sessionId: string, reference: string): NdiDocument =>
   newDocument('session', { sessionId, values: { session: { reference } } });
 
-test('a dataset that says what it is needs nothing', () =>
+it('a dataset that says what it is needs nothing', () =>
   inTempDir((dir) => {
     directoryOf(dir, exampleDocuments(dir));
     expect(completeBookkeeping(dir)).toEqual({ datasetId: D, reference: 'ts_ds', added: [], ambiguous: [] });
   }));
 
-test('MATLAB’s rule: the one session that is nobody’s member', () =>
+it('MATLAB’s rule: the one session that is nobody’s member', () =>
   inTempDir(async (dir) => {
     // The tracking document lost its own session id, as one of Python’s may.
     const tracking = { ...trackingDocument(D, S1, 'member'), base: { id: newNdiId(), session_id: '' } };
@@ -53,7 +53,7 @@ test('MATLAB’s rule: the one session that is nobody’s member', () =>
     });
   }));
 
-test('a missing session document is made, once', () =>
+it('a missing session document is made, once', () =>
   inTempDir(async (dir) => {
     directoryOf(dir, [trackingDocument(D, S1, 'member'), session(S1, 'member'), subject(S1)]);
     const first = completeBookkeeping(dir, 'my data');
@@ -68,14 +68,14 @@ test('a missing session document is made, once', () =>
     });
   }));
 
-test('Python’s rule for documents without any session document: the most frequent session id', () =>
+it('Python’s rule for documents without any session document: the most frequent session id', () =>
   inTempDir(async (dir) => {
     directoryOf(dir, [subject(S1), subject(S2), subject(S2), subject(''), subject(''), subject('')]);
     expect(completeBookkeeping(dir, 'r')).toMatchObject({ datasetId: S2, ambiguous: [] });
     expect((await finishDataset(dir)).datasetId).toBe(S2);
   }));
 
-test('an ambiguous dataset is decided, said so, and opens from then on', () =>
+it('an ambiguous dataset is decided, said so, and opens from then on', () =>
   inTempDir(async (dir) => {
     directoryOf(dir, [session(S1, 'one'), session(S2, 'two'), subject(S2)]);
     const result = completeBookkeeping(dir);
@@ -87,7 +87,7 @@ test('an ambiguous dataset is decided, said so, and opens from then on', () =>
     ]);
   }));
 
-test('documents without any session get one, and keep it', () =>
+it('documents without any session get one, and keep it', () =>
   inTempDir(async (dir) => {
     directoryOf(dir, [subject('')]);
     const { datasetId, added, ambiguous } = completeBookkeeping(dir, 'bare');
@@ -97,7 +97,7 @@ test('documents without any session get one, and keep it', () =>
     expect(await finishDataset(dir)).toMatchObject({ datasetId, reference: 'bare' });
   }));
 
-test('linking is one document, whatever is repeated; another link is refused or replaced', () =>
+it('linking is one document, whatever is repeated; another link is refused or replaced', () =>
   inTempDir(async (dir) => {
     writeExample(dir);
     await finishDataset(dir);
@@ -130,7 +130,7 @@ test('linking is one document, whatever is repeated; another link is refused or 
     expect(rows(dir, 'PRAGMA journal_mode')).toEqual([{ journal_mode: 'delete' }]);
   }));
 
-test(
+it(
   'finishing refuses while another writer is at work, and finishes twice',
   () =>
     inTempDir(async (dir) => {
@@ -147,7 +147,7 @@ test(
   60_000,
 );
 
-test('finishing notices a database that does not read back', () =>
+it('finishing notices a database that does not read back', () =>
   inTempDir(async (dir) => {
     writeExample(dir);
     await finishDataset(dir);
@@ -166,7 +166,7 @@ const index = {
   syncedAt: new Date('2026-03-01T09:00:00.000Z'),
 };
 
-test('the sync index is written for both clients and read back', () =>
+it('the sync index is written for both clients and read back', () =>
   inTempDir((dir) => {
     expect(readSyncIndex(dir)).toBeUndefined();
     const written = { ...index, localIds: () => index.localIds, remoteIds: () => index.remoteIds };
@@ -183,7 +183,7 @@ test('the sync index is written for both clients and read back', () =>
     expect(readSyncIndex(dir)).toEqual({ ...index, remoteIds: [] });
   }));
 
-test('either client’s own index is read; the newer of two wins; a broken one is none', () =>
+it('either client’s own index is read; the newer of two wins; a broken one is none', () =>
   inTempDir((dir) => {
     mkdirSync(dirname(syncIndexPath(dir)), { recursive: true });
     const put = (text: string): void => writeFileSync(syncIndexPath(dir), text);
@@ -210,7 +210,7 @@ test('either client’s own index is read; the newer of two wins; a broken one i
     expect(fingerprint(dir)).toEqual(before);
   }));
 
-test('the local stamp names the same moment in every zone', () => {
+it('the local stamp names the same moment in every zone', () => {
   const zone = process.env.TZ;
   try {
     for (const [tz, text] of [

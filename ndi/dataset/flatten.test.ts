@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { D, exampleDocuments, IDS, T } from '../../test/fixtures/dataset.ts';
 import { newDocument } from '../document/classes.ts';
 import { parseDocument, stringifyDocument } from '../document/codec.ts';
@@ -13,7 +13,7 @@ const withGroup = (group: JsonObject): JsonObject => ({ base: { id: IDS.demo }, 
 const groupRows = (group: JsonObject): Record<string, unknown> =>
   Object.fromEntries(pairs(withGroup(group)).filter(([field]) => field.startsWith('group.')));
 
-test('the documents of the worked example give its rows, in its order', () => {
+it('the documents of the worked example give its rows, in its order', () => {
   const [session, subject, demo] = exampleDocuments('/abs');
   const meta = (name: string): [string, unknown][] => [
     ['meta.class', name],
@@ -43,7 +43,7 @@ test('the documents of the worked example give its rows, in its order', () => {
   expect(pairs(demo)).toEqual([...meta('demoNDI'), ...base(IDS.demo, 'doc1'), ['demoNDI.value', 7]]);
 });
 
-test('superclasses are unique and sorted, dependencies keep empty values', () => {
+it('superclasses are unique and sorted, dependencies keep empty values', () => {
   const epoch = newDocument('daqreader_mfdaq_epochdata_ingested', {
     sessionId: D,
     dependsOn: { daqreader_id: IDS.subject },
@@ -57,7 +57,7 @@ test('superclasses are unique and sorted, dependencies keep empty values', () =>
   );
 });
 
-test('values: numbers, booleans 0/1, empty NULL, arrays as JSON text', () => {
+it('values: numbers, booleans 0/1, empty NULL, arrays as JSON text', () => {
   expect(
     groupRows({
       n: 5,
@@ -92,7 +92,7 @@ test('values: numbers, booleans 0/1, empty NULL, arrays as JSON text', () => {
   });
 });
 
-test('a group in a group of the same name loses the repeated part; doc_id is skipped; an array of one object is that object', () => {
+it('a group in a group of the same name loses the repeated part; doc_id is skipped; an array of one object is that object', () => {
   const document: JsonObject = {
     base: { id: IDS.demo },
     dataset_session_info: { dataset_session_info: [{ session_id: D }] },
@@ -105,11 +105,11 @@ test('a group in a group of the same name loses the repeated part; doc_id is ski
   ]);
 });
 
-test('json_name has no dots and no spaces', () => {
+it('json_name has no dots and no spaces', () => {
   expect(jsonName('a.b c.d')).toBe('a___b_c___d');
 });
 
-test('any document flattens to values that SQLite takes', () => {
+it('any document flattens to values that SQLite takes', () => {
   fc.assert(
     fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (value) => {
       const document = { ...(value as JsonObject), base: { id: IDS.demo } };

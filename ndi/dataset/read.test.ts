@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { type ErrorCode, isCourierError } from '../../errors/index.ts';
 import {
   D,
@@ -71,14 +71,14 @@ function refusal(dir: string): ErrorCode | undefined {
   }
 }
 
-test('a quiet dataset is read in place and stays as it is', () =>
+it('a quiet dataset is read in place and stays as it is', () =>
   inTempDir(async (root) => {
     const dir = join(root, 'ds');
     await built(dir);
     expect(readUntouched(dir)).toEqual({ ids: ALL, copied: false });
   }));
 
-test('a folder that cannot be written to is read all the same', () =>
+it('a folder that cannot be written to is read all the same', () =>
   inTempDir(async (root) => {
     const dir = join(root, 'ds');
     await built(dir);
@@ -91,7 +91,7 @@ test('a folder that cannot be written to is read all the same', () =>
     }
   }));
 
-test('a live write-ahead log is read from a private copy, with what is only in the log', () =>
+it('a live write-ahead log is read from a private copy, with what is only in the log', () =>
   inTempDir(async (root) => {
     const dir = join(root, 'ds');
     writeExample(dir);
@@ -106,7 +106,7 @@ test('a live write-ahead log is read from a private copy, with what is only in t
     expect(readUntouched(dir).copied).toBe(true);
   }));
 
-test('reading does not cost an open writer its locks', (context) =>
+it('reading does not cost an open writer its locks', (context) =>
   inTempDir(async (root) => {
     const dir = join(root, 'ds');
     writeExample(dir);
@@ -126,7 +126,7 @@ c = sqlite3.connect(sys.argv[1]); c.execute('SELECT count(*) FROM docs').fetchon
     writer.close();
   }));
 
-test('while another program is inside a transaction the state before it is read, from a copy', () =>
+it('while another program is inside a transaction the state before it is read, from a copy', () =>
   inTempDir(async (root) => {
     const dir = join(root, 'ds');
     await built(dir);
@@ -138,7 +138,7 @@ test('while another program is inside a transaction the state before it is read,
     other.close();
   }));
 
-test('a database locked for a commit is busy, not damaged', () =>
+it('a database locked for a commit is busy, not damaged', () =>
   inTempDir(async (root) => {
     const dir = join(root, 'ds');
     await built(dir);
@@ -150,7 +150,7 @@ test('a database locked for a commit is busy, not damaged', () =>
     expect(readUntouched(dir).ids).toEqual(ALL);
   }));
 
-test('the journal of a writer that died is rolled back on a copy only', () =>
+it('the journal of a writer that died is rolled back on a copy only', () =>
   inTempDir(async (root) => {
     const dir = join(root, 'ds');
     await built(dir);
@@ -172,7 +172,7 @@ test('the journal of a writer that died is rolled back on a copy only', () =>
     expect(readUntouched(crashed)).toEqual({ ids: ALL, copied: true });
   }));
 
-test('what is not a dataset or is damaged is told apart', () =>
+it('what is not a dataset or is damaged is told apart', () =>
   inTempDir(async (root) => {
     const dir = join(root, 'ds');
     await built(dir);
@@ -206,7 +206,7 @@ test('what is not a dataset or is damaged is told apart', () =>
     expect(variant('folder', (path) => mkdirSync(path))).toBe('NDI_E_NOT_A_DATASET');
   }));
 
-test('a document whose text is not JSON is handed on as it is', () =>
+it('a document whose text is not JSON is handed on as it is', () =>
   inTempDir(async (root) => {
     const dir = join(root, 'ds');
     await built(dir);
@@ -224,7 +224,7 @@ test('a document whose text is not JSON is handed on as it is', () =>
     expect(readUntouched(dir).ids).toEqual(ALL);
   }));
 
-test('documents that MATLAB deleted are not there', () =>
+it('documents that MATLAB deleted are not there', () =>
   inTempDir(async (root) => {
     const dir = join(root, 'ds');
     await built(dir);
@@ -236,7 +236,7 @@ test('documents that MATLAB deleted are not there', () =>
     reader.close();
   }));
 
-test('another database name and another branch are found', () =>
+it('another database name and another branch are found', () =>
   inTempDir(async (root) => {
     const dir = join(root, 'ds');
     await built(dir);
@@ -259,7 +259,7 @@ test('another database name and another branch are found', () =>
     reader.close();
   }));
 
-test('a damaged database is not replaced by a backup beside it', () =>
+it('a damaged database is not replaced by a backup beside it', () =>
   inTempDir(async (root) => {
     const dir = join(root, 'ds');
     await built(dir);
@@ -269,7 +269,7 @@ test('a damaged database is not replaced by a backup beside it', () =>
     expect(() => openForWriting(dir)).toThrow(expect.objectContaining({ code: 'NDI_E_DATABASE_CORRUPT' }));
   }));
 
-test('a loop over documents may be left early and pages are complete', () =>
+it('a loop over documents may be left early and pages are complete', () =>
   inTempDir(async (root) => {
     const dir = join(root, 'ds');
     createDataset(dir);
@@ -320,7 +320,7 @@ const entry = (sessionId: string, is_linked: number | boolean, path = '') => ({
   session_creator_input6: '',
 });
 
-test('identity: the only session; then tracking documents; then legacy tracking first of all', () =>
+it('identity: the only session; then tracking documents; then legacy tracking first of all', () =>
   inTempDir((root) => {
     expect(identityWith(root, '')).toEqual({ datasetId: D, reference: 'ts_ds', remotes: [], sessions: [] });
 
@@ -365,7 +365,7 @@ test('identity: the only session; then tracking documents; then legacy tracking 
     expect(linked.sessions[1]).toMatchObject({ reference: 'y', linked: false });
   }));
 
-test('identity: remotes are all listed, Python’s without an organisation', () =>
+it('identity: remotes are all listed, Python’s without an organisation', () =>
   inTempDir((root) => {
     const remote = (sessionId: string, dataset_id: string, organization_id: string) =>
       newDocument('dataset_remote', {
@@ -383,7 +383,7 @@ test('identity: remotes are all listed, Python’s without an organisation', () 
     ]);
   }));
 
-test('identity: several sessions and no tracking is ambiguous, unless the caller can live with it', () =>
+it('identity: several sessions and no tracking is ambiguous, unless the caller can live with it', () =>
   inTempDir(async (root) => {
     const dir = join(root, 'ds');
     createDataset(dir, { datasetId: D });
@@ -397,7 +397,7 @@ test('identity: several sessions and no tracking is ambiguous, unless the caller
     reader.close();
   }));
 
-test('identity: without any session document the text file is believed', () =>
+it('identity: without any session document the text file is believed', () =>
   inTempDir((root) => {
     const dir = join(root, 'ds');
     createDataset(dir, { datasetId: D, reference: 'from text' });
@@ -408,7 +408,7 @@ test('identity: without any session document the text file is believed', () =>
     expect(refusal(dir)).toBe('NDI_E_AMBIGUOUS_DATASET_ID');
   }));
 
-test('what a dataset is linked to is read anew after every change, even one that leaves size and time as they were', () =>
+it('what a dataset is linked to is read anew after every change, even one that leaves size and time as they were', () =>
   inTempDir(async (dir) => {
     await built(dir);
     const remotes = (): string[] => {

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { inTempDir, tamper } from '../../test/fixtures/dataset.ts';
 import { parseDocument } from '../document/codec.ts';
 import { describeDocument } from '../document/describe.ts';
@@ -14,7 +14,7 @@ import { openForWriting } from './write.ts';
 
 const OPTIONS = { documents: 300, files: 40, fileBytes: 2_000, seed: 7 } as const;
 
-test('MATLAB’s, Python’s and our own directory of one seed hold the same dataset', () =>
+it('MATLAB’s, Python’s and our own directory of one seed hold the same dataset', () =>
   inTempDir(async (root) => {
     const made = [];
     for (const style of ['both', 'matlab', 'python'] as const) {
@@ -38,7 +38,7 @@ test('MATLAB’s, Python’s and our own directory of one seed hold the same dat
     expect(readdirSync(ndiDir(join(root, 'python')))).not.toContain('ndi_object_type.txt');
   }));
 
-test('the documents are what a real dataset has: chains, sessions, NaN, Infinity, Unicode, both shapes of a list', () =>
+it('the documents are what a real dataset has: chains, sessions, NaN, Infinity, Unicode, both shapes of a list', () =>
   inTempDir(async (dir) => {
     await makeDataset(dir, { ...OPTIONS, style: 'matlab' });
     const reader = openDataset(dir);
@@ -67,7 +67,7 @@ test('the documents are what a real dataset has: chains, sessions, NaN, Infinity
     }
   }));
 
-test('the same options make the same bytes, other seeds other ids; one big file comes first', () =>
+it('the same options make the same bytes, other seeds other ids; one big file comes first', () =>
   inTempDir(async (root) => {
     const options = { ...OPTIONS, bigFileBytes: 3_500_000 };
     const a = await makeDataset(join(root, 'a'), options);
@@ -80,7 +80,7 @@ test('the same options make the same bytes, other seeds other ids; one big file 
     expect(a.bytes).toBe(80_000 - 2_000 + 3_500_000);
   }));
 
-test('impossible sizes are refused', () =>
+it('impossible sizes are refused', () =>
   inTempDir(async (dir) => {
     await expect(
       makeDataset(join(dir, 'x'), { documents: 20, files: 0, fileBytes: 1 }),
@@ -92,7 +92,7 @@ test('impossible sizes are refused', () =>
     expect(readdirSync(filesDir(join(dir, 'z')))).toHaveLength(30);
   }));
 
-test('a comparison names every difference', () =>
+it('a comparison names every difference', () =>
   inTempDir(async (root) => {
     const [a, b] = [join(root, 'a'), join(root, 'b')];
     await makeDataset(a, { ...OPTIONS, style: 'both' });
@@ -133,7 +133,7 @@ test('a comparison names every difference', () =>
     ]);
   }));
 
-test('another implementation of SQLite reads what we wrote', async (context) => {
+it('another implementation of SQLite reads what we wrote', async (context) => {
   try {
     execFileSync('python3', ['-c', 'import sqlite3'], { stdio: 'ignore' });
   } catch {

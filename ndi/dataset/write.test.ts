@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import {
   D,
   exampleDocuments,
@@ -25,7 +25,7 @@ import { createDataset, linkFileNames, localDatenum, openForWriting } from './wr
 const subject = (id: string): JsonObject =>
   newDocument('subject', { id, sessionId: D, createdAt: Date.parse(T) });
 
-test('the worked example, row for row', () =>
+it('the worked example, row for row', () =>
   inTempDir(async (dir) => {
     writeExample(dir);
     await finishDataset(dir);
@@ -116,7 +116,7 @@ test('the worked example, row for row', () =>
     ]);
   }));
 
-test('the example’s documents have the text of the format', () => {
+it('the example’s documents have the text of the format', () => {
   const [session, subjectDocument] = exampleDocuments('/abs').map(stringifyDocument);
   expect(session).toBe(
     `{"document_class":{"definition":"$NDIDOCUMENTPATH/session.json","validation":"$NDISCHEMAPATH/session.json","class_name":"session","property_list_name":"session","class_version":1,"superclasses":[{"definition":"$NDIDOCUMENTPATH/base.json"}]},"depends_on":[],"base":{"id":"${IDS.session}","session_id":"${D}","name":"","datestamp":"${T}"},"session":{"reference":"ts_ds"}}`,
@@ -126,7 +126,7 @@ test('the example’s documents have the text of the format', () => {
   );
 });
 
-test('adding is idempotent by id and counts what was new', () =>
+it('adding is idempotent by id and counts what was new', () =>
   inTempDir((dir) => {
     writeExample(dir);
     const writer = openForWriting(dir);
@@ -140,7 +140,7 @@ test('adding is idempotent by id and counts what was new', () =>
     expect(rows(dir, 'SELECT count(*) AS n FROM files')).toEqual([{ n: 1 }]);
   }));
 
-test('a batch with one bad id changes nothing', () =>
+it('a batch with one bad id changes nothing', () =>
   inTempDir((dir) => {
     writeExample(dir);
     const writer = openForWriting(dir);
@@ -152,7 +152,7 @@ test('a batch with one bad id changes nothing', () =>
     writer.close();
   }));
 
-test('a transaction that fails forgets the fields it made', () =>
+it('a transaction that fails forgets the fields it made', () =>
   inTempDir((dir) => {
     writeExample(dir);
     const writer = openForWriting(dir);
@@ -177,7 +177,7 @@ test('a transaction that fails forgets the fields it made', () =>
     ]);
   }));
 
-test('two documents may share a uid: the batch goes in and the repeat is reported', () =>
+it('two documents may share a uid: the batch goes in and the repeat is reported', () =>
   inTempDir((dir) => {
     writeExample(dir);
     const twin = { ...exampleDocuments(dir)[2], base: { id: newNdiId(), session_id: D } };
@@ -195,7 +195,7 @@ test('two documents may share a uid: the batch goes in and the repeat is reporte
     writer.close();
   }));
 
-test('a document that MATLAB deleted comes back with the new text, once', () =>
+it('a document that MATLAB deleted comes back with the new text, once', () =>
   inTempDir((dir) => {
     writeExample(dir);
     tamper(dir, 'DELETE FROM branch_docs WHERE doc_idx = 3');
@@ -214,7 +214,7 @@ test('a document that MATLAB deleted comes back with the new text, once', () =>
     expect(rows(dir, 'SELECT count(*) AS n FROM files')).toEqual([{ n: 1 }]);
   }));
 
-test('removal leaves no row and no binary behind, and keeps foreign keys', () =>
+it('removal leaves no row and no binary behind, and keeps foreign keys', () =>
   inTempDir((dir) => {
     writeExample(dir);
     const writer = openForWriting(dir);
@@ -228,7 +228,7 @@ test('removal leaves no row and no binary behind, and keeps foreign keys', () =>
     expect(readdirSync(filesDir(dir))).toEqual([]);
   }));
 
-test('removal spares a document of another branch', () =>
+it('removal spares a document of another branch', () =>
   inTempDir((dir) => {
     writeExample(dir);
     tamper(dir, "INSERT INTO branches VALUES ('b', 'a', 0); INSERT INTO branch_docs VALUES ('b', 3, 0)");
@@ -240,7 +240,7 @@ test('removal spares a document of another branch', () =>
     expect(existsSync(uidPath(dir, IDS.file))).toBe(true);
   }));
 
-test('hybrid documents get the row that MATLAB needs; a directory built aside names its final place', () =>
+it('hybrid documents get the row that MATLAB needs; a directory built aside names its final place', () =>
   inTempDir((dir) => {
     createDataset(join(dir, 'aside'));
     const writer = openForWriting(join(dir, 'aside'), { finalDir: join(dir, 'final') });
@@ -266,7 +266,7 @@ test('hybrid documents get the row that MATLAB needs; a directory built aside na
     ]);
   }));
 
-test('the second name follows the first, and a wrong one is replaced', () =>
+it('the second name follows the first, and a wrong one is replaced', () =>
   inTempDir((dir) => {
     createDataset(dir);
     writeFileSync(uidPath(dir, 'u1'), 'right');
@@ -285,7 +285,7 @@ test('the second name follows the first, and a wrong one is replaced', () =>
     expect(readdirSync(filesDir(dir)).filter((name) => name.endsWith('.partial'))).toEqual([]);
   }));
 
-test('creating twice changes nothing; an empty database is not taken over', () =>
+it('creating twice changes nothing; an empty database is not taken over', () =>
   inTempDir((dir) => {
     writeExample(dir);
     createDataset(dir);
@@ -303,7 +303,7 @@ test('creating twice changes nothing; an empty database is not taken over', () =
     expect(statSync(databasePath(broken)).size).toBe(0);
   }));
 
-test('two processes may build one directory', () =>
+it('two processes may build one directory', () =>
   inTempDir(async (dir) => {
     createDataset(dir);
     const script = join(dir, 'worker.ts');

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { isCourierError } from '../../errors/index.ts';
 import { parseDocument, stringifyDocument } from './codec.ts';
 import { isRawNumber } from './json-raw.ts';
@@ -44,7 +44,7 @@ const { json: jsonText } = fc.letrec<{ json: string }>((tie) => ({
 /** JavaScript moves number-like keys to the front; then the text cannot come back in its order. */
 const hasIndexKey = (text: string): boolean => /"\d+":/.test(text);
 
-test('compact text comes back character for character: numbers, NaN, Infinity, keys, Unicode', () => {
+it('compact text comes back character for character: numbers, NaN, Infinity, keys, Unicode', () => {
   fc.assert(
     fc.property(jsonText, (json) => {
       const text = `{"v":${json}}`;
@@ -55,7 +55,7 @@ test('compact text comes back character for character: numbers, NaN, Infinity, k
   );
 });
 
-test('number text survives in every position, with and without whitespace', () => {
+it('number text survives in every position, with and without whitespace', () => {
   fc.assert(
     fc.property(numberText, fc.constantFrom('', ' ', '\n  '), (number, space) => {
       for (const text of [
@@ -70,7 +70,7 @@ test('number text survives in every position, with and without whitespace', () =
   );
 });
 
-test('both parsers agree on clean JSON', () => {
+it('both parsers agree on clean JSON', () => {
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {
       const text = JSON.stringify({ value });
@@ -80,7 +80,7 @@ test('both parsers agree on clean JSON', () => {
   );
 });
 
-test.each([
+it.each([
   '-0',
   '0.0',
   '1.0',
@@ -112,7 +112,7 @@ test.each([
   }
 });
 
-test('ordinary numbers are numbers; only text that a double would change is kept', () => {
+it('ordinary numbers are numbers; only text that a double would change is kept', () => {
   const document = parseDocument(
     '{"a":1.1,"b":1.10,"c":1e400,"d":9007199254740993,"e":-0,"f":0.1234567890123456}',
   );
@@ -122,7 +122,7 @@ test('ordinary numbers are numbers; only text that a double would change is kept
   for (const key of ['b', 'c', 'd']) expect(isRawNumber(document[key])).toBe(true);
 });
 
-test('the cloud’s sentinel strings become numbers, but only as whole values', () => {
+it('the cloud’s sentinel strings become numbers, but only as whole values', () => {
   const document = parseDocument(
     '{"a":"__NDI__NaN__","b":["__NDI__-Infinity__"],"c":"x__NDI__NaN__","__NDI__NaN__":1}',
   );
@@ -132,14 +132,14 @@ test('the cloud’s sentinel strings become numbers, but only as whole values', 
   expect(stringifyDocument(document)).toBe('{"a":NaN,"b":[-Infinity],"c":"x__NDI__NaN__","__NDI__NaN__":1}');
 });
 
-test('tokens inside strings stay text', () => {
+it('tokens inside strings stay text', () => {
   const text = String.raw`{"a":"NaN","b":"\"NaN\" and -Infinity \\","c":NaN}`;
   const document = parseDocument(text);
   expect(document.a).toBe('NaN');
   expect(stringifyDocument(document)).toBe(text);
 });
 
-test('a byte order mark, __proto__ keys and duplicate keys do no harm', () => {
+it('a byte order mark, __proto__ keys and duplicate keys do no harm', () => {
   expect(parseDocument('\ufeff{"a":1}')).toEqual({ a: 1 });
   const text = '{"__proto__":{"polluted":NaN}}';
   expect(stringifyDocument(parseDocument(text))).toBe(text);
@@ -147,7 +147,7 @@ test('a byte order mark, __proto__ keys and duplicate keys do no harm', () => {
   expect(parseDocument('{"a":1,"a":NaN}').a).toBeNaN();
 });
 
-test('what is not JSON is refused with the place', () => {
+it('what is not JSON is refused with the place', () => {
   expect(message('{"a":1,\n "b":}')).toContain('line 2 column 6 (character 13): expected a value, found "}"');
   expect(message('')).toContain('found the end');
   expect(message('[1]')).toContain('expected an object');
@@ -161,7 +161,7 @@ test('what is not JSON is refused with the place', () => {
   expect(message("{'a':1}")).toContain('a name in quotes');
 });
 
-test('whatever the platform refuses, we refuse, unless a bare token explains it', () => {
+it('whatever the platform refuses, we refuse, unless a bare token explains it', () => {
   fc.assert(
     fc.property(jsonText, fc.nat(), fc.string({ minLength: 1, maxLength: 2 }), (json, at, insert) => {
       const text = `{"v":${json}}`;
@@ -180,7 +180,7 @@ test('whatever the platform refuses, we refuse, unless a bare token explains it'
   );
 });
 
-test('nesting has a limit, the same on both paths', () => {
+it('nesting has a limit, the same on both paths', () => {
   const nested = (levels: number, leaf: string): string =>
     `{"a":${'['.repeat(levels)}${leaf}${']'.repeat(levels)}}`;
   for (const leaf of ['1', 'NaN']) {
@@ -190,7 +190,7 @@ test('nesting has a limit, the same on both paths', () => {
   }
 });
 
-test('a long string of escapes does not exhaust the stack', () => {
+it('a long string of escapes does not exhaust the stack', () => {
   const value = '\\"x'.repeat(2_000_000);
   const document = parseDocument(`{"a":NaN,"b":"${value}"}`);
   expect((document.b as string).length).toBe(4_000_000);

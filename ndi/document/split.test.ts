@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { createArraySplitter, splitJsonArray } from './split.ts';
 
 const values = fc.array(
@@ -10,7 +10,7 @@ const values = fc.array(
   ),
 );
 
-test('the elements are those of the whole array, however it arrives', () => {
+it('the elements are those of the whole array, however it arrives', () => {
   fc.assert(
     fc.property(
       values,
@@ -38,7 +38,7 @@ test('the elements are those of the whole array, however it arrives', () => {
   );
 });
 
-test('documents keep bare tokens; a single object is one element', () => {
+it('documents keep bare tokens; a single object is one element', () => {
   expect([...splitJsonArray('[{"a":NaN}, -Infinity ,{"b":"]"}]')]).toEqual([
     '{"a":NaN}',
     '-Infinity',
@@ -49,7 +49,7 @@ test('documents keep bare tokens; a single object is one element', () => {
   expect([...splitJsonArray('[ ]')]).toEqual([]);
 });
 
-test('the elements before a fault are delivered, then the fault is named', () => {
+it('the elements before a fault are delivered, then the fault is named', () => {
   const split = splitJsonArray('[{"a":1},{"b":2}');
   expect(split.next().value).toBe('{"a":1}');
   expect(split.next().value).toBe('{"b":2}');
@@ -59,7 +59,7 @@ test('the elements before a fault are delivered, then the fault is named', () =>
   }
 });
 
-test('a 40 MB array is cut without holding it', () => {
+it('a 40 MB array is cut without holding it', () => {
   const splitter = createArraySplitter();
   const element = Buffer.from(`{"text":"${'x'.repeat(20_000)}"}`);
   let count = splitter.push(Buffer.from('[')).length;

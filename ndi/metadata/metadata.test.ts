@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { D, exampleDocuments, inTempDir } from '../../test/fixtures/dataset.ts';
 import { openDataset } from '../dataset/read.ts';
 import { createDataset, openForWriting } from '../dataset/write.ts';
@@ -64,7 +64,7 @@ const problems = (value: unknown): string => {
   return '';
 };
 
-test('the editor’s structure becomes the cloud’s fields', () => {
+it('the editor’s structure becomes the cloud’s fields', () => {
   expect(validateMetadata(fromEditor(structure))).toEqual(metadata);
   expect(fromEditor({ DatasetShortName: 'x', Author: {}, Subjects: [] })).toEqual({
     name: 'x',
@@ -73,7 +73,7 @@ test('the editor’s structure becomes the cloud’s fields', () => {
   });
 });
 
-test('the newest editor document of a dataset counts', () =>
+it('the newest editor document of a dataset counts', () =>
   inTempDir((dir) => {
     createDataset(dir);
     const editor = (createdAt: number, metadata_structure: JsonObject) =>
@@ -100,7 +100,7 @@ test('the newest editor document of a dataset counts', () =>
     writer.close();
   }));
 
-test('all problems are named at once', () => {
+it('all problems are named at once', () => {
   const text = problems({
     contributors: [{ firstName: 'A', lastName: '', orcid: '0000-0002-1825-0098' }, { firstName: 'B' }],
     associatedPublications: [{ DOI: 'see paper', PMCID: '77' }],
@@ -121,7 +121,7 @@ test('all problems are named at once', () => {
   }
 });
 
-test('a name is enough; ORCID iDs and DOIs come in their usual spellings', () => {
+it('a name is enough; ORCID iDs and DOIs come in their usual spellings', () => {
   expect(validateMetadata({ name: ' x ' })).toEqual({ name: 'x' });
   for (const orcid of ['', '0000-0002-1825-0097', 'https://orcid.org/0000-0002-1694-233X']) {
     expect(problems({ name: 'x', correspondingAuthors: [{ firstName: 'a', lastName: 'b', orcid }] })).toBe(
@@ -134,7 +134,7 @@ test('a name is enough; ORCID iDs and DOIs come in their usual spellings', () =>
   expect(problems('x')).toContain('expected object');
 });
 
-test('a file is read or refused with its name', () =>
+it('a file is read or refused with its name', () =>
   inTempDir((dir) => {
     const path = join(dir, 'm.json');
     writeFileSync(path, JSON.stringify(metadata));

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type TestClient, type TestSandbox, testSandbox, until } from '../testing.ts';
 
 let held: TestSandbox;
@@ -19,7 +19,7 @@ const ended = (id: string) =>
     ({ status }) => status !== 'RUNNING',
   );
 
-test('a session goes through its stages by itself and is completed', async () => {
+it('a session goes through its stages by itself and is completed', async () => {
   const { status, body } = await start('hello-world-v1', { inputParameters: { name: 'x' } });
   expect(status).toBe(201);
   expect(body).toMatchObject({ status: 'RUNNING', currentStage: 'hello', inputParameters: { name: 'x' } });
@@ -36,7 +36,7 @@ test('a session goes through its stages by itself and is completed', async () =>
   expect((await lab.call('POST', `/compute/${body.id}/advance`)).status).toBe(409);
 });
 
-test('a zombie runs until it is advanced or aborted', async () => {
+it('a zombie runs until it is advanced or aborted', async () => {
   const { id } = (await start('zombie-test-v1')).body;
   expect((await lab.call('POST', `/compute/${id}/advance`)).body.status).toBe('COMPLETED');
   const other = (await start('zombie-test-v1')).body.id;
@@ -45,7 +45,7 @@ test('a zombie runs until it is advanced or aborted', async () => {
   expect((await session(other)).status).toBe('ABORTED');
 });
 
-test('a stage can be run by name; the paths that one client has wrong stay unknown', async () => {
+it('a stage can be run by name; the paths that one client has wrong stay unknown', async () => {
   const { id } = (await start('hello-world-v1')).body;
   expect((await lab.call('POST', `/compute/${id}/stage/none`)).status).toBe(404);
   const running = await lab.call('POST', `/compute/${id}/stage/world`);
@@ -55,7 +55,7 @@ test('a stage can be run by name; the paths that one client has wrong stay unkno
     expect((await lab.call('POST', `/compute/${id}/${wrong}`)).text).toContain('Cannot POST');
 });
 
-test('MATLAB needs a licence for its release, or a network one', async () => {
+it('MATLAB needs a licence for its release, or a network one', async () => {
   const refused = await start('hello-matlab-v1');
   expect(refused.status).toBe(400);
   expect(refused.body).toMatchObject({ code: 'MATLAB_LICENSE_REQUIRED', requiredRelease: 'R2024b' });
@@ -71,7 +71,7 @@ test('MATLAB needs a licence for its release, or a network one', async () => {
   expect((await start('hello-matlab-v1')).status).toBe(201);
 });
 
-test('sessions fail or hang on demand, are their owner’s alone, and survive a restart', async () => {
+it('sessions fail or hang on demand, are their owner’s alone, and survive a restart', async () => {
   held.sandbox.faults.set({
     route: 'RUN compute',
     kind: 'import-lost',

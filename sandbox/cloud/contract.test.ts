@@ -1,5 +1,5 @@
 /** Every path of the contract's tables (§2) is served: the answer may be any, but not Express's page for a path that is not there. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type TestClient, type TestSandbox, testSandbox } from '../testing.ts';
 
 const ROUTES = `
@@ -112,7 +112,7 @@ beforeAll(async () => {
 });
 afterAll(() => held.close());
 
-test('each route of the contract is there', async () => {
+it('each route of the contract is there', async () => {
   const missing: string[] = [];
   for (const line of ROUTES.trim().split('\n')) {
     const [, method = '', path = ''] = line.split(' ');

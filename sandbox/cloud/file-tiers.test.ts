@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
   fetchReply,
   makeDataset,
@@ -46,7 +46,7 @@ beforeAll(async () => {
 });
 afterAll(() => held.close());
 
-test('files in a cold tier exist and cannot be read until they are moved back', async () => {
+it('files in a cold tier exist and cannot be read until they are moved back', async () => {
   const fetchDocument = async () =>
     (await lab.call('POST', `/datasets/${dataset}/documents/bulk-fetch`, { documentIds: [ids[0]] })).body
       .documents[0];
@@ -79,14 +79,14 @@ test('files in a cold tier exist and cannot be read until they are moved back', 
   expect((await read('own')).text, 'this tier answers at once').toBe('own');
 });
 
-test('a file that is sent anew is readable', async () => {
+it('a file that is sent anew is readable', async () => {
   await done((await move('GLACIER', ids[0]!)).body.jobId);
   expect((await read('own')).status).toBe(403);
   await put('own');
   expect((await read('own')).text).toBe('own');
 });
 
-test('a later job takes over; one fails on demand; what is malformed is refused', async () => {
+it('a later job takes over; one fails on demand; what is malformed is refused', async () => {
   held.sandbox.knobs.jobDelayMs = 300;
   const first = (await move('GLACIER', ids[0]!)).body.jobId;
   const second = (await move('STANDARD', ids[0]!)).body.jobId;

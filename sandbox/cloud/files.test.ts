@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import {
   fetchReply,
   makeDataset,
@@ -32,7 +32,7 @@ const done = (jobId: string) =>
     (j) => j.state === 'complete' || j.state === 'failed',
   );
 
-test('the row is there with the URL, and uploaded after the PUT', async () => {
+it('the row is there with the URL, and uploaded after the PUT', async () => {
   const one = `/datasets/${lab.user.organizationId}/${dataset}/files/pytest-test-file-uid`;
   const { url } = (await lab.call('GET', one)).body;
   expect(await filesOf()).toEqual([
@@ -49,7 +49,7 @@ test('the row is there with the URL, and uploaded after the PUT', async () => {
   expect((await lab.call('GET', foreign)).status).toBe(404);
 });
 
-test('a zip of files: the job goes from queued to complete, the entries are files', async () => {
+it('a zip of files: the job goes from queued to complete, the entries are files', async () => {
   const { url, jobId } = await bulk();
   expect(await job(jobId)).toMatchObject({ jobId, datasetId: dataset, state: 'queued', filesExtracted: 0 });
   const active = (await lab.call('GET', `/datasets/${dataset}/bulk-uploads`)).body;
@@ -72,14 +72,14 @@ test('a zip of files: the job goes from queued to complete, the entries are file
   expect((await lab.call('GET', `/datasets/${dataset}/bulk-uploads?state=odd`)).status).toBe(400);
 });
 
-test('a broken zip fails its job with a reason; an unknown job is 404', async () => {
+it('a broken zip fails its job with a reason; an unknown job is 404', async () => {
   const { url, jobId } = await bulk();
   await fetch(url, { method: 'PUT', body: 'no zip' });
   expect(await done(jobId)).toMatchObject({ state: 'failed', error: 'not a zip archive' });
   expect((await lab.call('GET', '/bulk-uploads/unknown')).status).toBe(404);
 });
 
-test('a damaged entry fails its job', async () => {
+it('a damaged entry fails its job', async () => {
   const { url, jobId } = await bulk();
   const zip = await zipOf({ u1: 'some bytes that are to be damaged' });
   zip[38] = (zip[38] ?? 0) ^ 0xff;
@@ -87,7 +87,7 @@ test('a damaged entry fails its job', async () => {
   expect((await done(jobId)).state).toBe('failed');
 });
 
-test('the keyset listing pages in order of insertion and ends; an older server has none', async () => {
+it('the keyset listing pages in order of insertion and ends; an older server has none', async () => {
   for (const uid of ['c', 'a', 'b']) {
     await lab.call('GET', `/datasets/${lab.user.organizationId}/${dataset}/files/${uid}`);
   }
@@ -107,7 +107,7 @@ test('the keyset listing pages in order of insertion and ends; an older server h
   held.sandbox.knobs.fileListing = 'both';
 });
 
-test('an extraction under way goes on after a restart', async () => {
+it('an extraction under way goes on after a restart', async () => {
   const { url, jobId } = await bulk();
   held.sandbox.knobs.importDelayMs = 150;
   await fetch(url, { method: 'PUT', body: await zipOf({ u1: 'one', u2: 'two' }) });

@@ -1,5 +1,5 @@
 import { gunzipSync } from 'node:zlib';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
   fetchReply,
   makeDataset,
@@ -42,7 +42,7 @@ beforeAll(async () => {
 });
 afterAll(() => held.close());
 
-test('a set has the URLs of all files in order of uid, by either id; an id of the other kind is a 404', async () => {
+it('a set has the URLs of all files in order of uid, by either id; an id of the other kind is a 404', async () => {
   for (const path of paths) {
     const { status, body: set } = await lab.call('GET', `${path}/signed-url-set`);
     expect(status).toBe(200);
@@ -60,7 +60,7 @@ test('a set has the URLs of all files in order of uid, by either id; an id of th
   for (const path of crossed) expect((await lab.call('GET', path)).status, path).toBe(404);
 });
 
-test('pages and series', async () => {
+it('pages and series', async () => {
   const path = `${paths[0]}/signed-url-set`;
   const first = (await lab.call('GET', `${path}?limit=2`)).body;
   expect([Object.keys(first.files), first.totalCount, first.pageCount]).toEqual([['u1', 'u2'], 3, 2]);
@@ -70,7 +70,7 @@ test('pages and series', async () => {
   expect(Object.keys(series.files)).toEqual(['u1', 'u2']);
 });
 
-test('a job makes one gzipped object of them, and survives a restart', async () => {
+it('a job makes one gzipped object of them, and survives a restart', async () => {
   const started = await lab.call('POST', `${paths[1]}/signed-url-set-jobs`, {});
   expect(started.status).toBe(202);
   const { jobId } = started.body;
@@ -89,7 +89,7 @@ test('a job makes one gzipped object of them, and survives a restart', async () 
   expect((await lab.call('GET', '/signed-url-set-jobs/none')).status).toBe(404);
 });
 
-test('a job fails on demand; others may not look', async () => {
+it('a job fails on demand; others may not look', async () => {
   const params = { jobState: 'failed' };
   held.sandbox.faults.set({ route: 'SIGN urls', kind: 'import-lost', count: 1, params });
   const { jobId } = (await lab.call('POST', `${paths[0]}/signed-url-set-jobs?fileSeries=seg_%23`, {})).body;

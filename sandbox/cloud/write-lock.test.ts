@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { makeDataset, ndiBody, type TestClient, type TestSandbox, testSandbox } from '../testing.ts';
 
 let held: TestSandbox;
@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => held.close());
 
-test('one holder: others get 409 for the lock and 423 for writes, and read as before', async () => {
+it('one holder: others get 409 for the lock and 423 for writes, and read as before', async () => {
   const dataset = await makeDataset(lab);
   const path = `/datasets/${dataset}/write-lock`;
   expect((await lab.call('GET', path)).body).toEqual({ datasetId: dataset, locked: false });
@@ -42,7 +42,7 @@ test('one holder: others get 409 for the lock and 423 for writes, and read as be
   expect((await both.call('POST', `/datasets/${dataset}/documents`, ndiBody(2))).status).toBe(200);
 });
 
-test('the holder refreshes it; it ends by itself; it survives a restart', async () => {
+it('the holder refreshes it; it ends by itself; it survives a restart', async () => {
   const dataset = await makeDataset(lab);
   const path = `/datasets/${dataset}/write-lock`;
   expect((await lab.call('PUT', path, {})).status).toBe(404);
