@@ -95,7 +95,7 @@ describe('switches', () => {
 });
 
 describe('on the wire', () => {
-  it('504 after the work: the dataset is there all the same', async () => {
+  it('a 504 after the work leaves the dataset there', async () => {
     set({ route: CREATE, kind: '504-after-work', count: 1 });
     const path = `/organizations/${lab.user.organizationId}/datasets`;
     const reply = await lab.call('POST', path, { name: 'made behind a 504' });
@@ -103,7 +103,7 @@ describe('on the wire', () => {
     expect(await names()).toContain('made behind a 504');
   });
 
-  it('reset before and after the work', async () => {
+  it('a reset comes before or after the work', async () => {
     const path = `/organizations/${lab.user.organizationId}/datasets`;
     set({ route: CREATE, kind: 'reset-before', count: 1 });
     await expect(lab.call('POST', path, { name: 'reset before' })).rejects.toThrow();
@@ -113,7 +113,7 @@ describe('on the wire', () => {
     expect([there.includes('reset before'), there.includes('reset after')]).toEqual([false, true]);
   });
 
-  it('reset after a PUT: the object is stored', async () => {
+  it('a reset after a PUT stores the object', async () => {
     const url = await putUrl('reset-after');
     set({ route: 'PUT object', kind: 'reset-after', count: 1 });
     await expect(fetch(url, { method: 'PUT', body: 'stored' })).rejects.toThrow();
@@ -124,7 +124,7 @@ describe('on the wire', () => {
     expect((await fetchReply(downloadUrl)).text).toBe('stored');
   });
 
-  it('reset during a PUT: nothing is stored, the bytes are counted', async () => {
+  it('a reset during a PUT stores nothing, and the bytes are counted', async () => {
     const url = await putUrl('reset-during');
     set({ route: 'PUT object', kind: 'reset-during', count: 1, params: { afterBytes: 1000 } });
     await expect(fetch(url, { method: 'PUT', body: 'x'.repeat(1_000_000) })).rejects.toThrow();
@@ -172,7 +172,7 @@ describe('on the wire', () => {
     await expect(stalled).rejects.toThrow(/timeout|aborted/);
   });
 
-  it('faults reach answers of the API, too: slow and truncated JSON', async () => {
+  it('faults reach answers of the API, too, as slow and truncated JSON', async () => {
     set({ route: 'GET /users/me', kind: 'truncated-get', count: 1 });
     await expect(me()).rejects.toThrow();
     set({ route: 'GET /users/me', kind: 'slow-body', count: 1, params: { bytesPerSecond: 5000 } });
@@ -183,7 +183,7 @@ describe('on the wire', () => {
     expect(performance.now() - startedMs).toBeGreaterThan(50);
   });
 
-  it('refusals: expired token, lock, store slow-down, store error, archive', async () => {
+  it('requests are refused for an expired token, a lock, a busy store, a store error, an archived object', async () => {
     set({ route: '*', kind: 'expired-token', count: 1 });
     expect((await me()).body).toEqual({ error: 'token expired' });
     set({ route: '*', kind: '423', count: 1 });
@@ -202,7 +202,7 @@ describe('on the wire', () => {
 });
 
 describe('in the routes', () => {
-  it('expired-url on the API: the URL is dead on arrival', async () => {
+  it('expired-url on the API gives a URL that is dead on arrival', async () => {
     set({ route: 'GET /datasets/:org/:d/files/:uid', kind: 'expired-url', count: 1 });
     expect((await fetch(await putUrl('dead'), { method: 'PUT', body: 'x' })).status).toBe(403);
     expect((await fetch(await putUrl('dead'), { method: 'PUT', body: 'x' })).status).toBe(200);
@@ -262,7 +262,7 @@ describe('in the routes', () => {
     expect(lagging).toEqual(ids);
   });
 
-  it('unstable page order: pages overlap and miss', async () => {
+  it('unstable page order makes pages overlap and miss rows', async () => {
     const own = await makeDataset(lab);
     const path = `/datasets/${own}/documents`;
     for (let n = 0; n < 12; n++) await lab.call('POST', path, ndiBody(n));
@@ -275,7 +275,7 @@ describe('in the routes', () => {
     expect(seen.size).toBeGreaterThan(1);
   });
 
-  it('duplicate insert: one call, two records', async () => {
+  it('a duplicate insert makes two records of one call', async () => {
     const own = await makeDataset(lab);
     set({ route: 'POST /datasets/:d/documents', kind: 'duplicate-insert', count: 1 });
     await lab.call('POST', `/datasets/${own}/documents`, ndiBody(1));
@@ -332,7 +332,7 @@ describe('in the background', () => {
     );
   });
 
-  it('file zips: lost whole (queued for ever, or failed), in part, or uploaded before readable', async () => {
+  it('file zips are lost whole (queued for ever, or failed), in part, or uploaded before they can be read', async () => {
     const own = await makeDataset(lab);
     const send = async (spec: Partial<FaultSpec>): Promise<Record<string, unknown>> => {
       set({ route: 'IMPORT files', kind: 'import-lost', count: 1, ...spec });
@@ -356,7 +356,7 @@ describe('in the background', () => {
     );
   });
 
-  it('a download zip that never comes', async () => {
+  it('a download zip can be made never to come', async () => {
     set({ route: 'MAKE download', kind: 'import-lost', count: 1 });
     const { body } = await lab.call('POST', `/datasets/${dataset}/documents/bulk-download`, {});
     await settle();

@@ -47,7 +47,7 @@ describe.each(['environment', 'profile'] as const)('secrets of an account in the
     await wire?.close();
   });
 
-  it('there are, and runs go well and badly', async () => {
+  it('are used by runs that go well and badly', async () => {
     const { faults } = cli.sandbox;
     const source = await cli.dataset({ documents: 80, files: 10, fileBytes: 20_000 });
     faults.set({ route: 'PUT object', kind: 'expired-url', count: 1 });

@@ -58,7 +58,9 @@ describe('which cloud', () => {
   });
 });
 
-it('reads the organisation as the existing clients do', () => {
-  expect(organizationFromEnvironment({ NDI_CLOUD_ORGANIZATION_ID: ' abc ' })).toBe('abc');
-  expect(organizationFromEnvironment({ NDI_CLOUD_ORGANIZATION_ID: '' })).toBeUndefined();
+describe('the organisation of the environment', () => {
+  it('reads the organisation as the existing clients do', () => {
+    expect(organizationFromEnvironment({ NDI_CLOUD_ORGANIZATION_ID: ' abc ' })).toBe('abc');
+    expect(organizationFromEnvironment({ NDI_CLOUD_ORGANIZATION_ID: '' })).toBeUndefined();
+  });
 });

@@ -153,22 +153,24 @@ describe('renewal', () => {
   });
 });
 
-it('shows no secret, however it is printed', async () => {
-  const tokens = source({ env: login, token: 'a-given-token' });
-  await tokens.get();
-  tokens.invalidate('a-given-token');
-  const token = await tokens.get();
-  const wrong = source({ env: { ...login, NDI_CLOUD_PASSWORD: 'wr0ng-pass' } });
-  const error = await wrong.get().catch((reason: unknown) => reason);
-  const printed = [tokens, error].flatMap((one) => [
-    String(one),
-    JSON.stringify(one),
-    format('%o %O %s', one, one, one),
-    inspect(one, { depth: 20, showHidden: true }),
-  ]);
-  for (const secret of [PASSWORD, token, 'a-given-token', 'wr0ng-pass'])
-    expect(printed.join('\n')).not.toContain(secret);
-  expect(tokens.describe()).toBe(`${EMAIL} by NDI_CLOUD_USERNAME at ${server.baseUrl}`);
+describe('a token source', () => {
+  it('shows no secret, however it is printed', async () => {
+    const tokens = source({ env: login, token: 'a-given-token' });
+    await tokens.get();
+    tokens.invalidate('a-given-token');
+    const token = await tokens.get();
+    const wrong = source({ env: { ...login, NDI_CLOUD_PASSWORD: 'wr0ng-pass' } });
+    const error = await wrong.get().catch((reason: unknown) => reason);
+    const printed = [tokens, error].flatMap((one) => [
+      String(one),
+      JSON.stringify(one),
+      format('%o %O %s', one, one, one),
+      inspect(one, { depth: 20, showHidden: true }),
+    ]);
+    for (const secret of [PASSWORD, token, 'a-given-token', 'wr0ng-pass'])
+      expect(printed.join('\n')).not.toContain(secret);
+    expect(tokens.describe()).toBe(`${EMAIL} by NDI_CLOUD_USERNAME at ${server.baseUrl}`);
+  });
 });
 
 describe('tokenClaims', () => {

@@ -187,7 +187,7 @@ describe('edits of locations', () => {
     expect(dehydrate({ id: 'mine' })).toEqual({ id: 'mine' });
   });
 
-  it('local: the given path and all six members; without a path the location stays', () => {
+  it('a local location gets the given path and all six members; without a path it stays', () => {
     const document = toLocal(
       hydrated({ uid: UID, location: signed }),
       (uid, name) => `/d/.ndi/files/${uid}.${name}`,
@@ -210,7 +210,7 @@ describe('edits of locations', () => {
     expect(describeDocument(absent).files[0]?.locations[0]?.location).toBe('ndic://1/2');
   });
 
-  it('hybrid: every location with a uid; the original is not touched', () => {
+  it('every location with a uid becomes hybrid; the original is not touched', () => {
     const before = demo();
     const after = toNdic(before, '682e7772cdf3f24938176fac');
     expect(before).toEqual(demo());
@@ -223,22 +223,24 @@ describe('edits of locations', () => {
   });
 });
 
-it('every known class makes a document that can be described and written', () => {
-  for (const className of Object.keys(CLASSES) as ClassName[]) {
-    const document = newDocument(className, { sessionId: SESSION });
-    const facts = describeDocument(document);
-    expect(facts.className).toBe(className);
-    if (className !== 'base') expect(facts.superclasses).toContain('base');
-    expect(parseDocument(stringifyDocument(document))).toEqual(document);
-  }
-});
+describe('document classes', () => {
+  it('every known class makes a document that can be described and written', () => {
+    for (const className of Object.keys(CLASSES) as ClassName[]) {
+      const document = newDocument(className, { sessionId: SESSION });
+      const facts = describeDocument(document);
+      expect(facts.className).toBe(className);
+      if (className !== 'base') expect(facts.superclasses).toContain('base');
+      expect(parseDocument(stringifyDocument(document))).toEqual(document);
+    }
+  });
 
-it('defaults of a class are not shared between documents', () => {
-  const first = newDocument('treatment', { sessionId: SESSION });
-  ((first.treatment as JsonObject).numeric_value as JsonValue[]).push(1);
-  expect((newDocument('treatment', { sessionId: SESSION }).treatment as JsonObject).numeric_value).toEqual(
-    [],
-  );
+  it('defaults of a class are not shared between documents', () => {
+    const first = newDocument('treatment', { sessionId: SESSION });
+    ((first.treatment as JsonObject).numeric_value as JsonValue[]).push(1);
+    expect((newDocument('treatment', { sessionId: SESSION }).treatment as JsonObject).numeric_value).toEqual(
+      [],
+    );
+  });
 });
 
 describe('order', () => {
@@ -276,7 +278,7 @@ describe('order', () => {
     );
   });
 
-  it('longest path; unknown, empty and doubled dependencies do no harm', () => {
+  it('a document’s rank is its longest path; unknown, empty and doubled dependencies do no harm', () => {
     const { ranks, cycles } = rankDocuments([
       { id: 'c', dependsOn: ['a', 'b', 'b', '', 'unknown'] },
       { id: 'b', dependsOn: [{ value: 'a' }] },

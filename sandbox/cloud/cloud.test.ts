@@ -67,7 +67,7 @@ describe('auth', () => {
     expect((await lab.call('GET', '/users/me')).status).toBe(200);
   });
 
-  it('sign-up, verification and reset of a password', async () => {
+  it('an account is signed up and verified, and its password is reset', async () => {
     const anonymous = held.anonymous;
     const email = 'new@sandbox.test';
     const signUp = { email, name: 'New', password: 'new-sandbox-1' };
@@ -105,7 +105,7 @@ describe('auth', () => {
   });
 });
 
-it('users: me, by id, license', async () => {
+it('a user is found as me and by id, and has a licence', async () => {
   const me = (await lab.call('GET', '/users/me')).body;
   expect(Object.keys(me).sort()).toEqual(
     ['bookmarkedDatasetIds', 'email', 'id', 'isAdmin', 'isValidated', 'name', 'organizations'].sort(),
@@ -157,14 +157,14 @@ describe('datasets', () => {
     expect(record.createdAt).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
   });
 
-  it('nothing is unique: the same name twice is two datasets; a name is needed', async () => {
+  it('the same name twice is two datasets; a name is needed', async () => {
     expect(await makeDataset(lab, 'twice')).not.toBe(await makeDataset(lab, 'twice'));
     expect((await lab.call('POST', `/organizations/${lab.user.organizationId}/datasets`, {})).status).toBe(
       400,
     );
   });
 
-  it('lists: newest first, rows without what the real rows omit', async () => {
+  it('a list has the newest first, and leaves out what the real rows omit', async () => {
     const id = await makeDataset(lab, 'newest');
     const { body } = await lab.call(
       'GET',
@@ -181,7 +181,7 @@ describe('datasets', () => {
     ]);
   });
 
-  it('unknown 404, malformed 500, foreign 403, anonymous 401', async () => {
+  it('an unknown id is 404, a malformed one 500, a foreign one 403, and an anonymous request 401', async () => {
     const id = await makeDataset(lab);
     const second = await held.login('second@sandbox.test');
     const both = await held.login('both@sandbox.test');
@@ -199,7 +199,7 @@ describe('datasets', () => {
     expect(refused.status).toBe(400);
   });
 
-  it('soft delete, list, undelete; hard delete is final; the grammar of when', async () => {
+  it('a deleted dataset is listed and comes back; a hard delete is final; `when` has a grammar', async () => {
     const id = await makeDataset(lab);
     await lab.call('POST', `/datasets/${id}/documents`, { base: { name: 'stays' } });
     expect((await lab.call('DELETE', `/datasets/${id}?when=tomorrow`)).status).toBe(400);
@@ -232,7 +232,7 @@ describe('datasets', () => {
     expect(late.status).toBe(404);
   });
 
-  it('publish and unpublish: administrators only, later, and then content does not change', async () => {
+  it('a dataset is published and unpublished by administrators only, later, and then does not change', async () => {
     const id = await makeDataset(lab);
     await lab.call('POST', `/datasets/${id}/documents`, { base: { name: 'x' } });
     expect((await lab.call('POST', `/datasets/${id}/submit`)).status).toBe(200);
@@ -259,7 +259,7 @@ describe('datasets', () => {
     );
   });
 
-  it('branches: none at first; a branch has the documents, and its files live in the source', async () => {
+  it('a dataset has no branches at first; a branch has its documents, and its files live in the source', async () => {
     const id = await makeDataset(lab);
     expect((await lab.call('GET', `/datasets/${id}/branches`)).body).toEqual({ branches: [], datasets: [] });
     await lab.call('POST', `/datasets/${id}/documents`, { base: { name: 'x' } });
@@ -273,7 +273,7 @@ describe('datasets', () => {
     expect((await fetchReply(detail.downloadUrl)).text).toBe('bytes');
   });
 
-  it('class counts: leaf names, unknown for none, sum is the count', async () => {
+  it('class counts have leaf names, `unknown` for none, and add up to the count', async () => {
     const id = await makeDataset(lab);
     await lab.call('POST', `/datasets/${id}/documents`, { document_class: { class_name: 'subject' } });
     await lab.call('POST', `/datasets/${id}/documents`, {});
@@ -284,7 +284,7 @@ describe('datasets', () => {
     });
   });
 
-  it('bookmarks and the public search', async () => {
+  it('a dataset is bookmarked, and found by the public search', async () => {
     const id = '668b0539f13096e04f1feccd';
     expect((await lab.call('POST', `/datasets/${id}/bookmark`)).status).toBe(200);
     const me = (await lab.call('GET', '/users/me')).body;
@@ -297,7 +297,7 @@ describe('datasets', () => {
   });
 });
 
-it('seeds: two public datasets with fixed ids, the first larger, sessions in both', async () => {
+it('a new sandbox has two public datasets with fixed ids, the first larger, sessions in both', async () => {
   const count = async (id: string) =>
     (await held.anonymous.call('GET', `/datasets/${id}/document-count`)).body.count;
   const [large, small] = [await count('682e7772cdf3f24938176fac'), await count('668b0539f13096e04f1feccd')];
@@ -345,7 +345,7 @@ it('an answer above 6 MiB does not come: the gateway says 502, whatever gzip cou
   expect((await fetching(ids[0]!)).status).toBe(200);
 });
 
-it('older paths: an account is renamed and deleted by its owner or an administrator', async () => {
+it('an account is renamed and deleted on older paths by its owner or an administrator', async () => {
   const sign = { email: 'leaving@sandbox.test', name: 'Lea', password: 'leaving-sandbox' };
   const { id } = (await held.anonymous.call('POST', '/users', sign)).body;
   expect((await lab.call('PUT', `/users/${id}`, { name: 'x' })).status).toBe(403);

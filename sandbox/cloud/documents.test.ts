@@ -54,7 +54,7 @@ async function download(documentIds?: string[]): Promise<unknown[]> {
 describe('single documents', () => {
   beforeAll(fresh);
 
-  it('any object is taken, twice is two; rows have the same keys always', async () => {
+  it('any object is taken, and twice is two; rows always have the same keys', async () => {
     const first = await add(ndiBody(1));
     const second = await add(ndiBody(1));
     await add({ document_class: { class_name: 'x' }, base: { name: 'n' } });
@@ -72,7 +72,7 @@ describe('single documents', () => {
     expect((await lab.call('GET', `/datasets/${dataset}/documents/${ndiBody(2).base.id}`)).status).toBe(500);
   });
 
-  it('NaN and Infinity: taken under any content type, literals on get and fetch, sentinels in the zip', async () => {
+  it('NaN and Infinity are taken under any content type, and come as literals on get and fetch, as sentinels in the zip', async () => {
     const text = '{"base":{"id":"4126970000000009_40b0000000000000"},"v":[NaN,-Infinity,Infinity]}';
     const form = { 'content-type': 'application/x-www-form-urlencoded' };
     const { body } = await lab.call('POST', `/datasets/${dataset}/documents`, text, form);
@@ -90,7 +90,7 @@ describe('single documents', () => {
     ]);
   });
 
-  it('update replaces the body', async () => {
+  it('an update replaces the body', async () => {
     const id = await add(ndiBody(3, 'a'));
     expect((await lab.call('POST', `/datasets/${dataset}/documents/${id}`, ndiBody(4, 'b'))).status).toBe(
       200,
@@ -137,7 +137,7 @@ describe('deletion', () => {
     expect((await lab.call('DELETE', `/datasets/${dataset}/documents/${hard}?when=now`)).status).toBe(404);
   });
 
-  it('many at once; unknown ids are passed over', async () => {
+  it('it takes many at once, and passes over unknown ids', async () => {
     const ids = await Promise.all([5, 6, 7].map((n) => add(ndiBody(n))));
     const documentIds = [...ids.slice(0, 2), 'f'.repeat(24)];
     const reply = await lab.call('POST', `/datasets/${dataset}/documents/bulk-delete`, {
@@ -150,7 +150,7 @@ describe('deletion', () => {
   });
 });
 
-it('bulk fetch: 1 to 500 well-formed ids, what is missing is left out, six keys', async () => {
+it('a bulk fetch takes 1 to 500 well-formed ids, leaves out what is missing, and gives six keys', async () => {
   await fresh();
   const id = await add(ndiBody(1));
   const fetchIds = (documentIds: unknown) =>
@@ -165,7 +165,7 @@ it('bulk fetch: 1 to 500 well-formed ids, what is missing is left out, six keys'
   }
 });
 
-it('pages: in order of arrival, disjoint, short at the end, at most 1000', async () => {
+it('pages are in order of arrival, disjoint, short at the end, and of 1000 rows at most', async () => {
   await fresh();
   await upload({ 'a.json': JSON.stringify(Array.from({ length: 1005 }, (_, n) => ndiBody(n))) });
   await until(count, (n) => n === 1005);
@@ -227,7 +227,7 @@ describe('imports', () => {
   });
 });
 
-it('bulk download: all without ids, in order; an id twice comes twice; no key is added', async () => {
+it('a bulk download without ids brings all, in order; an id twice comes twice; no key is added', async () => {
   await fresh();
   const ids = [await add(ndiBody(1)), await add(ndiBody(2))];
   expect(await download()).toEqual([ndiBody(1), ndiBody(2)]);

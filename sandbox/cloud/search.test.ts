@@ -130,7 +130,7 @@ describe('operations', () => {
       },
       ['spike', 'bare'],
     ],
-  ])('%s', async (_name, element, names) => {
+  ])('%s finds what it should', async (_name, element, names) => {
     expect(await found(element)).toEqual(names);
   });
 
@@ -147,7 +147,7 @@ describe('operations', () => {
     expect(await found(parts('slow', 1))).toEqual([]);
   });
 
-  it('elements are AND-ed; by id goes through the index', async () => {
+  it('elements are AND-ed; a search by id goes through the index', async () => {
     expect(
       await found({ operation: 'isa', param1: 'base' }, { operation: 'hasfield', field: 'spikes' }),
     ).toEqual(['spike']);
@@ -158,10 +158,10 @@ describe('operations', () => {
 
   it.each<[string, unknown]>([
     ['~or', [{ operation: '~or', param1: [], param2: [] }]],
-    ['unknown', [{ operation: 'looks_like', field: 'a', param1: 'b' }]],
-    ['broken regexp', [{ operation: 'regexp', field: 'a', param1: '(' }]],
-    ['no structure', 'isa base'],
-  ])('400: %s', async (_name, structure) => {
+    ['an unknown operation', [{ operation: 'looks_like', field: 'a', param1: 'b' }]],
+    ['a broken regexp', [{ operation: 'regexp', field: 'a', param1: '(' }]],
+    ['what is no structure', 'isa base'],
+  ])('%s is refused with 400', async (_name, structure) => {
     expect((await ask(structure)).status).toBe(400);
   });
 });
@@ -178,7 +178,7 @@ describe('scope and pages', () => {
     expect((await ask(all, 'all')).body.documents).toHaveLength(20);
   });
 
-  it('public, private, lists of ids; what one may not read is dropped silently', async () => {
+  it('a scope is public, private or a list of ids; what one may not read is dropped silently', async () => {
     expect((await ask(all, 'private')).body.number_matches).toBe(3);
     expect((await ask(all, 'public', held.anonymous)).body.number_matches).toBe(54);
     expect((await ask(all, 'all', held.anonymous)).body.number_matches).toBe(54);

@@ -46,14 +46,14 @@ it('an object may be overwritten; an empty one is one', async () => {
 describe('signatures', () => {
   const code = (text: string): string => /<Code>(\w+)<\/Code>/.exec(text)?.[1] ?? '';
 
-  it('the method is part of the signature: HEAD and PUT on a GET URL, GET on a PUT URL', async () => {
+  it('they sign the method: HEAD and PUT on a GET URL are refused, and GET on a PUT URL', async () => {
     expect((await fetch(url, { method: 'HEAD' })).status).toBe(403);
     const wrong = await fetchReply(url, { method: 'PUT', body: 'x' });
     expect([wrong.status, code(wrong.text)]).toEqual([403, 'SignatureDoesNotMatch']);
     expect((await fetch(await putUrl('main'))).status).toBe(403);
   });
 
-  it('another key, a changed lifetime or no signature at all', async () => {
+  it('they are refused with another key, a changed lifetime, or when there is none', async () => {
     const parsed = new URL(url);
     const other = url.replace('/main?', '/small?');
     const longer = url.replace('X-Amz-Expires=604799', 'X-Amz-Expires=999999');
@@ -97,13 +97,13 @@ describe('ranges', () => {
     ['bytes=-10', size - 10, size - 1],
     [`bytes=1-${size * 2}`, 1, size - 1],
     ['bytes=1048570-2097160', 1_048_570, 2_097_160],
-  ])('%s', async (range, from, to) => {
+  ])('%s is answered with its bytes', async (range, from, to) => {
     const reply = await get({ range });
     expect([reply.status, reply.headers.get('content-range')]).toEqual([206, `bytes ${from}-${to}/${size}`]);
     expect(Buffer.from(await reply.arrayBuffer()).equals(content.subarray(from, to + 1))).toBe(true);
   });
 
-  it('beyond the end is 416 with the size; several ranges or nonsense give the whole', async () => {
+  it('a range beyond the end is 416 with the size; several ranges or nonsense give the whole', async () => {
     const beyond = await get({ range: `bytes=${size}-` });
     expect([beyond.status, beyond.headers.get('content-range')]).toEqual([416, `bytes */${size}`]);
     expect(await beyond.text()).toContain('<Code>InvalidRange</Code>');
@@ -122,7 +122,7 @@ describe('ranges', () => {
   });
 });
 
-it('preconditions: If-None-Match 304, If-Match 412', async () => {
+it('a precondition that fails is 304 for If-None-Match and 412 for If-Match', async () => {
   const tag = `"${md5(content)}"`;
   const unchanged = await get({ 'if-none-match': tag });
   expect([unchanged.status, await unchanged.text()]).toEqual([304, '']);

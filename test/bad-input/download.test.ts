@@ -62,11 +62,11 @@ describe('a download', () => {
   it.each([
     ['that does not exist', UNKNOWN],
     ['whose id is a path', '../../../etc'],
-  ])('of a cloud dataset %s', async (_what, cloudDatasetId) => {
+  ])('of a cloud dataset %s is refused', async (_what, cloudDatasetId) => {
     await refused('NDI_E_NOT_FOUND', input({ cloudDatasetId }));
   });
 
-  it('of a cloud dataset that was deleted', async () => {
+  it('of a cloud dataset that was deleted is refused', async () => {
     const { organizationId } = lab.sandbox.users[0]!;
     const { id } = await cloudRequest(lab, 'POST', `/organizations/${organizationId}/datasets`, {
       name: 'Gone',
@@ -75,25 +75,25 @@ describe('a download', () => {
     await refused('NDI_E_NOT_FOUND', input({ cloudDatasetId: id as string }));
   });
 
-  it('of a private dataset of another laboratory', async () => {
+  it('of a private dataset of another laboratory is refused', async () => {
     const { email, password } = lab.sandbox.users.find((user) => user.email.startsWith('second@'))!;
     const store = createProfileStore({ homeDir: lab.homeDir, env: lab.env });
     await login({ store, env: { NDI_CLOUD_URL: lab.sandbox.apiUrl }, email, password, profile: 'second' });
     await refused('NDI_E_FORBIDDEN', input({ cloud: { ...input().cloud, profile: 'second' } }));
   });
 
-  it('into a folder that holds something else', async () => {
+  it('into a folder that holds something else is refused', async () => {
     mkdirSync(target);
     writeFileSync(join(target, 'thesis.txt'), 'years of work');
     expect(await refused('NDI_E_TARGET_OCCUPIED', input())).toContain(target);
   });
 
-  it('onto a file', async () => {
+  it('onto a file is refused', async () => {
     writeFileSync(target, 'a file');
     await refused('NDI_E_TARGET_OCCUPIED', input());
   });
 
-  it('into a folder that holds another dataset', async () => {
+  it('into a folder that holds another dataset is refused', async () => {
     await makeDataset(target, { documents: 30, files: 1, fileBytes: 100, seed: 77 });
     await refused('NDI_E_TARGET_OCCUPIED', input());
   });
@@ -111,7 +111,7 @@ describe('a download', () => {
       'lacks document',
       () => tamper(target, 'DELETE FROM branch_docs WHERE doc_idx = 5'),
     ],
-  ])('into a folder that held exactly this, but %s', async (_what, why, change) => {
+  ])('into a folder that held exactly this is refused when %s', async (_what, why, change) => {
     await lab.download(cloudId, target);
     const again = await lab.download(cloudId, target);
     expect(again).toMatchObject({ status: 'done', bytes: 0, documents: { transferred: 0 } });
@@ -132,7 +132,7 @@ describe('a download', () => {
     return join(files, uid);
   }
 
-  it('of documents and files whose ids are paths: names them, takes the rest, writes nowhere else', async () => {
+  it('of documents and files whose ids are paths names them, takes the rest, and writes nowhere else', async () => {
     const { organizationId } = lab.sandbox.users[0]!;
     const { id } = await cloudRequest(lab, 'POST', `/organizations/${organizationId}/datasets`, {
       name: 'Evil',
@@ -179,7 +179,7 @@ describe('a download', () => {
     expect([...onlyInA, ...differentDocuments]).toEqual([]);
   });
 
-  describe('from a cloud whose archives are', () => {
+  describe('from a cloud whose archives are hostile', () => {
     let wire: Eavesdropper;
     let store: Server;
     let archive: Buffer;
@@ -235,7 +235,7 @@ describe('a download', () => {
     ];
 
     it.each(HOSTILE)(
-      '%s: notes it, believes nothing of it, and asks for the documents one by one',
+      'notes that they are %s, believes nothing of them, and asks for the documents one by one',
       async (_name, code, entries) => {
         archive = forgedZip(entries());
         const peak = process.memoryUsage.rss();

@@ -114,7 +114,7 @@ describe('cloud datasets', () => {
     }
   });
 
-  it('branches, bookmarks and searches', async () => {
+  it('branches a dataset, bookmarks it, and searches', async () => {
     const made = (await cloud(['datasets', 'branch', dataset, '--name', 'try'])).json();
     expect(made).toMatchObject({ branchOf: dataset, branchName: 'try' });
     expect((await cloud(['datasets', 'branches', dataset])).json().branches[0].id).toBe(made.id);

@@ -81,7 +81,7 @@ const DOWN: [string, FaultSpec[]][] = [
   ['lists without an order', [{ route: 'GET /datasets/:d/documents', kind: 'unstable-order' }]],
 ];
 
-describe('faults', () => {
+describe('a run under faults', () => {
   let lab: Lab;
   let n = 0;
   let source: string;
@@ -104,7 +104,7 @@ describe('faults', () => {
     lab.sandbox.faults.clear();
   });
 
-  it.each(UP)('up: %s', async (_name, faults) => {
+  it.each(UP)('uploads everything once: %s', async (_name, faults) => {
     for (const fault of faults) lab.sandbox.faults.set(fault);
     const name = `Fault ${n}`;
     const result: RunResult = await lab.upload(source, { tuning, target: { kind: 'as-new', name } });
@@ -122,7 +122,7 @@ describe('faults', () => {
     expect(await compareDatasets(source, target)).toMatchObject({ equal: true });
   });
 
-  it('up, one by one: adds that answer 504 after doing it', async () => {
+  it('uploads everything once, one by one: adds that answer 504 after doing it', async () => {
     lab.sandbox.faults.set({ route: ADD, kind: '504-after-work', skip: 3, count: 4 });
     const result = await lab.upload(source, {
       tuning,
@@ -136,7 +136,7 @@ describe('faults', () => {
     expect(state.count).toBe(result.documents.total);
   });
 
-  it.each(DOWN)('down: %s', async (_name, faults) => {
+  it.each(DOWN)('downloads everything: %s', async (_name, faults) => {
     for (const fault of faults) lab.sandbox.faults.set(fault);
     const target = join(lab.dir, `down-${n}`);
     const result: RunResult = await lab.download(cloudId, target, { tuning });
