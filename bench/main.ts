@@ -14,9 +14,9 @@ import { openDataset } from '../ndi/dataset/read.ts';
 import { makeDataset } from '../ndi/dataset/synthetic.ts';
 import { parseDocument } from '../ndi/document/codec.ts';
 import { describeDocument } from '../ndi/document/describe.ts';
+import { type BenchLab, createBenchLab, type MeasuredRun, type StepTime } from './lab.ts';
 import { type Baselines, createBaselines } from './runs-baselines.ts';
 import { makeManyFiles } from './runs-dataset.ts';
-import { createRunsRig, type Measured, type RunsRig, type StepTime } from './runs-rig.ts';
 
 const { values } = parseArgs({
   options: {
@@ -52,7 +52,7 @@ interface Contest {
   readonly aim: number | null;
   readonly amount: number;
   readonly unit: 'MB' | 'files' | 'documents';
-  ours(): Promise<Measured>;
+  ours(): Promise<MeasuredRun>;
   /** Returns what the baseline did, as a part of the whole; 1 when it did all. */
   theirs(): Promise<number>;
 }
@@ -115,9 +115,9 @@ function show(row: Row): void {
   say(`    ${'between the steps'.padEnd(22)} ${(row.ourSeconds - steps).toFixed(2)} s`);
 }
 
-async function large(rig: RunsRig, baselines: Baselines): Promise<Contest[]> {
+async function large(lab: BenchLab, baselines: Baselines): Promise<Contest[]> {
   const sizeBytes = values.quick ? 64 * MiB : 1024 * MiB;
-  const dir = join(rig.dir, 'large');
+  const dir = join(lab.dir, 'large');
   await makeDataset(dir, {
     documents: MIN_DOCUMENTS,
     files: 1,
@@ -127,7 +127,7 @@ async function large(rig: RunsRig, baselines: Baselines): Promise<Contest[]> {
   const [file] = localFiles(dir);
   let cloudId = '';
   const amount = sizeBytes / 1e6;
-  const target = join(rig.dir, 'target');
+  const target = join(lab.dir, 'target');
   return [
     {
       name: `up, one file of ${sizeBytes / MiB} MiB`,
@@ -135,7 +135,7 @@ async function large(rig: RunsRig, baselines: Baselines): Promise<Contest[]> {
       amount,
       unit: 'MB',
       ours: async () => {
-        const run = await rig.upload(dir);
+        const run = await lab.upload(dir);
         cloudId = run.result.datasetId;
         return run;
       },
@@ -151,7 +151,7 @@ async function large(rig: RunsRig, baselines: Baselines): Promise<Contest[]> {
       unit: 'MB',
       ours: () => {
         rmSync(target, { recursive: true, force: true });
-        return rig.download(cloudId, target);
+        return lab.download(cloudId, target);
       },
       theirs: async () => {
         rmSync(`${target}.curl`, { force: true });
@@ -166,7 +166,7 @@ async function large(rig: RunsRig, baselines: Baselines): Promise<Contest[]> {
       unit: 'MB',
       ours: () => {
         rmSync(target, { recursive: true, force: true });
-        return rig.download(cloudId, target);
+        return lab.download(cloudId, target);
       },
       theirs: async () => {
         rmSync(`${target}.curl`, { force: true });
@@ -180,12 +180,12 @@ async function large(rig: RunsRig, baselines: Baselines): Promise<Contest[]> {
   ];
 }
 
-async function small(rig: RunsRig, baselines: Baselines): Promise<Contest[]> {
+async function small(lab: BenchLab, baselines: Baselines): Promise<Contest[]> {
   const count = values.quick ? 1_000 : 10_000;
-  const dir = join(rig.dir, 'small');
+  const dir = join(lab.dir, 'small');
   const uids = await makeManyFiles(dir, count, 4096);
   const texts = documentTexts(dir);
-  const target = join(rig.dir, 'target-small');
+  const target = join(lab.dir, 'target-small');
   let cloudId = '';
   return [
     {
@@ -194,7 +194,7 @@ async function small(rig: RunsRig, baselines: Baselines): Promise<Contest[]> {
       amount: count,
       unit: 'files',
       ours: async () => {
-        const run = await rig.upload(dir);
+        const run = await lab.upload(dir);
         cloudId = run.result.datasetId;
         return run;
       },
@@ -210,7 +210,7 @@ async function small(rig: RunsRig, baselines: Baselines): Promise<Contest[]> {
       unit: 'files',
       ours: () => {
         rmSync(target, { recursive: true, force: true });
-        return rig.download(cloudId, target);
+        return lab.download(cloudId, target);
       },
       theirs: async () => {
         await baselines.filesDown(cloudId, uids, `${target}-loop`);
@@ -221,13 +221,13 @@ async function small(rig: RunsRig, baselines: Baselines): Promise<Contest[]> {
 }
 
 /** Theirs is measured on a sample and extrapolated: one request per document takes the same time for each. */
-async function documents(rig: RunsRig, baselines: Baselines): Promise<Contest[]> {
+async function documents(lab: BenchLab, baselines: Baselines): Promise<Contest[]> {
   const count = values.quick ? 2_000 : 20_000;
   const sample = values.quick ? 500 : 2_000;
-  const dir = join(rig.dir, 'documents');
+  const dir = join(lab.dir, 'documents');
   await makeDataset(dir, { documents: count, files: 0, fileBytes: 0 });
   const texts = documentTexts(dir).slice(0, sample);
-  const target = join(rig.dir, 'target-documents');
+  const target = join(lab.dir, 'target-documents');
   let cloudId = '';
   return [
     {
@@ -236,7 +236,7 @@ async function documents(rig: RunsRig, baselines: Baselines): Promise<Contest[]>
       amount: count,
       unit: 'documents',
       ours: async () => {
-        const run = await rig.upload(dir);
+        const run = await lab.upload(dir);
         cloudId = run.result.datasetId;
         return run;
       },
@@ -252,7 +252,7 @@ async function documents(rig: RunsRig, baselines: Baselines): Promise<Contest[]>
       unit: 'documents',
       ours: () => {
         rmSync(target, { recursive: true, force: true });
-        return rig.download(cloudId, target);
+        return lab.download(cloudId, target);
       },
       theirs: async () => {
         const ids = (await baselines.documentIds(cloudId)).slice(0, sample);
@@ -265,7 +265,7 @@ async function documents(rig: RunsRig, baselines: Baselines): Promise<Contest[]>
       aim: 20,
       amount: count,
       unit: 'documents',
-      ours: () => baselines.away(NEAR_MS, () => rig.upload(dir)),
+      ours: () => baselines.away(NEAR_MS, () => lab.upload(dir)),
       theirs: async () => {
         const some = texts.slice(0, 200);
         await baselines.away(NEAR_MS, () => baselines.documentsUp(some));
@@ -302,17 +302,17 @@ async function main(): Promise<void> {
   if (values.only !== undefined && !names.some((name) => name === values.only)) {
     throw new Error(`--only takes ${names.join(', ')}`);
   }
-  const rig = await createRunsRig({
+  const lab = await createBenchLab({
     log: say,
     ...(values.profile === undefined ? {} : { profileDir: values.profile }),
   });
   const rows: Row[] = [];
   try {
-    const baselines = await createBaselines(rig.cloud);
+    const baselines = await createBaselines(lab.cloud);
     try {
       for (const name of names) {
         if (values.only !== undefined && values.only !== name) continue;
-        for (const contest of await GROUPS[name](rig, baselines)) {
+        for (const contest of await GROUPS[name](lab, baselines)) {
           const row = await hold(contest, baselines);
           rows.push(row);
           show(row);
@@ -321,9 +321,9 @@ async function main(): Promise<void> {
     } finally {
       await baselines.close();
     }
-    say(`Peak memory of the worker: ${Math.round(rig.workerPeakBytes() / MiB)} MiB`);
+    say(`Peak memory of the worker: ${Math.round(lab.workerPeakBytes() / MiB)} MiB`);
   } finally {
-    await rig.close();
+    await lab.close();
   }
   if (values.json) process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
 }

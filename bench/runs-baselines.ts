@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import { zipDocuments } from '../transfer/zip-documents.ts';
 import { DEFAULT_TUNING } from '../workflows/contracts/index.ts';
-import type { CloudAddress } from './runs-rig.ts';
+import type { CloudAddress } from './lab.ts';
 
 /** As many calls of the API as our client makes at once, and as many files as a run has on their way. */
 const API_CONNECTIONS = 6;

@@ -1,9 +1,12 @@
 /** Cloud accounts as the library offers them: log in, keep several apart, open the raw API as one of them. */
 import { CourierError } from '../errors/index.ts';
+import type { Environment } from '../ndi/auth/environment.ts';
 import {
   type Connection,
   connectCloud,
   createProfileStore,
+  type Login,
+  type LoginOptions,
   login,
   logout,
   type NdiProfile,
@@ -14,16 +17,15 @@ import {
 } from '../ndi/auth/index.ts';
 import { openKeyring } from '../ndi/auth/keyring.ts';
 import { NDI_KEYRING_SERVICE, ndiPassword } from '../ndi/auth/ndi-profiles.ts';
-import type { CloudUser, FullCloudClient, Organization } from '../ndi/cloud/index.ts';
+import type { FullCloudClient } from '../ndi/cloud/index.ts';
 import type { CloudRef } from '../workflows/contracts/index.ts';
-import type { Env } from './options.ts';
 
-export type { NdiProfile, Profile, WhoAmI } from '../ndi/auth/index.ts';
+export type { Login, NdiProfile, Profile, WhoAmI } from '../ndi/auth/index.ts';
 
 export interface AccountChoice {
   /** Undefined: NDI_CLOUD_* variables, else the default profile. */
   readonly profile?: string | undefined;
-  readonly organization?: string | undefined;
+  readonly organizationId?: string | undefined;
 }
 
 export interface OpenAccount {
@@ -32,29 +34,15 @@ export interface OpenAccount {
   readonly ref: CloudRef;
 }
 
-export interface NewLogin {
-  readonly email: string;
-  readonly password: string;
-  /** Default `default`. */
-  readonly profile?: string | undefined;
-  /** Full base address of the cloud with `/v1`; default: as the environment says. */
-  readonly url?: string | undefined;
-  readonly organization?: string | undefined;
-  readonly makeDefault?: boolean;
-}
-
-export interface LoggedIn {
-  readonly profile: Profile;
-  readonly user: CloudUser;
-  readonly organization: Organization;
-}
+/** An e-mail and password to be verified and kept. */
+export type NewLogin = Omit<LoginOptions, 'store' | 'env'>;
 
 export interface Accounts {
   open(choice: AccountChoice): Promise<OpenAccount>;
   /** Asks the cloud who this account is. */
   whoami(choice: AccountChoice): Promise<WhoAmI>;
   /** Verifies with the cloud, then stores. Nothing is stored when it is refused. */
-  login(options: NewLogin): Promise<LoggedIn>;
+  login(options: NewLogin): Promise<Login>;
   /** Forgets a profile (the default one); false when there was none. */
   logout(profile?: string): Promise<boolean>;
   profiles(): Promise<readonly Profile[]>;
@@ -63,36 +51,26 @@ export interface Accounts {
   /** Accounts that MATLAB and Python NDI have stored on this computer. */
   ndiProfiles(): Promise<readonly NdiProfile[]>;
   /** Logs in with what MATLAB or Python NDI stored under this nickname, e-mail or UID, and keeps it as ours. */
-  importNdiProfile(name: string): Promise<LoggedIn>;
+  importNdiProfile(name: string): Promise<Login>;
 }
 
 /** `homeDir` is the folder of all our state. */
-export function createAccounts(env: Env, homeDir: () => Promise<string>): Accounts {
-  const store = async () => createProfileStore({ stateHome: await homeDir(), env });
+export function createAccounts(env: Environment, homeDir: () => Promise<string>): Accounts {
+  const store = async () => createProfileStore({ homeDir: await homeDir(), env });
   const connect = async (choice: AccountChoice): Promise<Connection> =>
     connectCloud({
-      stateHome: await homeDir(),
+      homeDir: await homeDir(),
       env,
       profile: choice.profile,
-      organizationId: choice.organization,
+      organizationId: choice.organizationId,
     });
-  const logIn = async (options: NewLogin): Promise<LoggedIn> =>
-    login({
-      store: await store(),
-      env,
-      email: options.email,
-      password: options.password,
-      profile: options.profile,
-      baseUrl: options.url,
-      organizationId: options.organization,
-      makeDefault: options.makeDefault ?? false,
-    });
+  const logIn = async (options: NewLogin): Promise<Login> => login({ ...options, store: await store(), env });
   return {
     open: async (choice) => {
       const { client, baseUrl } = await connect(choice);
       return {
         client,
-        ref: { baseUrl, profile: choice.profile ?? null, organizationId: choice.organization ?? null },
+        ref: { baseUrl, profile: choice.profile ?? null, organizationId: choice.organizationId ?? null },
       };
     },
     whoami: async (choice) => {
@@ -118,7 +96,7 @@ export function createAccounts(env: Env, homeDir: () => Promise<string>): Accoun
       }
       const password = await ndiPassword(found, env, await openKeyring(NDI_KEYRING_SERVICE, env));
       const profile = found.nickname || found.email;
-      return logIn({ email: found.email, password, profile, url: found.baseUrl });
+      return logIn({ email: found.email, password, profile, baseUrl: found.baseUrl });
     },
   };
 }

@@ -10,6 +10,7 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { CourierError } from '../errors/index.ts';
+import type { Environment } from '../ndi/auth/environment.ts';
 import type { FullCloudClient } from '../ndi/cloud/index.ts';
 import type {
   DownloadInput,
@@ -27,12 +28,10 @@ import type {
 } from '../workflows/contracts/index.ts';
 import { OPERATIONS, type Operation, workflowIdOf } from '../workflows/operations.ts';
 import { type AccountChoice, type Accounts, createAccounts } from './accounts.ts';
-import { createLink, type Link, type TemporalTarget } from './connection.ts';
 import { creationName, hasAnyDocument, identityOf } from './datasets.ts';
 import { type FilesOptions, transferFiles } from './files.ts';
 import {
   downloadOptions,
-  type Env,
   readConfig,
   resolveOptions,
   type SelectionOptions,
@@ -45,10 +44,11 @@ import type { RunHandle } from './run-handle.ts';
 import { createRuns, type Runs } from './runs.ts';
 import { createService, type Service } from './service.ts';
 import { type StartRun, startRun } from './start.ts';
+import { createTemporalConnector, type TemporalConnection, type TemporalTarget } from './temporal.ts';
 
 export interface CourierOptions {
   /** Instead of `process.env`: COURIER_HOME, NDI_CLOUD_*, TEMPORAL_*. */
-  readonly env?: Env;
+  readonly env?: Environment;
   /** Use exactly this Temporal server, and embed nothing. */
   readonly temporal?: TemporalTarget;
   /** Start the embedded service when a run is to be started and nothing is running. Default true. */
@@ -58,7 +58,7 @@ export interface CourierOptions {
 }
 
 /** Options as in the tables of `docs/cli.md`. */
-export interface UploadOptions extends AccountChoice, Partial<Tuning> {
+export interface UploadOptions extends Pick<AccountChoice, 'profile'>, Partial<Tuning> {
   /** The dataset folder. */
   readonly dir: string;
   readonly new?: string;
@@ -68,6 +68,8 @@ export interface UploadOptions extends AccountChoice, Partial<Tuning> {
   readonly onChange?: OnChange;
   readonly verify?: Verify;
   readonly metadata?: string;
+  /** Id of the organisation that owns a newly created cloud dataset. */
+  readonly organization?: string | undefined;
   readonly tuning?: Partial<Tuning>;
 }
 
@@ -112,20 +114,16 @@ export interface Courier {
 export function createCourier(options: CourierOptions = {}): Courier {
   const env = options.env ?? process.env;
   const log = options.log ?? (() => {});
-  const link = createLink({
-    env,
-    log,
-    ...(options.temporal === undefined ? {} : { temporal: options.temporal }),
-  });
-  const service = createService(env, log, () => link.get(false));
+  const temporal = createTemporalConnector({ env, log, temporal: options.temporal });
+  const service = createService(env, log, () => temporal.get(false));
   const accounts = createAccounts(env, service.homeDir);
-  const runs = createRuns((start) => link.get(start));
+  const runs = createRuns((start) => temporal.get(start));
   const context: Context = {
     env,
     log,
     accounts,
     service,
-    link: () => link.get(options.autoStart ?? true),
+    connect: () => temporal.get(options.autoStart ?? true),
   };
   return {
     upload: async (asked) => begin(context, await uploadRun(context, asked)),
@@ -138,18 +136,18 @@ export function createCourier(options: CourierOptions = {}): Courier {
     accounts,
     service,
     cloud: async (choice = {}) => (await accounts.open(choice)).client,
-    linkTo: async (workflowId) => webLink(await link.get(false), workflowId),
-    close: () => link.close(),
+    linkTo: async (workflowId) => runUrl(await temporal.get(false), workflowId),
+    close: () => temporal.close(),
   };
 }
 
 /** What starting a run needs of the library. */
 export interface Context {
-  readonly env: Env;
+  readonly env: Environment;
   readonly log: (line: string) => void;
   readonly accounts: Accounts;
   readonly service: Service;
-  link(): Promise<Link>;
+  connect(): Promise<TemporalConnection>;
 }
 
 /** Where options come from besides the caller. */
@@ -168,7 +166,10 @@ async function uploadRun(context: Context, asked: UploadOptions): Promise<Upload
   const datasetDir = resolve(dir);
   const metadataPath = settings.metadata === undefined ? null : existing(resolve(settings.metadata));
   const identity = identityOf(datasetDir);
-  const account = await context.accounts.open(settings);
+  const account = await context.accounts.open({
+    profile: settings.profile,
+    organizationId: settings.organization,
+  });
   try {
     const { organizationId } = await preflightUpload({
       target,
@@ -284,9 +285,9 @@ export async function begin<O extends Operation>(
   context: Context,
   run: StartRun & { readonly operation: O },
 ): Promise<RunHandle<ResultOf<O>>> {
-  const link = await context.link();
-  const handle = await startRun(link, run, context.log);
-  if (!link.embedded && (await context.service.pollers(run.input.site)).site === 0) {
+  const connection = await context.connect();
+  const handle = await startRun(connection, run, context.log);
+  if (!connection.embedded && (await context.service.pollers(run.input.site)).site === 0) {
     context.log(
       `No worker serves this computer (site ${run.input.site}) yet; the run waits for one: ndi-courier up`,
     );
@@ -295,7 +296,7 @@ export async function begin<O extends Operation>(
 }
 
 /** The run's page in Temporal's Web UI. */
-function webLink(link: Link, workflowId: string): string | null {
-  if (link.uiUrl === null) return null;
-  return `${link.uiUrl}/namespaces/${encodeURIComponent(link.namespace)}/workflows/${encodeURIComponent(workflowId)}`;
+function runUrl({ uiUrl, namespace }: TemporalConnection, workflowId: string): string | null {
+  if (uiUrl === null) return null;
+  return `${uiUrl}/namespaces/${encodeURIComponent(namespace)}/workflows/${encodeURIComponent(workflowId)}`;
 }

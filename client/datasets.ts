@@ -3,7 +3,7 @@ import { openDataset } from '../ndi/dataset/read.ts';
 import type { DatasetIdentity } from '../ndi/dataset/types.ts';
 import { metadataFromDataset, metadataFromFile } from '../ndi/metadata/metadata.ts';
 
-/** @throws CourierError NDI_E_NOT_A_DATASET, NDI_E_DATABASE_CORRUPT, NDI_E_DATABASE_BUSY, NDI_E_AMBIGUOUS_DATASET_ID */
+/** @throws NDI_E_NOT_A_DATASET, NDI_E_DATABASE_CORRUPT, NDI_E_DATABASE_BUSY, NDI_E_AMBIGUOUS_DATASET_ID */
 export function identityOf(dir: string): DatasetIdentity {
   const reader = openDataset(dir);
   try {
@@ -28,7 +28,7 @@ export function hasAnyDocument(dir: string, ids: readonly string[]): boolean {
 /**
  * The name a new cloud dataset would get: the given one, else that of the metadata file, else that of the dataset's
  * metadata-editor document, else the dataset's own reference.
- * @throws CourierError NDI_E_BAD_METADATA with every problem in one message.
+ * @throws NDI_E_BAD_METADATA with every problem in one message.
  */
 export async function creationName(
   dir: string,

@@ -37,8 +37,7 @@ export {
   type Waiting,
 } from '../workflows/contracts/index.ts';
 export { OPERATIONS, type Operation, parseRunId, phaseText } from '../workflows/operations.ts';
-export type { AccountChoice, Accounts, LoggedIn, NewLogin, Profile, WhoAmI } from './accounts.ts';
-export type { TemporalTarget } from './connection.ts';
+export type { AccountChoice, Accounts, Login, NewLogin, Profile, WhoAmI } from './accounts.ts';
 export {
   type Courier,
   type CourierOptions,
@@ -51,3 +50,4 @@ export type { RunHandle, WatchOptions } from './run-handle.ts';
 export type { RunSummary } from './run-records.ts';
 export type { RunDetails, RunQuery, Runs } from './runs.ts';
 export type { Service, ServiceState } from './service.ts';
+export type { TemporalTarget } from './temporal.ts';

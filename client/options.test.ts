@@ -44,7 +44,7 @@ describe('options', () => {
     expect([strategy('true'), strategy('TRUE'), strategy('1'), strategy('yes')]).toEqual(
       Array(4).fill('serial'),
     );
-    expect([strategy('false'), strategy('0'), strategy('')]).toEqual(Array(3).fill('zip'));
+    expect([strategy('false'), strategy('0'), strategy('no'), strategy('')]).toEqual(Array(4).fill('zip'));
   });
 
   it('are refused all at once, as a person would type them', () => {

@@ -10,7 +10,9 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { CourierError } from '../errors/index.ts';
+import type { Environment } from '../ndi/auth/environment.ts';
 import { isEverything, type Selection } from '../ndi/dataset/selection.ts';
+import { CLOUD_ID } from '../ndi/ids.ts';
 import {
   DEFAULT_TUNING,
   TUNING,
@@ -19,8 +21,6 @@ import {
   type TuningSpec,
   tuningKeys,
 } from '../workflows/contracts/index.ts';
-
-export type Env = Readonly<Record<string, string | undefined>>;
 
 /** What is said about an option besides its type. */
 export interface OptionMeta {
@@ -50,7 +50,7 @@ export function option<Schema extends z.ZodType>(schema: Schema, meta: OptionMet
   return schema;
 }
 
-const id24 = z.string().regex(/^[0-9a-f]{24}$/i, 'must be a cloud id of 24 hexadecimal digits');
+const id24 = z.string().regex(CLOUD_ID, 'must be a cloud id of 24 hexadecimal digits');
 const nonEmpty = z.string().trim().min(1, 'must not be empty');
 
 /** Whom to be at NDI Cloud. Common to everything that asks the cloud. */
@@ -263,10 +263,9 @@ export const followOptions = z
   .strict();
 
 export type UploadSettings = z.output<typeof uploadOptions>;
-export type DownloadSettings = z.output<typeof downloadOptions>;
 
 export interface OptionSources {
-  readonly env?: Env;
+  readonly env?: Environment;
   /** The section of the configuration file for this operation. */
   readonly config?: Readonly<Record<string, unknown>>;
 }
@@ -277,7 +276,7 @@ export const flagOf = (key: string): string =>
 
 /**
  * Fills in what the caller left out (environment, then configuration file, then defaults) and checks everything.
- * @throws CourierError NDI_E_USAGE naming every option that is wrong, as a person would type it.
+ * @throws NDI_E_USAGE naming every option that is wrong, as a person would type it.
  */
 export function resolveOptions<Schema extends z.ZodObject>(
   schema: Schema,
@@ -305,7 +304,7 @@ export function resolveOptions<Schema extends z.ZodObject>(
   return parsed.data;
 }
 
-function fromEnv(field: z.ZodType, env: Env | undefined): unknown {
+function fromEnv(field: z.ZodType, env: Environment | undefined): unknown {
   const source = optionRegistry.get(field)?.env;
   const text = source === undefined ? undefined : env?.[source.name];
   if (source === undefined || text === undefined || text === '') return undefined;
@@ -317,7 +316,7 @@ const configFile = z.record(z.string(), z.record(z.string(), z.unknown()));
 /**
  * `config.json` in the state folder: `{"upload":{"window":8},"download":{…}}`, keys as in the option tables.
  * A missing file says nothing.
- * @throws CourierError NDI_E_USAGE when it is not such a file.
+ * @throws NDI_E_USAGE when it is not such a file.
  */
 export function readConfig(path: string): Readonly<Record<string, Readonly<Record<string, unknown>>>> {
   let text: string;

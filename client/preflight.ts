@@ -12,10 +12,9 @@ import { CourierError, isCourierError } from '../errors/index.ts';
 import { eachPage } from '../ndi/cloud/pages.ts';
 import type { CloudClient, DatasetRecord } from '../ndi/cloud/types.ts';
 import type { DatasetIdentity } from '../ndi/dataset/types.ts';
+import { isCloudId } from '../ndi/ids.ts';
 import type { UploadTarget } from '../workflows/contracts/index.ts';
 import type { UploadSettings } from './options.ts';
-
-export const CLOUD_ID = /^[0-9a-f]{24}$/i;
 
 /** What to do about the link between the dataset and the cloud, from the options alone. */
 export function uploadTarget(settings: Pick<UploadSettings, 'new' | 'to' | 'asNew'>): UploadTarget {
@@ -54,7 +53,10 @@ export interface UploadPreflight {
   readonly cloud: CloudClient;
   /** Whether the dataset on disk has one of these documents. */
   readonly hasAnyOf: (ids: readonly string[]) => boolean;
-  /** Name and metadata for creation; throws NDI_E_BAD_METADATA with all problems. */
+  /**
+   * Name and metadata for creation.
+   * @throws NDI_E_BAD_METADATA with all problems
+   */
   readonly creationName: () => Promise<string>;
   readonly log: (line: string) => void;
 }
@@ -122,14 +124,17 @@ export interface DownloadPreflight {
   readonly cloudDatasetId: string;
   readonly targetDir: string;
   readonly cloud: CloudClient;
-  /** The cloud ids that the dataset in a folder is linked to; throws when it is no dataset. */
+  /**
+   * The cloud ids that the dataset in a folder is linked to.
+   * @throws as `openDataset` when it is no dataset
+   */
   readonly remotesOf: (dir: string) => readonly string[];
   readonly log: (line: string) => void;
 }
 
-/** @throws CourierError NDI_E_BAD_ID for anything but a cloud id; path separators among it never reach a path. */
+/** @throws NDI_E_BAD_ID for anything but a cloud id; path separators among it never reach a path. */
 export function checkCloudId(id: string): string {
-  if (!CLOUD_ID.test(id)) {
+  if (!isCloudId(id)) {
     throw new CourierError('NDI_E_BAD_ID', {
       detail: `“${id.slice(0, 80)}” is no cloud dataset id; those have 24 hexadecimal digits.`,
     });

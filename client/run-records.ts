@@ -14,6 +14,7 @@ import {
   decodeOptionalFailureToOptionalError,
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { assertNever, ERRORS, type ErrorCode } from '../errors/index.ts';
+import { isCloudId } from '../ndi/ids.ts';
 import type { FailureInfo, HeartbeatInfo } from '../workflows/contracts/index.ts';
 import { parseRunId } from '../workflows/operations.ts';
 import type { ExecutionStatus, PendingStep, RunRecord } from './progress.ts';
@@ -92,17 +93,16 @@ export function summaryOf(
   };
 }
 
-/** A cloud id has 24 hexadecimal digits; release 0.1 kept it in `NdiDataset`, too. */
-const isCloudId = (id: string | undefined): boolean => id !== undefined && /^[0-9a-f]{24}$/i.test(id);
-
 function datasetIds(
   workflowId: string,
   { NdiDataset: ndi, NdiCloudDataset: cloud }: Readonly<Record<string, string | undefined>>,
 ): Pick<RunSummary, 'datasetId' | 'ndiDatasetId'> {
   const fields = parseRunId(workflowId)?.fields ?? {};
+  // Release 0.1 kept the cloud id in `NdiDataset`, too.
+  const isCloud = ndi !== undefined && isCloudId(ndi);
   return {
-    datasetId: cloud ?? fields.cloudDatasetId ?? (isCloudId(ndi) ? ndi : undefined) ?? null,
-    ndiDatasetId: (isCloudId(ndi) ? undefined : ndi) ?? fields.ndiDatasetId ?? null,
+    datasetId: cloud ?? fields.cloudDatasetId ?? (isCloud ? ndi : undefined) ?? null,
+    ndiDatasetId: (isCloud ? undefined : ndi) ?? fields.ndiDatasetId ?? null,
   };
 }
 

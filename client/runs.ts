@@ -3,10 +3,10 @@ import { WorkflowNotFoundError } from '@temporalio/client';
 import { CourierError, isCourierError } from '../errors/index.ts';
 import { loginSignal } from '../workflows/contracts/index.ts';
 import type { Operation } from '../workflows/operations.ts';
-import type { Link } from './connection.ts';
 import type { Progress } from './progress.ts';
 import { createRunHandle, type RunHandle } from './run-handle.ts';
 import { type RunSummary, summaryOf } from './run-records.ts';
+import type { TemporalConnection } from './temporal.ts';
 
 export interface RunQuery {
   /** Most runs returned, newest first. Default 20. */
@@ -37,7 +37,7 @@ const OURS = 'NdiOperation IS NOT NULL';
 /** So many are looked through when a run is named by a part of its id. */
 const SEARCH_LIMIT = 1_000;
 
-export function createRuns(open: (start: boolean) => Promise<Link>): Runs {
+export function createRuns(open: (start: boolean) => Promise<TemporalConnection>): Runs {
   const list = async (query: RunQuery = {}): Promise<RunSummary[]> => {
     const { client } = await open(false);
     const filters = [OURS];

@@ -1,8 +1,8 @@
 /** The background service as the library offers it. `workers/` is loaded when it is asked for, never before. */
 import { join } from 'node:path';
+import type { Environment } from '../ndi/auth/environment.ts';
 import { CONTROL_QUEUE, siteQueue } from '../workflows/contracts/index.ts';
-import type { Link } from './connection.ts';
-import type { Env } from './options.ts';
+import type { TemporalConnection } from './temporal.ts';
 
 /** Null where there is nothing: no server, no page. */
 export interface ServiceState {
@@ -19,7 +19,10 @@ export interface ServiceState {
 }
 
 export interface Service {
-  /** Starts it in the background when it is not running. Errors: NDI_E_NO_TEMPORAL, NDI_E_SERVICE. */
+  /**
+   * Starts it in the background when it is not running.
+   * @throws NDI_E_NO_TEMPORAL, NDI_E_SERVICE
+   */
   up(options?: { readonly workers?: number; readonly signal?: AbortSignal }): Promise<ServiceState>;
   /** Stops it; false when nothing ran. Runs go on when it is back. */
   down(): Promise<boolean>;
@@ -34,8 +37,12 @@ export interface Service {
   configFile(): Promise<string>;
 }
 
-/** `open` gives the connection to the server, without starting one. */
-export function createService(env: Env, log: (line: string) => void, open: () => Promise<Link>): Service {
+/** `connect` gives the connection to the server, without starting one. */
+export function createService(
+  env: Environment,
+  log: (line: string) => void,
+  connect: () => Promise<TemporalConnection>,
+): Service {
   const homeDir = async (): Promise<string> => {
     const { homeFromEnv } = await import('../workers/home.ts');
     return homeFromEnv(env).dir;
@@ -54,10 +61,10 @@ export function createService(env: Env, log: (line: string) => void, open: () =>
       return status({ env });
     },
     pollers: async (site) => {
-      const link = await open();
+      const connection = await connect();
       const [control, ofSite] = await Promise.all([
-        countPollers(link, CONTROL_QUEUE, 1),
-        countPollers(link, siteQueue(site), 2),
+        countPollers(connection, CONTROL_QUEUE, 1),
+        countPollers(connection, siteQueue(site), 2),
       ]);
       return { control, site: ofSite };
     },
@@ -71,7 +78,11 @@ export function createService(env: Env, log: (line: string) => void, open: () =>
 }
 
 /** `type` 1: workflow tasks, 2: activities (temporal.api.enums.v1.TaskQueueType). */
-async function countPollers({ client, namespace }: Link, queue: string, type: 1 | 2): Promise<number> {
+async function countPollers(
+  { client, namespace }: TemporalConnection,
+  queue: string,
+  type: 1 | 2,
+): Promise<number> {
   const { pollers } = await client.workflowService.describeTaskQueue({
     namespace,
     taskQueue: { name: queue },

@@ -15,8 +15,8 @@ import {
   type SEARCH_ATTRIBUTES,
 } from '../workflows/contracts/index.ts';
 import { OPERATIONS, type Operation } from '../workflows/operations.ts';
-import type { Link } from './connection.ts';
 import { createRunHandle, type RunHandle } from './run-handle.ts';
+import type { TemporalConnection } from './temporal.ts';
 
 export interface StartRun {
   readonly operation: Operation;
@@ -38,11 +38,11 @@ const MAX_SUMMARY_BYTES = 390;
 
 /** The result is that of the operation: its workflow gives no other. */
 export async function startRun<O extends Operation>(
-  link: Link,
+  connection: TemporalConnection,
   run: StartRun & { readonly operation: O },
   log: (line: string) => void,
 ): Promise<RunHandle<ResultOf<O>>> {
-  const { client } = link;
+  const { client } = connection;
   const goesOn = await whatGoesOn(client, run.workflowId);
   if (goesOn !== undefined) {
     refuseOtherCopy(run, goesOn.directory);

@@ -11,9 +11,9 @@ export interface CourierErrorOptions {
   /** What exactly, in a few words: the file, the id, the path. Never a secret, never a presigned URL. */
   readonly detail?: string;
   /** The server's own wish for the next try. */
-  readonly retryAfterMs?: number;
+  readonly retryAfterMs?: number | undefined;
   /** What the other side calls this request, so that its keepers can find it. */
-  readonly requestId?: string;
+  readonly requestId?: string | undefined;
   readonly cause?: unknown;
 }
 

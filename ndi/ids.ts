@@ -9,6 +9,8 @@ import type { NdiId } from './document/types.ts';
 const UNIX_EPOCH_DATENUM = 719_529;
 const MS_PER_DAY = 86_400_000;
 const ID = /^[0-9a-f]{16}_[0-9a-f]{16}$/i;
+/** What the cloud names its records with (NDI Cloud contract §2.0). */
+export const CLOUD_ID = /^[0-9a-f]{24}$/i;
 /** Most file systems refuse longer names. */
 const MAX_NAME_BYTES = 255;
 
@@ -30,6 +32,8 @@ export function newNdiId(now: Date | number = Date.now()): NdiId {
 
 /** True for the 33 characters that both of NDI's generators make; letter case is ignored, as NDI's validator does. */
 export const isNdiId = (value: unknown): value is NdiId => typeof value === 'string' && ID.test(value);
+
+export const isCloudId = (id: string): boolean => CLOUD_ID.test(id);
 
 /** True when `name` may become one path component: nothing that could leave the folder or cut the path short. */
 export function isSafeName(name: string): boolean {

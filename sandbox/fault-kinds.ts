@@ -70,7 +70,7 @@ export const param = (hit: FaultHit | undefined, name: string, fallback: number)
 export const findHit = (hits: readonly FaultHit[], kind: FaultKind): FaultHit | undefined =>
   hits.find((hit) => hit.kind === kind);
 
-export interface Meddling {
+export interface Interception {
   readonly origin: 'api' | 'objects';
   readonly request: IncomingMessage;
   readonly response: ServerResponse;

@@ -1,11 +1,11 @@
 /** What the wire faults do to one response: answer before the work, throw the answer away, or spoil its body. */
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type FaultHit, findHit, type Meddling, param } from './fault-kinds.ts';
+import { type FaultHit, findHit, type Interception, param } from './fault-kinds.ts';
 import { xmlError } from './objects/xml.ts';
 
 /** Answers without doing the work where a switch says so: refusals of a gateway, a lock or a store. */
-export function answerEarly({ origin, request, response, hits }: Meddling): boolean {
+export function answerEarly({ origin, request, response, hits }: Interception): boolean {
   const objects = origin === 'objects';
   const send = (status: number, body: string, type: string, headers: OutgoingHttpHeaders = {}): true => {
     // The body is read off, as a gateway does: otherwise the client sees a broken pipe and not the status.
@@ -65,7 +65,7 @@ export function answerEarly({ origin, request, response, hits }: Meddling): bool
 }
 
 /** The work is done, the caller never learns it: the answer is dropped for a 504 or a reset. */
-export function discardAnswer({ request, response }: Meddling, hit: FaultHit): void {
+export function discardAnswer({ request, response }: Interception, hit: FaultHit): void {
   const real = { writeHead: response.writeHead.bind(response), end: response.end.bind(response) };
   let over = false;
   const finish = async (): Promise<void> => {
@@ -124,7 +124,7 @@ function planBody(hits: readonly FaultHit[], totalBytes: number): BodyPlan {
 const SHAPING = new Set(['slow-body', 'stalled-body', 'truncated-get', 'corrupt-get']);
 
 /** Slows, stalls, cuts or corrupts the body of the answer, chunk by chunk; memory stays at one chunk. */
-export function shapeAnswer({ request, response, hits }: Meddling): void {
+export function shapeAnswer({ request, response, hits }: Interception): void {
   if (!hits.some((hit) => SHAPING.has(hit.kind))) return;
   const real = {
     writeHead: response.writeHead.bind(response) as (

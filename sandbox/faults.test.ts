@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { FaultSpec } from './server.ts';
 import {
   fetchReply,
@@ -40,7 +40,7 @@ const put = async (uid: string, body: string): Promise<string> => {
 const CREATE = 'POST /organizations/:org/datasets';
 
 describe('switches', () => {
-  test('skip, count and probability decide when one fires', async () => {
+  it('skip, count and probability decide when one fires', async () => {
     const id = set({ route: 'GET /users/me', kind: '5xx', skip: 1, count: 2, params: { status: 502 } });
     const statuses: number[] = [];
     for (let i = 0; i < 5; i++) statuses.push((await me()).status);
@@ -51,7 +51,7 @@ describe('switches', () => {
     expect((await me()).status).toBe(200);
   });
 
-  test('a route may be a pattern with other parameter names, a regexp or all', async () => {
+  it('a route may be a pattern with other parameter names, a regexp or all', async () => {
     for (const route of ['GET /users/:x', '/^GET .users.me$/', '*']) {
       set({ route: route === 'GET /users/:x' ? 'GET /users/me' : route, kind: '5xx', count: 1 });
       expect((await me()).status).toBe(500);
@@ -62,7 +62,7 @@ describe('switches', () => {
     expect((await lab.call('GET', `/datasets/${dataset}`)).status).toBe(500);
   });
 
-  test('a typo is refused, in process and over HTTP', async () => {
+  it('a typo is refused, in process and over HTTP', async () => {
     expect(() => set({ route: 'GET /nowhere', kind: '5xx' })).toThrow(/no such route/);
     const reply = await fetchReply(`${held.sandbox.controlUrl}/faults`, {
       method: 'POST',
@@ -71,7 +71,7 @@ describe('switches', () => {
     expect([reply.status, reply.body.message.includes('explode')]).toEqual([400, true]);
   });
 
-  test('the control endpoint sets, lists and clears; counters tell what happened', async () => {
+  it('the control endpoint sets, lists and clears; counters tell what happened', async () => {
     const control = held.sandbox.controlUrl;
     await fetchReply(`${control}/requests/reset`, { method: 'POST' });
     const made = await fetchReply(`${control}/faults`, {
@@ -95,7 +95,7 @@ describe('switches', () => {
 });
 
 describe('on the wire', () => {
-  test('504 after the work: the dataset is there all the same', async () => {
+  it('a 504 after the work leaves the dataset there', async () => {
     set({ route: CREATE, kind: '504-after-work', count: 1 });
     const path = `/organizations/${lab.user.organizationId}/datasets`;
     const reply = await lab.call('POST', path, { name: 'made behind a 504' });
@@ -103,7 +103,7 @@ describe('on the wire', () => {
     expect(await names()).toContain('made behind a 504');
   });
 
-  test('reset before and after the work', async () => {
+  it('a reset comes before or after the work', async () => {
     const path = `/organizations/${lab.user.organizationId}/datasets`;
     set({ route: CREATE, kind: 'reset-before', count: 1 });
     await expect(lab.call('POST', path, { name: 'reset before' })).rejects.toThrow();
@@ -113,7 +113,7 @@ describe('on the wire', () => {
     expect([there.includes('reset before'), there.includes('reset after')]).toEqual([false, true]);
   });
 
-  test('reset after a PUT: the object is stored', async () => {
+  it('a reset after a PUT stores the object', async () => {
     const url = await putUrl('reset-after');
     set({ route: 'PUT object', kind: 'reset-after', count: 1 });
     await expect(fetch(url, { method: 'PUT', body: 'stored' })).rejects.toThrow();
@@ -124,7 +124,7 @@ describe('on the wire', () => {
     expect((await fetchReply(downloadUrl)).text).toBe('stored');
   });
 
-  test('reset during a PUT: nothing is stored, the bytes are counted', async () => {
+  it('a reset during a PUT stores nothing, and the bytes are counted', async () => {
     const url = await putUrl('reset-during');
     set({ route: 'PUT object', kind: 'reset-during', count: 1, params: { afterBytes: 1000 } });
     await expect(fetch(url, { method: 'PUT', body: 'x'.repeat(1_000_000) })).rejects.toThrow();
@@ -137,7 +137,7 @@ describe('on the wire', () => {
     expect(objects[`${dataset}/reset-during`]?.bytesReceived).toBeGreaterThanOrEqual(1000);
   });
 
-  test('a truncated GET ends early; a silent one looks whole', async () => {
+  it('a truncated GET ends early; a silent one looks whole', async () => {
     const url = await put('truncated', '0123456789');
     set({ route: 'GET object', kind: 'truncated-get', count: 1, params: { afterBytes: 4 } });
     await expect(fetch(url).then((r) => r.text())).rejects.toThrow();
@@ -148,7 +148,7 @@ describe('on the wire', () => {
     expect((await fetchReply(url)).text).toBe('0123456789');
   });
 
-  test('a corrupt GET has one byte wrong, a corrupt PUT stores one', async () => {
+  it('a corrupt GET has one byte wrong, a corrupt PUT stores one', async () => {
     const url = await put('corrupt', 'aaaa');
     set({ route: 'GET object', kind: 'corrupt-get', count: 1, params: { atByte: 1 } });
     expect([...new Uint8Array(await (await fetch(url)).arrayBuffer())]).toEqual([97, 158, 97, 97]);
@@ -157,7 +157,7 @@ describe('on the wire', () => {
     expect([...new Uint8Array(await (await fetch(stored)).arrayBuffer())]).toEqual([158, 97, 97, 97]);
   });
 
-  test('a slow body takes its time, up and down; a stalled one stops', async () => {
+  it('a slow body takes its time, up and down; a stalled one stops', async () => {
     const url = await put('slow', 'x'.repeat(3000));
     set({ route: 'GET object', kind: 'slow-body', count: 1, params: { bytesPerSecond: 20_000 } });
     let startedMs = performance.now();
@@ -172,7 +172,7 @@ describe('on the wire', () => {
     await expect(stalled).rejects.toThrow(/timeout|aborted/);
   });
 
-  test('faults reach answers of the API, too: slow and truncated JSON', async () => {
+  it('faults reach answers of the API, too, as slow and truncated JSON', async () => {
     set({ route: 'GET /users/me', kind: 'truncated-get', count: 1 });
     await expect(me()).rejects.toThrow();
     set({ route: 'GET /users/me', kind: 'slow-body', count: 1, params: { bytesPerSecond: 5000 } });
@@ -183,7 +183,7 @@ describe('on the wire', () => {
     expect(performance.now() - startedMs).toBeGreaterThan(50);
   });
 
-  test('refusals: expired token, lock, store slow-down, store error, archive', async () => {
+  it('requests are refused for an expired token, a lock, a busy store, a store error, an archived object', async () => {
     set({ route: '*', kind: 'expired-token', count: 1 });
     expect((await me()).body).toEqual({ error: 'token expired' });
     set({ route: '*', kind: '423', count: 1 });
@@ -202,13 +202,13 @@ describe('on the wire', () => {
 });
 
 describe('in the routes', () => {
-  test('expired-url on the API: the URL is dead on arrival', async () => {
+  it('expired-url on the API gives a URL that is dead on arrival', async () => {
     set({ route: 'GET /datasets/:org/:d/files/:uid', kind: 'expired-url', count: 1 });
     expect((await fetch(await putUrl('dead'), { method: 'PUT', body: 'x' })).status).toBe(403);
     expect((await fetch(await putUrl('dead'), { method: 'PUT', body: 'x' })).status).toBe(200);
   });
 
-  test('replica lag shows bulk upload jobs as they were: first unknown, then queued', async () => {
+  it('replica lag shows bulk upload jobs as they were: first unknown, then queued', async () => {
     const own = await makeDataset(lab);
     const bulk = `/datasets/${lab.user.organizationId}/${own}/files/bulk`;
     const { url, jobId } = (await lab.call('GET', bulk)).body;
@@ -245,7 +245,7 @@ describe('in the routes', () => {
     expect((await lagging(0, one)).body).toMatchObject({ state: 'complete', filesExtracted: 1 });
   });
 
-  test('replica lag hides the new and shows the deleted', async () => {
+  it('replica lag hides the new and shows the deleted', async () => {
     const own = await makeDataset(lab);
     const path = `/datasets/${own}/documents`;
     const ids: string[] = [];
@@ -262,7 +262,7 @@ describe('in the routes', () => {
     expect(lagging).toEqual(ids);
   });
 
-  test('unstable page order: pages overlap and miss', async () => {
+  it('unstable page order makes pages overlap and miss rows', async () => {
     const own = await makeDataset(lab);
     const path = `/datasets/${own}/documents`;
     for (let n = 0; n < 12; n++) await lab.call('POST', path, ndiBody(n));
@@ -275,7 +275,7 @@ describe('in the routes', () => {
     expect(seen.size).toBeGreaterThan(1);
   });
 
-  test('duplicate insert: one call, two records', async () => {
+  it('a duplicate insert makes two records of one call', async () => {
     const own = await makeDataset(lab);
     set({ route: 'POST /datasets/:d/documents', kind: 'duplicate-insert', count: 1 });
     await lab.call('POST', `/datasets/${own}/documents`, ndiBody(1));
@@ -299,7 +299,7 @@ describe('in the background', () => {
     );
   const count = async (own: string) => (await lab.call('GET', `/datasets/${own}/document-count`)).body.count;
 
-  test('a lost import brings nothing, a partly lost one its share, a duplicating one more', async () => {
+  it('a lost import brings nothing, a partly lost one its share, a duplicating one more', async () => {
     const own = await makeDataset(lab);
     set({ route: 'IMPORT documents', kind: 'import-lost', count: 1 });
     await importInto(own, 10);
@@ -320,7 +320,7 @@ describe('in the background', () => {
     expect(await count(own)).toBe(22);
   });
 
-  test('a delayed import comes later', async () => {
+  it('a delayed import comes later', async () => {
     const own = await makeDataset(lab);
     set({ route: 'IMPORT documents', kind: 'import-delay', count: 1, params: { ms: 250 } });
     await importInto(own, 1);
@@ -332,7 +332,7 @@ describe('in the background', () => {
     );
   });
 
-  test('file zips: lost whole (queued for ever, or failed), in part, or uploaded before readable', async () => {
+  it('file zips are lost whole (queued for ever, or failed), in part, or uploaded before they can be read', async () => {
     const own = await makeDataset(lab);
     const send = async (spec: Partial<FaultSpec>): Promise<Record<string, unknown>> => {
       set({ route: 'IMPORT files', kind: 'import-lost', count: 1, ...spec });
@@ -356,7 +356,7 @@ describe('in the background', () => {
     );
   });
 
-  test('a download zip that never comes', async () => {
+  it('a download zip can be made never to come', async () => {
     set({ route: 'MAKE download', kind: 'import-lost', count: 1 });
     const { body } = await lab.call('POST', `/datasets/${dataset}/documents/bulk-download`, {});
     await settle();

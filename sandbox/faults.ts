@@ -18,8 +18,8 @@ import {
   type FaultSpec,
   type FaultState,
   findHit,
+  type Interception,
   KINDS,
-  type Meddling,
   param,
 } from './fault-kinds.ts';
 import { answerEarly, discardAnswer, shapeAnswer } from './fault-wire.ts';
@@ -148,14 +148,14 @@ export function createFaults(deps: {
       });
       if (hits.length === 0) return void listener(request, response);
       hitsOf.set(request, hits);
-      void meddle({ origin, request, response, hits, listener });
+      void intercept({ origin, request, response, hits, listener });
     },
   };
 }
 
 /** Applies the wire faults in the order in which the network would: before the work, then to its answer. */
-async function meddle(meddling: Meddling): Promise<void> {
-  const { request, response, hits, listener } = meddling;
+async function intercept(interception: Interception): Promise<void> {
+  const { request, response, hits, listener } = interception;
   const latency = findHit(hits, 'latency');
   if (latency !== undefined) await sleep(param(latency, 'ms', 1000));
   if (request.destroyed && !request.complete) return;
@@ -163,9 +163,9 @@ async function meddle(meddling: Meddling): Promise<void> {
     request.socket.resetAndDestroy();
     return;
   }
-  if (answerEarly(meddling)) return;
+  if (answerEarly(interception)) return;
   const after = findHit(hits, 'reset-after') ?? findHit(hits, '504-after-work');
-  if (after !== undefined) discardAnswer(meddling, after);
-  else shapeAnswer(meddling);
+  if (after !== undefined) discardAnswer(interception, after);
+  else shapeAnswer(interception);
   listener(request, response);
 }

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { parseLenient, splitElements, withLiterals } from './json.ts';
 
 const split = async (text: string, chunkBytes: number): Promise<string[]> => {
@@ -12,39 +12,43 @@ const split = async (text: string, chunkBytes: number): Promise<string[]> => {
   return found;
 };
 
-test('bare NaN and Infinity become sentinels and come back as literals; the same words in strings stay', () => {
-  const value = parseLenient('{"a":[NaN,-Infinity,Infinity],"NaN":"NaN \\" Infinity"}');
-  expect(value).toEqual({
-    a: ['__NDI__NaN__', '__NDI__-Infinity__', '__NDI__Infinity__'],
-    NaN: 'NaN " Infinity',
+describe('JSON of the sandbox', () => {
+  it('bare NaN and Infinity become sentinels and come back as literals; the same words in strings stay', () => {
+    const value = parseLenient('{"a":[NaN,-Infinity,Infinity],"NaN":"NaN \\" Infinity"}');
+    expect(value).toEqual({
+      a: ['__NDI__NaN__', '__NDI__-Infinity__', '__NDI__Infinity__'],
+      NaN: 'NaN " Infinity',
+    });
+    expect(withLiterals(JSON.stringify(value))).toBe(
+      '{"a":[NaN,-Infinity,Infinity],"NaN":"NaN \\" Infinity"}',
+    );
   });
-  expect(withLiterals(JSON.stringify(value))).toBe('{"a":[NaN,-Infinity,Infinity],"NaN":"NaN \\" Infinity"}');
-});
 
-test('other broken JSON is refused', () => {
-  for (const text of ['{a:1}', '[NaN', '{"a":nan}', 'NaNNaN'])
-    expect(() => parseLenient(text)).toThrow(SyntaxError);
-});
+  it('other broken JSON is refused', () => {
+    for (const text of ['{a:1}', '[NaN', '{"a":nan}', 'NaNNaN'])
+      expect(() => parseLenient(text)).toThrow(SyntaxError);
+  });
 
-test('splitting finds the same elements as parsing, wherever the chunks break', async () => {
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(fc.jsonValue()),
-      fc.integer({ min: 1, max: 40 }),
-      fc.constantFrom(undefined, 1),
-      async (values, chunkBytes, indent) => {
-        const found = await split(JSON.stringify(values, null, indent), chunkBytes);
-        expect(found.map((text) => JSON.parse(text))).toEqual(JSON.parse(JSON.stringify(values)));
-      },
-    ),
-  );
-});
+  it('splitting finds the same elements as parsing, wherever the chunks break', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.jsonValue()),
+        fc.integer({ min: 1, max: 40 }),
+        fc.constantFrom(undefined, 1),
+        async (values, chunkBytes, indent) => {
+          const found = await split(JSON.stringify(values, null, indent), chunkBytes);
+          expect(found.map((text) => JSON.parse(text))).toEqual(JSON.parse(JSON.stringify(values)));
+        },
+      ),
+    );
+  });
 
-test('a single object is one element; empty arrays have none', async () => {
-  expect((await split(' {"a":[1,2]} ', 3)).map((t) => JSON.parse(t))).toEqual([{ a: [1, 2] }]);
-  expect(await split(' [ ] ', 2)).toEqual([]);
-});
+  it('a single object is one element; empty arrays have none', async () => {
+    expect((await split(' {"a":[1,2]} ', 3)).map((t) => JSON.parse(t))).toEqual([{ a: [1, 2] }]);
+    expect(await split(' [ ] ', 2)).toEqual([]);
+  });
 
-test.each(['', '[1,2', '[1,,2]', '[1,]', '[1]x', '[}'])('a broken outline is refused: %s', async (text) => {
-  await expect(split(text, 2)).rejects.toThrow(SyntaxError);
+  it.each(['', '[1,2', '[1,,2]', '[1,]', '[1]x', '[}'])('a broken outline is refused: %s', async (text) => {
+    await expect(split(text, 2)).rejects.toThrow(SyntaxError);
+  });
 });

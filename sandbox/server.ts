@@ -39,7 +39,7 @@ export type { Knobs } from './knobs.ts';
 
 export interface SandboxOptions {
   /** Port of the API; 0 or nothing takes a free one. */
-  port?: number;
+  port?: number | undefined;
   objectsPort?: number;
   stateDir: string;
   tokenTtlSeconds?: number;

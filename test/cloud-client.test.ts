@@ -36,10 +36,10 @@ const user = (email: string): SandboxUser => {
 function connect(email?: string, env: Record<string, string> = {}): Connection {
   const who = email === undefined ? undefined : user(email);
   const login = who === undefined ? {} : { NDI_CLOUD_USERNAME: who.email, NDI_CLOUD_PASSWORD: who.password };
-  const stateHome = join(home, 'no-profiles');
+  const homeDir = join(home, 'no-profiles');
   const connection = connectCloud({
-    stateHome,
-    env: { NDI_CLOUD_URL: sandbox.apiUrl, NDI_PREFDIR: stateHome, COURIER_KEYRING: 'off', ...login, ...env },
+    homeDir,
+    env: { NDI_CLOUD_URL: sandbox.apiUrl, NDI_PREFDIR: homeDir, COURIER_KEYRING: 'off', ...login, ...env },
     timeouts: { headersMs: 1_000, bodyMs: 1_000 },
   });
   connections.push(connection);
@@ -522,14 +522,14 @@ describe('faults', () => {
 
 describe('profiles', () => {
   const storeIn = (name: string) => {
-    const stateHome = join(home, name);
+    const homeDir = join(home, name);
     const env = { COURIER_KEYRING: 'off', NDI_PREFDIR: join(home, 'none') };
-    return { stateHome, env, store: createProfileStore({ stateHome, env }) };
+    return { homeDir, env, store: createProfileStore({ homeDir, env }) };
   };
 
   it('log in, are used by a running worker, changed under it, and log out', async () => {
-    const { stateHome, env, store } = storeIn('state');
-    const worker = connectCloud({ stateHome, env, baseUrl: sandbox.apiUrl, profile: 'rig' });
+    const { homeDir, env, store } = storeIn('state');
+    const worker = connectCloud({ homeDir, env, baseUrl: sandbox.apiUrl, profile: 'rig' });
     connections.push(worker);
     const unknown = await caught(worker.client.me());
     expect([unknown.code, unknown.class]).toEqual(['NDI_E_NO_CREDENTIALS', 'needs-login']);
@@ -572,7 +572,7 @@ describe('profiles', () => {
   });
 
   it('send no password to another cloud than their own', async () => {
-    const { stateHome, env, store } = storeIn('elsewhere');
+    const { homeDir, env, store } = storeIn('elsewhere');
     await store.save(
       {
         name: 'prod',
@@ -583,7 +583,7 @@ describe('profiles', () => {
       'p',
     );
     for (const profile of [undefined, 'prod']) {
-      const worker = connectCloud({ stateHome, env, baseUrl: sandbox.apiUrl, profile });
+      const worker = connectCloud({ homeDir, env, baseUrl: sandbox.apiUrl, profile });
       connections.push(worker);
       sandbox.faults.resetRequests();
       expect((await caught(worker.client.me())).code).toBe('NDI_E_NO_CREDENTIALS');

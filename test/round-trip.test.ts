@@ -6,22 +6,22 @@ import { compareDatasets } from '../ndi/dataset/compare.ts';
 import { openDataset } from '../ndi/dataset/read.ts';
 import { makeDataset } from '../ndi/dataset/synthetic.ts';
 import { documentsInCloud } from './support/cloud-state.ts';
-import { createRig, type Rig } from './support/rig.ts';
+import { createLab, type Lab } from './support/lab.ts';
 
 describe('a dataset', () => {
-  let rig: Rig;
+  let lab: Lab;
   let source: string;
   let cloudId: string;
 
   beforeAll(async () => {
-    rig = await createRig();
-    source = join(rig.dir, 'source');
+    lab = await createLab();
+    source = join(lab.dir, 'source');
     await makeDataset(source, { documents: 700, files: 120, fileBytes: 3_000, seed: 1 });
   });
-  afterAll(() => rig?.close());
+  afterAll(() => lab?.close());
 
   it('goes up: every document once, every file whole', async () => {
-    const result = await rig.upload(source);
+    const result = await lab.upload(source);
     expect(result.problems).toEqual([]);
     expect(result.status).toBe('done');
     expect(result.documents.transferred).toBe(result.documents.total);
@@ -31,7 +31,7 @@ describe('a dataset', () => {
   });
 
   it('goes up again: nothing is sent', async () => {
-    const result = await rig.upload(source);
+    const result = await lab.upload(source);
     expect(result.datasetId).toBe(cloudId);
     expect(result.documents).toMatchObject({ transferred: 0, skipped: result.documents.total, failed: 0 });
     expect(result.files).toMatchObject({ transferred: 0, skipped: result.files.total, failed: 0 });
@@ -39,44 +39,44 @@ describe('a dataset', () => {
   });
 
   it('goes up under its own reference when nobody named it', async () => {
-    const unnamed = join(rig.dir, 'unnamed');
+    const unnamed = join(lab.dir, 'unnamed');
     await makeDataset(unnamed, { documents: 80, files: 5, fileBytes: 10, seed: 2 });
     const reader = openDataset(unnamed);
     const { reference } = reader.identity;
     reader.close();
-    const result = await rig.upload(unnamed, { target: { kind: 'linked-or-new', name: null } });
-    const cloud = await documentsInCloud(rig, result.datasetId);
+    const result = await lab.upload(unnamed, { target: { kind: 'linked-or-new', name: null } });
+    const cloud = await documentsInCloud(lab, result.datasetId);
     expect(await cloud.datasetsNamed(reference)).toBe(1);
     expect(cloud.count).toBe(result.documents.total);
   });
 
   it('comes down: the same documents and bytes', async () => {
-    const target = join(rig.dir, 'target');
-    const result = await rig.download(cloudId, target);
+    const target = join(lab.dir, 'target');
+    const result = await lab.download(cloudId, target);
     expect(result.problems).toEqual([]);
     expect(await compareDatasets(source, target)).toMatchObject({ equal: true });
     expect(existsSync(join(target, '.ndi', 'sync', 'index.json'))).toBe(true);
   });
 
   it('comes down again into the same folder: nothing is fetched', async () => {
-    const result = await rig.download(cloudId, join(rig.dir, 'target'));
+    const result = await lab.download(cloudId, join(lab.dir, 'target'));
     expect(result.documents).toMatchObject({ transferred: 0, skipped: result.documents.total });
     expect(result.bytes).toBe(0);
   });
 
   it('comes down anew when its folder was deleted, by the same worker', async () => {
-    const target = join(rig.dir, 'target');
+    const target = join(lab.dir, 'target');
     rmSync(target, { recursive: true });
-    const result = await rig.download(cloudId, target);
+    const result = await lab.download(cloudId, target);
     expect(result.problems).toEqual([]);
     expect(result.documents).toMatchObject({ transferred: result.documents.total, skipped: 0 });
     expect(await compareDatasets(source, target)).toMatchObject({ equal: true });
   });
 
   it('comes down in hybrid mode: documents here, binaries behind ndic://', async () => {
-    const target = join(rig.dir, 'hybrid');
+    const target = join(lab.dir, 'hybrid');
     mkdirSync(target);
-    const result = await rig.download(cloudId, target, { mode: 'hybrid' });
+    const result = await lab.download(cloudId, target, { mode: 'hybrid' });
     expect(result.problems).toEqual([]);
     expect(result.files.total).toBe(0);
   });

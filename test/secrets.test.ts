@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createHarness, type Finished, type Harness } from './cli/harness.ts';
+import { type CommandResult, createHarness, type Harness } from './cli/harness.ts';
 import { type Eavesdropper, startEavesdropper } from './support/eavesdropper.ts';
 
 /** Names that a search must find, or it would find nothing. */
@@ -25,7 +25,7 @@ describe.each(['environment', 'profile'] as const)('secrets of an account in the
   const passwords = new Set<string>();
 
   const env = () => ({ NDI_CLOUD_URL: wire.apiUrl });
-  async function run(args: readonly string[], input?: string): Promise<Finished> {
+  async function run(args: readonly string[], input?: string): Promise<CommandResult> {
     const done = await cli.run(args, { env: env(), ...(input === undefined ? {} : { input }) });
     printed += done.stdout + done.stderr;
     return done;
@@ -47,7 +47,7 @@ describe.each(['environment', 'profile'] as const)('secrets of an account in the
     await wire?.close();
   });
 
-  it('there are, and runs go well and badly', async () => {
+  it('are used by runs that go well and badly', async () => {
     const { faults } = cli.sandbox;
     const source = await cli.dataset({ documents: 80, files: 10, fileBytes: 20_000 });
     faults.set({ route: 'PUT object', kind: 'expired-url', count: 1 });

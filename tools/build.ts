@@ -3,7 +3,7 @@
  *
  *   1. tsc compiles the rooms
  *   2. what is not TypeScript in them is copied
- *   3. the workflows are bundled twice, with and without the failure converter (see workers/workflow-source.ts)
+ *   3. the workflows are bundled twice, with and without the failure converter (see workers/workflow-bundle.ts)
  *   4. the command is made executable
  *
  * Everything is made aside and then renamed, so that a running service or another build never sees half of it.
@@ -53,8 +53,8 @@ function copyAssets(): void {
 async function bundle(): Promise<void> {
   const from = (name: string) => pathToFileURL(join(aside, 'workers', name)).href;
   const { bundleName, bundleWorkflows } = (await import(
-    from('workflow-source.js')
-  )) as typeof import('../workers/workflow-source.ts');
+    from('workflow-bundle.js')
+  )) as typeof import('../workers/workflow-bundle.ts');
   const encrypted = { failureConverterPath: join(aside, 'workers', 'failure-converter.js') };
   for (const dataConverter of [undefined, encrypted]) {
     const { code } = await bundleWorkflows(dataConverter);

@@ -5,8 +5,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { optionsOf } from '../client/cli/build.ts';
 import type { Command } from '../client/cli/command.ts';
+import { optionsOf } from '../client/cli/commander.ts';
 import { COMMANDS } from '../client/cli/commands.ts';
 import { EXIT, EXIT_MEANINGS } from '../client/cli/exit.ts';
 import { flagOf } from '../client/options.ts';

@@ -46,8 +46,9 @@ export interface Answer {
 }
 
 /**
- * Sends a call. An answer whose status `accept` does not know is raised as an error (see `refusal`); a broken connection as
- * NDI_E_NETWORK, silence as NDI_E_STALLED; an abort by the caller rejects with the reason of their signal.
+ * Sends a call.
+ * @throws the error of `refusal` for a status that `accept` does not know; NDI_E_NETWORK for a broken connection;
+ *   NDI_E_STALLED for silence; the reason of the caller's signal when that aborts
  */
 export async function exchange(
   call: Call,

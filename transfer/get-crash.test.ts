@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { noise, type ObjectServer, startObjectServer } from './object-server.test.fixture.ts';
 import type { GetResult } from './types.ts';
 
@@ -79,30 +79,32 @@ function serveSlowly(bytes: Buffer, each: () => void): { sent: number } {
   return count;
 }
 
-it('a download that is killed again and again costs no more than what was in flight', async () => {
-  const bytes = noise(14 * MiB);
-  let running: ReturnType<typeof download> | undefined;
-  let kills = 0;
-  const count = serveSlowly(bytes, () => {
-    // By the journal, not by what was sent: megabytes of that may still lie in the buffers of the sockets.
-    if (kills < KILLS && noted() >= (kills + 1) * 8) {
-      kills += 1;
-      running?.kill();
+describe('a download in a process that is killed', () => {
+  it('a download that is killed again and again costs no more than what was in flight', async () => {
+    const bytes = noise(14 * MiB);
+    let running: ReturnType<typeof download> | undefined;
+    let kills = 0;
+    const count = serveSlowly(bytes, () => {
+      // By the journal, not by what was sent: megabytes of that may still lie in the buffers of the sockets.
+      if (kills < KILLS && noted() >= (kills + 1) * 8) {
+        kills += 1;
+        running?.kill();
+      }
+    });
+    let out = '';
+    for (let starts = 0; out === ''; starts += 1) {
+      expect(starts).toBeLessThan(8);
+      running = download();
+      out = await running.ended;
     }
+    const result = JSON.parse(out) as GetResult;
+    expect(kills).toBe(KILLS);
+    expect(readFileSync(join(dir, 'target')).equals(bytes)).toBe(true);
+    expect(result.md5Hex).toBe(server.etag(bytes));
+    expect(result.resumedBytes).toBeGreaterThanOrEqual(KILLS * 8 * PART);
+    // Parts written but not yet noted, and the stretches under way, whose bytes the server counts when they enter the sockets.
+    const inFlight = 2 * RANGES * PART + RANGES * STRETCH;
+    expect(count.sent).toBeLessThanOrEqual(bytes.length + kills * inFlight);
+    expect(readdirSync(dir)).toEqual(['target']);
   });
-  let out = '';
-  for (let starts = 0; out === ''; starts += 1) {
-    expect(starts).toBeLessThan(8);
-    running = download();
-    out = await running.ended;
-  }
-  const result = JSON.parse(out) as GetResult;
-  expect(kills).toBe(KILLS);
-  expect(readFileSync(join(dir, 'target')).equals(bytes)).toBe(true);
-  expect(result.md5Hex).toBe(server.etag(bytes));
-  expect(result.resumedBytes).toBeGreaterThanOrEqual(KILLS * 8 * PART);
-  // Parts written but not yet noted, and the stretches under way, whose bytes the server counts when they enter the sockets.
-  const inFlight = 2 * RANGES * PART + RANGES * STRETCH;
-  expect(count.sent).toBeLessThanOrEqual(bytes.length + kills * inFlight);
-  expect(readdirSync(dir)).toEqual(['target']);
 });

@@ -5,7 +5,7 @@ import { type Answer, exchange } from './exchange.ts';
 import { type Headers, hostOf } from './failures.ts';
 import type { TransferOptions } from './types.ts';
 
-export interface RangeAsked {
+export interface RangeRequest {
   readonly start: number;
   /** Exclusive; the server cuts it at the end of the object. */
   readonly end: number;
@@ -26,7 +26,7 @@ export interface RangeAnswer extends ObjectTag, Pick<Answer, 'body' | 'close'> {
 /** `moved`: the object is not the one that was asked for; it is shorter or has another ETag. */
 export async function getRange(
   url: string,
-  asked: RangeAsked,
+  asked: RangeRequest,
   options: TransferOptions,
 ): Promise<RangeAnswer | 'moved'> {
   const headers: Record<string, string> = { range: `bytes=${asked.start}-${asked.end - 1}` };
@@ -59,7 +59,7 @@ async function* nothing(): AsyncGenerator<Buffer> {}
 function extentOf(
   status: number,
   headers: Headers,
-  asked: RangeAsked,
+  asked: RangeRequest,
   host: string,
 ): Pick<RangeAnswer, 'start' | 'lengthBytes' | 'totalBytes' | 'ranged'> | 'moved' {
   if (status === 412) return 'moved';

@@ -6,7 +6,7 @@ import { CourierError } from '../errors/index.ts';
 import type { GetOptions } from './get.ts';
 import type { RangeAnswer } from './get-range.ts';
 import { memorySink } from './get-receive.ts';
-import { type Asking, fetchSpan, type ObjectSeen } from './get-span.ts';
+import { type FetchContext, fetchSpan, type RemoteObject } from './get-span.ts';
 import { hashBytes, INLINE_HASH_BYTES } from './hash.ts';
 import { placeFile } from './place.ts';
 import type { Digests, GetResult } from './types.ts';
@@ -14,16 +14,19 @@ import type { Digests, GetResult } from './types.ts';
 /** Hashed in this thread, and cheap to ask for again after a crash. */
 export const SMALL_BYTES = INLINE_HASH_BYTES;
 
-export interface SmallJob extends Asking {
+export interface SmallJob extends FetchContext {
   readonly target: string;
   readonly partial: string;
   readonly options: GetOptions;
 }
 
-/** Promises and raises what `getToFile` does. `first` has begun to bring the object. */
+/**
+ * Promises what `getToFile` promises. `first` has begun to bring the object.
+ * @throws as `getToFile`
+ */
 export async function smallIntoPlace(
   job: SmallJob,
-  seen: ObjectSeen,
+  seen: RemoteObject,
   first: RangeAnswer,
 ): Promise<GetResult> {
   const { options, target, partial } = job;

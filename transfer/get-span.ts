@@ -8,14 +8,14 @@ import { createTries, type Urls } from './tries.ts';
 import type { TransferOptions } from './types.ts';
 
 /** What every request of a download needs. */
-export interface Asking {
+export interface FetchContext {
   readonly urls: Urls;
   readonly options: TransferOptions;
   readonly retryDelayMs: number;
 }
 
 /** The object as the server described it. */
-export interface ObjectSeen extends ObjectTag {
+export interface RemoteObject extends ObjectTag {
   readonly sizeBytes: number;
 }
 
@@ -23,7 +23,7 @@ export interface ObjectSeen extends ObjectTag {
 export const MOVED = Symbol('the object moved');
 
 /** Everything was on disk: nothing told yet whether the object is still the same, and what its MD5 is. */
-export async function askTag(job: Asking, seen: ObjectSeen): Promise<ObjectTag> {
+export async function askTag(job: FetchContext, seen: RemoteObject): Promise<ObjectTag> {
   const tries = createTries(job.urls, job.retryDelayMs, job.options.signal);
   for (;;) {
     const url = await job.urls.get();
@@ -41,8 +41,8 @@ export async function askTag(job: Asking, seen: ObjectSeen): Promise<ObjectTag> 
 
 /** Fetches one stretch, taking it up again where the connection broke. `held` is an answer that has begun to bring it. */
 export async function fetchSpan(
-  job: Asking,
-  seen: ObjectSeen,
+  job: FetchContext,
+  seen: RemoteObject,
   sink: Sink,
   span: Span,
   held: RangeAnswer | undefined,

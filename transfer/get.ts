@@ -19,7 +19,7 @@ import { fileFailure } from './failures.ts';
 import { getRange, type RangeAnswer } from './get-range.ts';
 import { fileSink } from './get-receive.ts';
 import { damaged, SMALL_BYTES, smallIntoPlace, verifyDigests } from './get-small.ts';
-import { type Asking, askTag, fetchSpan, MOVED, type ObjectSeen } from './get-span.ts';
+import { askTag, type FetchContext, fetchSpan, MOVED, type RemoteObject } from './get-span.ts';
 import { type Follower, followFile, hashFile } from './hash.ts';
 import { createParts, type Parts } from './parts.ts';
 import { syncFolder } from './place.ts';
@@ -52,7 +52,7 @@ export interface GetOptions extends TransferOptions {
 }
 
 /** Every default filled in. */
-interface Job extends Asking {
+interface Job extends FetchContext {
   readonly target: string;
   readonly options: GetOptions;
   readonly ranges: number;
@@ -63,9 +63,10 @@ interface Job extends Asking {
 const MAX_RESTARTS = 3;
 
 /**
- * Promises: when it resolves, `target` holds the object, its length is what the server said, its MD5 the ETag where that is one, and it
- * is on disk. Raises what `exchange` does, and NDI_E_INTEGRITY (the bytes are thrown away), NDI_E_FILE_CHANGED (the object changes
- * all the time), NDI_E_DISK_FULL, NDI_E_READ_ONLY. What arrived before an error is kept for the next try with the same journal.
+ * When it resolves, `target` holds the whole object and is on disk. Its length is what the server said, and its MD5 is
+ * the ETag where that is one. Bytes that arrived before an error are kept for the next attempt with the same journal.
+ * @throws as `exchange`; NDI_E_INTEGRITY (the bytes are thrown away), NDI_E_FILE_CHANGED (the object changes all the
+ *   time), NDI_E_DISK_FULL, NDI_E_READ_ONLY
  */
 export async function getToFile(
   source: UrlSource,
@@ -97,7 +98,7 @@ async function resume(job: Job): Promise<GetResult | undefined> {
   const left = job.options.journal?.load();
   if (left === undefined || left.done.length === 0) return undefined;
   if ((await statOf(partialPath(job.target, left)))?.size !== left.sizeBytes) return undefined;
-  const seen: ObjectSeen = { sizeBytes: left.sizeBytes, etag: left.etag, md5Hex: undefined };
+  const seen: RemoteObject = { sizeBytes: left.sizeBytes, etag: left.etag, md5Hex: undefined };
   return await intoPartial(job, seen, left.partSizeBytes, left.done, undefined);
 }
 
@@ -105,7 +106,7 @@ async function start(job: Job): Promise<GetResult> {
   const { options, target } = job;
   const answer = await firstAnswer(job);
   try {
-    const seen: ObjectSeen = { sizeBytes: answer.totalBytes, etag: answer.etag, md5Hex: answer.md5Hex };
+    const seen: RemoteObject = { sizeBytes: answer.totalBytes, etag: answer.etag, md5Hex: answer.md5Hex };
     const { expectedSizeBytes } = options;
     if (expectedSizeBytes !== undefined && expectedSizeBytes !== seen.sizeBytes) {
       throw damaged(target, `The server has ${seen.sizeBytes} bytes, ${expectedSizeBytes} were expected`);
@@ -141,7 +142,7 @@ async function firstAnswer(job: Job): Promise<RangeAnswer> {
 }
 
 /** After a crash between rename and report the file is there. It is believed when its MD5 proves it, else fetched again. */
-async function alreadyThere(job: Job, seen: ObjectSeen): Promise<GetResult | undefined> {
+async function alreadyThere(job: Job, seen: RemoteObject): Promise<GetResult | undefined> {
   const md5Hex = seen.md5Hex ?? job.options.expectedMd5Hex?.toLowerCase();
   if (md5Hex === undefined || (await statOf(job.target))?.size !== seen.sizeBytes) return undefined;
   const found = await hashFile(job.target, 'both', job.options.signal);
@@ -153,7 +154,7 @@ async function alreadyThere(job: Job, seen: ObjectSeen): Promise<GetResult | und
 /** Opens the partial file, fetches what is missing, verifies, puts the file in its place. */
 async function intoPartial(
   job: Job,
-  seen: ObjectSeen,
+  seen: RemoteObject,
   partSizeBytes: number,
   done: readonly number[],
   first: RangeAnswer | undefined,
@@ -219,15 +220,15 @@ function partialPath(
   return `${target}.${createHash('sha256').update(identity).digest('hex').slice(0, 8)}.partial`;
 }
 
-interface Fetching {
+interface PartialFile {
   readonly file: FileHandle;
   readonly follower: Follower;
   readonly parts: Parts;
-  readonly seen: ObjectSeen;
+  readonly seen: RemoteObject;
 }
 
 /** Fetches every part that is missing, several stretches at once. Returns what the server called the object. */
-async function fetchAll(job: Job, fetching: Fetching, first: RangeAnswer | undefined): Promise<ObjectTag> {
+async function fetchAll(job: Job, fetching: PartialFile, first: RangeAnswer | undefined): Promise<ObjectTag> {
   const { parts, seen } = fetching;
   const sink = fileSink(fetching);
   const large = parts.sizeBytes >= job.rangeThresholdBytes && first?.ranged !== false;

@@ -32,7 +32,10 @@ export function startHash(hash: HashChoice): { update(bytes: Uint8Array): void; 
   };
 }
 
-/** Digests of the file at `path` and its size. Raises NDI_E_FILE_MISSING, NDI_E_READ_ONLY, NDI_E_FILE_CHANGED. */
+/**
+ * Digests of the file at `path` and its size.
+ * @throws NDI_E_FILE_MISSING, NDI_E_READ_ONLY, NDI_E_FILE_CHANGED
+ */
 export async function hashFile(
   path: string,
   hash: HashChoice = 'both',
@@ -68,7 +71,10 @@ export async function hashFile(
 export interface Follower {
   /** Everything before `offset` may be read now. */
   advance(offset: number): void;
-  /** The digests of the first `sizeBytes` bytes. Raises NDI_E_FILE_CHANGED when the file is shorter. */
+  /**
+   * The digests of the first `sizeBytes` bytes.
+   * @throws NDI_E_FILE_CHANGED when the file is shorter
+   */
   finish(sizeBytes: number): Promise<Digests>;
   /** Lets go of the descriptor, which must stay open until this resolves. May be called at any time, and again. */
   abandon(): Promise<void>;

@@ -22,8 +22,9 @@ const waiting: Waiting[] = [];
 let trips = 0;
 
 /**
- * Resolves when the file is under its name, whole, and on disk if asked to; until then `partial` may hold a part of it. Its `bytes`
- * belong to the thread from here on. Raises NDI_E_DISK_FULL, NDI_E_READ_ONLY, NDI_E_FILE_MISSING (there is no such folder).
+ * Resolves when the file is whole under its name, and on disk if asked to. Until then `partial` may hold a part of it.
+ * Its `bytes` belong to the thread from here on.
+ * @throws NDI_E_DISK_FULL, NDI_E_READ_ONLY, NDI_E_FILE_MISSING (there is no such folder)
  */
 export function placeFile(
   file: FileToPlace & { readonly bytes: { readonly buffer: ArrayBuffer } },
@@ -73,7 +74,8 @@ async function syncPath(path: string, flags: string): Promise<void> {
 /**
  * Forces all that was written below `dir` to disk, and with it whatever else is unwritten on that file system: one call for tens of
  * thousands of files, each of which would take as long by itself as it took to fetch. Where the system has no such call, `files` are
- * forced one by one. Raises NDI_E_DISK_FULL and what else a disk says late.
+ * forced one by one.
+ * @throws NDI_E_DISK_FULL, and what else a disk says late
  */
 export async function forceToDisk(
   dir: string,

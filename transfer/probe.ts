@@ -20,7 +20,7 @@ export async function freeSpace(dir: string): Promise<number> {
 /** Kept free for everybody else on that disk: databases, logs, the system itself. */
 const RESERVE_BYTES = 32 * 1024 * 1024;
 
-/** Raises NDI_E_DISK_FULL, with the numbers, when `bytes` do not fit into `dir`. */
+/** @throws NDI_E_DISK_FULL, with the numbers, when `bytes` do not fit into `dir` */
 export async function ensureSpace(dir: string, bytes: number): Promise<void> {
   const free = await freeSpace(dir);
   if (free >= bytes + RESERVE_BYTES) return;

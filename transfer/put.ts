@@ -78,7 +78,10 @@ export interface StreamToPut {
   readonly sizeBytes: number;
 }
 
-/** Raises NDI_E_INTERNAL when the stream has other than `sizeBytes` bytes. */
+/**
+ * Sends the bytes of a stream, opened anew for every redirect.
+ * @throws as `putFile`; NDI_E_INTERNAL when the stream has other than `sizeBytes` bytes
+ */
 export async function putStream(
   url: string,
   { open: openStream, sizeBytes }: StreamToPut,

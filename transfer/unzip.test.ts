@@ -26,7 +26,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 /** One entry as a liar would write it. */
-interface Forged {
+interface ForgedEntry {
   name?: string | Buffer;
   localName?: string;
   data?: Buffer;
@@ -43,7 +43,7 @@ interface Forged {
 }
 
 function forge(
-  entries: Forged[],
+  entries: ForgedEntry[],
   end: { count?: number; comment?: string; size?: number; offset?: number } = {},
 ): Buffer {
   const locals: Buffer[] = [];
@@ -124,7 +124,7 @@ const zeroes = Buffer.alloc(3_000_000);
 const wide = Buffer.from([1, 0, 8, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]);
 
 describe('an honest archive', () => {
-  it.each<[string, Forged[]]>([
+  it.each<[string, ForgedEntry[]]>([
     [
       'stored and deflated entries',
       [{ name: 'a' }, { name: 'b', method: 8 }, { name: 'c', data: Buffer.alloc(0) }],
@@ -161,7 +161,7 @@ with zipfile.ZipFile(sys.argv[1], "w", zipfile.ZIP_DEFLATED) as z:
   });
 });
 
-describe('an unsafe archive is refused for good:', () => {
+describe('an unsafe archive', () => {
   const badNames = [
     '../a',
     'a/../../b',
@@ -178,11 +178,11 @@ describe('an unsafe archive is refused for good:', () => {
     'a\u0000b',
     'a\nb',
   ];
-  it.each(badNames)('name %j', async (name) => {
+  it.each(badNames)('with the name %j is refused for good', async (name) => {
     expect(await codeOf(forge([{ name }]))).toBe('NDI_E_ZIP_UNSAFE');
   });
 
-  it.each<[string, Forged[]]>([
+  it.each<[string, ForgedEntry[]]>([
     ['a name twice', [{ name: 'a' }, { name: 'a' }]],
     ['names that differ in case only', [{ name: 'a' }, { name: 'A' }]],
     ['names that differ in spelling only', [{ name: 'é' }, { name: 'e\u0301' }]],
@@ -199,11 +199,11 @@ describe('an unsafe archive is refused for good:', () => {
     ['entries that share bytes', [{ name: 'a' }, { name: 'b', offset: 0 }]],
     ['an entry that reaches into the next', [{ name: 'a', compressed: 40, size: 40 }, { name: 'b' }]],
     ['an impossible size', [{ size: 0xffffffff, method: 8, extra: wide }]],
-  ])('%s', async (_, entries) => {
+  ])('with %s is refused for good', async (_, entries) => {
     expect(await codeOf(forge(entries))).toBe('NDI_E_ZIP_UNSAFE');
   });
 
-  it('more than the limits', async () => {
+  it('with more than the limits is refused for good', async () => {
     const archive = forge([
       { name: 'a', data: Buffer.alloc(60) },
       { name: 'b', data: Buffer.alloc(60) },
@@ -219,7 +219,7 @@ describe('an unsafe archive is refused for good:', () => {
   });
 });
 
-describe('a damaged archive is fetched again:', () => {
+describe('a damaged archive', () => {
   it.each<[string, () => Buffer]>([
     ['nothing at all', () => Buffer.alloc(0)],
     ['another thing', () => Buffer.from('<html>not found</html>'.repeat(20))],
@@ -246,11 +246,11 @@ describe('a damaged archive is fetched again:', () => {
     ['too few entries announced', () => forge([{ name: 'a' }, { name: 'b' }], { count: 1 })],
     ['a directory elsewhere', () => forge([{}], { offset: 3 })],
     ['a directory behind the end', () => forge([{}], { offset: 1000 })],
-  ])('%s', async (_, make) => {
+  ])('is to be fetched again: %s', async (_, make) => {
     expect(await codeOf(make())).toBe('NDI_E_ZIP_CORRUPT');
   });
 
-  it('any byte turned round, any cut: refused or read right, never otherwise', async () => {
+  it('is refused or read right, whichever byte is turned round and wherever it is cut', async () => {
     const entries = [
       { name: 'a.json', bytes: Buffer.from('{"a":1}'.repeat(50)) },
       { name: 'b', bytes: Buffer.from([1, 2, 3]) },

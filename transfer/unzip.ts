@@ -6,7 +6,7 @@
  *   readJsonEntries  the same for `.json` entries, as text
  *   extractZip       large entries to disk, streamed by unzipper
  *
- * All raise NDI_E_ZIP_UNSAFE (permanent) and NDI_E_ZIP_CORRUPT (retryable: fetch it again).
+ * @throws NDI_E_ZIP_UNSAFE (permanent), NDI_E_ZIP_CORRUPT (retryable: fetch it again)
  */
 import { createWriteStream } from 'node:fs';
 import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
@@ -56,7 +56,10 @@ export async function* readEntries(
   }
 }
 
-/** The `.json` entries as text. Raises NDI_E_BAD_JSON for one that is not UTF-8; the JSON itself is the caller's to judge. */
+/**
+ * The `.json` entries as text. The JSON itself is the caller's to judge.
+ * @throws NDI_E_BAD_JSON for an entry that is not UTF-8
+ */
 export async function* readJsonEntries(
   path: string,
   limits: UnzipLimits = DEFAULT_LIMITS,

@@ -58,7 +58,10 @@ export interface ZipDirectory {
   readonly tailBytes: number;
 }
 
-/** Raises NDI_E_ZIP_CORRUPT and NDI_E_ZIP_UNSAFE. */
+/**
+ * Reads and judges the whole directory of an archive.
+ * @throws NDI_E_ZIP_CORRUPT, NDI_E_ZIP_UNSAFE
+ */
 export async function readDirectory(file: FileHandle, limits: UnzipLimits): Promise<ZipDirectory> {
   const { size } = await file.stat();
   const end = await readEnd(file, size);

@@ -30,7 +30,10 @@ export interface MemoryEntry {
 /** 0 stores. 1 is right for JSON: level 6 takes twice the time for 6 % fewer bytes. */
 export type ZipLevel = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9;
 
-/** A whole archive in memory, for batches whose size the caller has bounded. Raises NDI_E_BAD_ID (see `ensureFlatNames`). */
+/**
+ * A whole archive in memory, for batches whose size the caller has bounded.
+ * @throws NDI_E_BAD_ID (see `ensureFlatNames`)
+ */
 export async function zipDocuments(entries: readonly MemoryEntry[], level: ZipLevel = 1): Promise<Buffer> {
   ensureFlatNames(entries.map((entry) => entry.name));
   const pieces: Uint8Array[] = [];

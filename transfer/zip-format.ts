@@ -89,8 +89,9 @@ export const storedZipBytes = (
   );
 
 /**
- * Raises NDI_E_BAD_ID for names that an extractor could misread: entries are flat, unique and named by uid, because what the cloud does
- * with folders and repeated names is unknown (NDI Cloud contract §10 no. 20).
+ * Refuses names that an extractor could misread. Entries are flat, unique and named by uid, because nobody knows how
+ * the cloud treats folders and repeated names (NDI Cloud contract §10 no. 20).
+ * @throws NDI_E_BAD_ID
  */
 export function ensureFlatNames(names: Iterable<string>): void {
   const seen = new Set<string>();

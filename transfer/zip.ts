@@ -52,8 +52,8 @@ const PIECE_BYTES = MiB;
 const sizeOf = (entry: ZipEntry): number => ('bytes' in entry ? entry.bytes.length : entry.sizeBytes);
 
 /**
- * Sends one archive of `entries` in their order. Raises what `putFile` does, and NDI_E_BAD_ID for names that are not flat and unique;
- * what is about one entry is an `EntryError`. The result's size and digests are the archive's.
+ * Sends one archive of `entries` in their order. The result's size and digests are the archive's.
+ * @throws as `putFile`; NDI_E_BAD_ID for names that are not flat and unique; `EntryError` for what is about one entry
  */
 export async function putZip(
   url: string,
@@ -78,7 +78,10 @@ export async function putZip(
   }
 }
 
-/** Writes one archive of `entries` in their order to `path`. Raises NDI_E_BAD_ID, NDI_E_FILE_CHANGED, NDI_E_FILE_MISSING, NDI_E_DISK_FULL. */
+/**
+ * Writes one archive of `entries` in their order to `path`.
+ * @throws NDI_E_BAD_ID, NDI_E_FILE_CHANGED, NDI_E_FILE_MISSING, NDI_E_DISK_FULL
+ */
 export async function writeZip(
   entries: readonly ZipEntry[],
   path: string,
@@ -143,7 +146,10 @@ async function ensureSize(entry: Extract<ZipEntry, { path: string }>): Promise<v
   }
 }
 
-/** A stored archive, in pieces. Its length is `storedZipBytes`, or it raises NDI_E_FILE_CHANGED. */
+/**
+ * A stored archive, in pieces. Its length is `storedZipBytes`.
+ * @throws NDI_E_FILE_CHANGED when it would be another
+ */
 async function* storedZip(entries: readonly ZipEntry[]): AsyncGenerator<Uint8Array> {
   const written: WrittenEntry[] = [];
   let offset = 0;

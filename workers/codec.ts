@@ -9,7 +9,7 @@ import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:
 import type { DataConverter, Payload, PayloadCodec } from '@temporalio/common';
 import protobuf from 'protobufjs';
 import { CourierError } from '../errors/index.ts';
-import type { Env } from './home.ts';
+import type { Environment } from '../ndi/auth/environment.ts';
 import { siblingScript } from './package.ts';
 
 const VARIABLE = 'COURIER_PAYLOAD_KEY';
@@ -50,7 +50,7 @@ function parseKey(encoded: string, position: number): Key {
 /**
  * A codec that encrypts with the first key and decrypts with any. Payloads that are not encrypted pass through, so that
  * runs started before a key was set go on.
- * @throws CourierError NDI_E_SETTING for a key that is not one, and from `decode` for a key that is not there.
+ * @throws NDI_E_SETTING for a key that is not one, and from `decode` for a key that is not there.
  */
 export function createPayloadCodec(encodedKeys: readonly string[]): PayloadCodec {
   const keys = encodedKeys.map((encoded, index) => parseKey(encoded, index + 1));
@@ -107,9 +107,9 @@ function decrypt(payload: Payload, keys: readonly Key[]): Payload {
 
 /**
  * The data converter for this environment, for clients and workers alike; `undefined` when no key is set.
- * @throws CourierError NDI_E_SETTING for a key that is not one.
+ * @throws NDI_E_SETTING for a key that is not one.
  */
-export function dataConverterFromEnv(env: Env = process.env): DataConverter | undefined {
+export function dataConverterFromEnv(env: Environment = process.env): DataConverter | undefined {
   const keys = (env[VARIABLE] ?? '')
     .split(',')
     .map((key) => key.trim())

@@ -5,17 +5,18 @@ import { isGrpcServiceError, type WorkflowClient, WorkflowNotFoundError } from '
 import type { StepDeps } from '../activities/deps.ts';
 import { closeIdleCopies } from '../activities/index.ts';
 import { existingLedgerPath, ledgerPath } from '../ledger/locate.ts';
+import type { Environment } from '../ndi/auth/environment.ts';
 import { connectCloud } from '../ndi/auth/index.ts';
 import type { CloudClient } from '../ndi/cloud/types.ts';
 import { createThrottle } from '../transfer/throttle.ts';
 import type { CloudRef } from '../workflows/contracts/index.ts';
-import type { Env, Home } from './home.ts';
-import { createOpenLedgers } from './ledger-shelf.ts';
+import type { Home } from './home.ts';
+import { createLedgerCache } from './ledger-cache.ts';
 import { bootId, processToken } from './processes.ts';
 
 export interface CompositionOptions {
   readonly home: Home;
-  readonly env: Env;
+  readonly env: Environment;
   /** Asks the Temporal server about other runs. */
   readonly workflows: WorkflowClient;
   /** Names this service among those that may share a dataset: the site, and the Temporal server that knows its runs. */
@@ -40,7 +41,7 @@ export interface Composition {
 
 export function composeSite({ home, env, workflows, holder }: CompositionOptions): Composition {
   const clouds = new Map<string, CloudClient>();
-  const ledgers = createOpenLedgers();
+  const ledgers = createLedgerCache();
   const scratchDir = makeScratchDir(home);
   return {
     deps: {
@@ -81,9 +82,9 @@ function makeScratchDir(home: Home): string {
 }
 
 /** Credentials are found here, at the worker, by the name that the run carries. */
-function cloudClient(home: Home, env: Env, ref: CloudRef): CloudClient {
+function cloudClient(home: Home, env: Environment, ref: CloudRef): CloudClient {
   return connectCloud({
-    stateHome: home.dir,
+    homeDir: home.dir,
     env,
     profile: ref.profile ?? undefined,
     baseUrl: ref.baseUrl,

@@ -3,8 +3,8 @@ import { Connection, type ConnectionOptions, isGrpcServiceError } from '@tempora
 import { type ClientConnectConfig, loadClientConfigProfile, toClientOptions } from '@temporalio/envconfig';
 import protobuf from 'protobufjs';
 import { CourierError } from '../errors/index.ts';
-import type { Env } from './home.ts';
-import { type Log, silent } from './log.ts';
+import type { Environment } from '../ndi/auth/environment.ts';
+import { type Log, silent } from './logs.ts';
 
 /** The embedded server's namespace. It has always a `default` one too, which stays empty. */
 export const EMBEDDED_NAMESPACE = 'courier';
@@ -23,9 +23,9 @@ export type TemporalChoice =
 /**
  * `TEMPORAL_ADDRESS` or a profile of Temporal's own TOML file (`TEMPORAL_PROFILE`, `TEMPORAL_CONFIG_FILE`) means a
  * server elsewhere, and then nothing is embedded. The rules are those of the `temporal` CLI (`@temporalio/envconfig`).
- * @throws CourierError NDI_E_USAGE when the file or the named profile cannot be read.
+ * @throws NDI_E_USAGE when the file or the named profile cannot be read.
  */
-export function resolveTemporal(env: Env = process.env): TemporalChoice {
+export function resolveTemporal(env: Environment = process.env): TemporalChoice {
   const overrideEnvVars = Object.fromEntries(
     Object.entries(env).filter((pair): pair is [string, string] => pair[1] !== undefined && pair[1] !== ''),
   );
@@ -109,7 +109,7 @@ export interface WaitForTemporalOptions {
 
 /**
  * Waits until the server answers for this namespace over gRPC, and gives the connection that it answered on.
- * @throws CourierError NDI_E_SERVICE after `timeoutMs`, or at once when the server refuses for good.
+ * @throws NDI_E_SERVICE after `timeoutMs`, or at once when the server refuses for good.
  */
 export async function waitForTemporal(
   connectionOptions: ConnectionOptions,

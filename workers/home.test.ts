@@ -28,8 +28,7 @@ describe('the state folder', () => {
 
   it('is readable by its owner only', () => {
     const home = ensureHome(homeAt(join(dir, 'new', 'home')));
-    for (const path of [home.dir, home.logsDir, home.profilesDir])
-      expect(statSync(path).mode & 0o777).toBe(0o700);
+    for (const path of [home.dir, home.logsDir]) expect(statSync(path).mode & 0o777).toBe(0o700);
   });
 
   it('names COURIER_HOME when it cannot be made', () => {

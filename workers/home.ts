@@ -6,17 +6,17 @@
  *   temporal.sqlite   the embedded Temporal server's database: all runs
  *   site.json         this host's stable name
  *   logs/             supervisor.log, server.log, worker.log, each with two older ones
- *   ledgers/          records of datasets whose own folder cannot hold them
- *   profiles/         cloud accounts
- *   reports/          what runs report
+ *   ledgers/          records of datasets whose own folder cannot hold them (ledger/locate.ts)
+ *   profiles.json     cloud accounts; secrets.json holds passwords where there is no keyring (ndi/auth/profiles.ts)
+ *   scratch/          files of running steps, one folder per process (workers/composition.ts)
+ *   config.json       defaults for the options of runs (client/options.ts)
  */
 import { randomBytes } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { CourierError } from '../errors/index.ts';
-
-export type Env = Readonly<Record<string, string | undefined>>;
+import type { Environment } from '../ndi/auth/environment.ts';
 
 export interface Home {
   readonly dir: string;
@@ -25,16 +25,13 @@ export interface Home {
   readonly temporalDbFile: string;
   readonly siteFile: string;
   readonly logsDir: string;
-  readonly ledgersDir: string;
-  readonly profilesDir: string;
-  readonly reportsDir: string;
 }
 
 function nonEmpty(value: string | undefined): string | undefined {
   return value === undefined || value === '' ? undefined : value;
 }
 
-function stateDir(env: Env, platform: NodeJS.Platform): string {
+function stateDir(env: Environment, platform: NodeJS.Platform): string {
   const user = nonEmpty(env.HOME) ?? homedir();
   if (platform === 'darwin') return join(user, 'Library', 'Application Support', 'ndi-courier');
   if (platform === 'win32') {
@@ -44,7 +41,7 @@ function stateDir(env: Env, platform: NodeJS.Platform): string {
 }
 
 /** The folder for what can be made again (the Temporal CLI): `COURIER_CACHE`, else the platform's cache folder. */
-export function cacheDirFromEnv(env: Env, platform: NodeJS.Platform = process.platform): string {
+export function cacheDirFromEnv(env: Environment, platform: NodeJS.Platform = process.platform): string {
   const chosen = nonEmpty(env.COURIER_CACHE);
   if (chosen !== undefined) return resolve(chosen);
   const user = nonEmpty(env.HOME) ?? homedir();
@@ -56,7 +53,7 @@ export function cacheDirFromEnv(env: Env, platform: NodeJS.Platform = process.pl
 }
 
 /** The paths of the state folder: `COURIER_HOME`, else the platform's state folder. Touches no disk. */
-export function homeFromEnv(env: Env, platform: NodeJS.Platform = process.platform): Home {
+export function homeFromEnv(env: Environment, platform: NodeJS.Platform = process.platform): Home {
   return homeAt(nonEmpty(env.COURIER_HOME) ?? stateDir(env, platform));
 }
 
@@ -69,15 +66,15 @@ export function homeAt(path: string): Home {
     temporalDbFile: join(dir, 'temporal.sqlite'),
     siteFile: join(dir, 'site.json'),
     logsDir: join(dir, 'logs'),
-    ledgersDir: join(dir, 'ledgers'),
-    profilesDir: join(dir, 'profiles'),
-    reportsDir: join(dir, 'reports'),
   };
 }
 
-/** Makes the folders, readable by their owner only: they hold file names and logs of a lab. */
+/**
+ * Makes the folders, readable by their owner only: they hold file names and logs of a lab.
+ * @throws NDI_E_READ_ONLY
+ */
 export function ensureHome(home: Home): Home {
-  for (const dir of [home.dir, home.logsDir, home.ledgersDir, home.profilesDir, home.reportsDir]) {
+  for (const dir of [home.dir, home.logsDir]) {
     try {
       mkdirSync(dir, { recursive: true, mode: 0o700 });
     } catch (cause) {

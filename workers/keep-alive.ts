@@ -1,6 +1,6 @@
 /** Starts something again whenever it ends, ever more slowly while it does not hold. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Log } from './log.ts';
+import type { Log } from './logs.ts';
 
 export interface Backoff {
   readonly minMs: number;
@@ -11,7 +11,7 @@ export interface Backoff {
 
 export const DEFAULT_BACKOFF: Backoff = { minMs: 200, maxMs: 30_000, healthyMs: 60_000 };
 
-export interface Running {
+export interface RunningProcess {
   /** Resolves with why it ended. */
   readonly exited: Promise<string>;
   stop(): Promise<void>;
@@ -20,21 +20,21 @@ export interface Running {
 export interface KeepAliveOptions {
   readonly name: string;
   /** Resolves when it works; rejects when it could not be started. */
-  start(signal: AbortSignal): Promise<Running>;
+  start(signal: AbortSignal): Promise<RunningProcess>;
   readonly backoff: Backoff;
   readonly log: Log;
 }
 
-export interface KeptAlive {
+export interface KeepAlive {
   /** Resolves when it works for the first time; rejects when the first start fails, and then nothing is tried again. */
   readonly started: Promise<void>;
   /** Stops it and the trying. */
   stop(): Promise<void>;
 }
 
-export function keepAlive(options: KeepAliveOptions): KeptAlive {
+export function keepAlive(options: KeepAliveOptions): KeepAlive {
   const stopping = new AbortController();
-  let current: Running | undefined;
+  let current: RunningProcess | undefined;
   const started = Promise.withResolvers<void>();
   started.promise.catch(() => {});
 

@@ -7,7 +7,10 @@ import { fileURLToPath } from 'node:url';
 export function packageRoot(from: string = import.meta.url): string {
   let dir = dirname(fileURLToPath(from));
   // `dist/` holds no package.json, so the first one upwards is ours.
-  while (!existsSync(join(dir, 'package.json'))) dir = dirname(dir);
+  while (!existsSync(join(dir, 'package.json'))) {
+    if (dirname(dir) === dir) throw new Error(`${fileURLToPath(from)} is in no package`);
+    dir = dirname(dir);
+  }
   return dir;
 }
 

@@ -20,7 +20,7 @@ import {
   waitForTemporal,
 } from './connection.ts';
 import { type FileLock, tryLock } from './lock.ts';
-import { type Log, silent } from './log.ts';
+import { type Log, silent } from './logs.ts';
 import { freePort, isPortFree } from './ports.ts';
 import { isRunning, type ProcessRecord, recordOf, stopProcess } from './processes.ts';
 
@@ -31,7 +31,7 @@ export interface StartTemporalServerOptions {
   /** Loopback: the dev server has no authentication. */
   readonly ip?: string;
   /** This port or an error; else `preferredPort` if it is free, else any. */
-  readonly port?: number;
+  readonly port?: number | undefined;
   readonly preferredPort?: number | undefined;
   /** As `port`, for the Web UI; `null` starts none. */
   readonly uiPort?: number | null;
@@ -79,7 +79,7 @@ function readRecord(dbFile: string): ProcessRecord | undefined {
 
 /**
  * Ends a server that still runs on this database although its keeper is gone (SIGKILL). Refuses while the keeper lives.
- * @throws CourierError NDI_E_SERVICE when the keeper is alive.
+ * @throws NDI_E_SERVICE when the keeper is alive.
  */
 export async function stopOrphanedServer(dbFile: string, log: Log = silent): Promise<void> {
   if (!existsSync(dirname(dbFile))) return;
@@ -107,7 +107,7 @@ function inUse(dbFile: string, record: ProcessRecord | undefined): CourierError 
 /**
  * Starts `temporal server start-dev` on the database and answers when it serves the namespace, with the Web UI, our
  * search attributes and 30 days of retention. A restart on the same file goes on with the same runs, also after SIGKILL.
- * @throws CourierError NDI_E_SERVICE: port taken, database in use or damaged, or the server's own last words.
+ * @throws NDI_E_SERVICE: port taken, database in use or damaged, or the server's own last words.
  */
 export async function startTemporalServer(options: StartTemporalServerOptions): Promise<TemporalServer> {
   const { dbFile } = options;
@@ -262,7 +262,7 @@ async function launch(options: StartTemporalServerOptions, ports: Ports, lock: F
 
 const hostOf = (ip: string): string => (ip.includes(':') ? `[${ip}]` : ip);
 
-interface Starting {
+interface StartingServer {
   readonly stdout: Readable;
   readonly exited: TemporalServer['exited'];
   readonly ports: Ports;
@@ -274,7 +274,7 @@ interface Starting {
  * First the server's own word that it listens on this port (a probe alone might reach a stranger that took the port),
  * then an answer over gRPC.
  */
-async function untilServing({ stdout, exited, ports, namespace, options }: Starting): Promise<void> {
+async function untilServing({ stdout, exited, ports, namespace, options }: StartingServer): Promise<void> {
   const timeoutMs = options.readyTimeoutMs ?? READY_TIMEOUT_MS;
   let ended: Error | undefined;
   const death = exited.then(({ code, signal }) => {

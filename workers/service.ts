@@ -5,20 +5,20 @@
  *   supervisor.ts      the process that keeps server and workers running; supervisor-main.ts is its entry
  *   worker-process.ts  one worker seen from the supervisor; worker-main.ts is its entry, worker.ts what it does
  *   server.ts          the embedded Temporal server; temporal-cli.ts finds or makes its program
- *   service-file.ts    service.json
+ *   service-state.ts   service.json
  */
 import { spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CourierError, ERRORS, type ErrorCode } from '../errors/index.ts';
+import type { Environment } from '../ndi/auth/environment.ts';
 import { resolveTemporal } from './connection.ts';
-import { type Env, ensureHome, type Home, homeFromEnv } from './home.ts';
+import { ensureHome, type Home, homeFromEnv } from './home.ts';
 import { tryLock } from './lock.ts';
-import { type Log, silent } from './log.ts';
-import { openLog } from './log-files.ts';
+import { type Log, openLog, silent } from './logs.ts';
 import { packageVersion, siblingScript } from './package.ts';
 import { isRunning, recordOf, signalProcess, stopProcess, waitForExit } from './processes.ts';
-import { isCurrent, readServiceFile, type ServiceFile } from './service-file.ts';
+import { isCurrent, readServiceFile, type ServiceFile } from './service-state.ts';
 import { cleanUpOrphans, logFiles, runSupervisor, type SupervisorOptions } from './supervisor.ts';
 import { findTemporalCli } from './temporal-cli.ts';
 import { type ChildMessage, WORKER_ROLES, type WorkerRole } from './types.ts';
@@ -47,7 +47,7 @@ export interface RunningService extends ServiceStatus {
 }
 
 export interface ServiceOptions {
-  readonly env?: Env;
+  readonly env?: Environment;
   readonly log?: Log;
   readonly signal?: AbortSignal | undefined;
   /** Worker processes; 1. */
@@ -102,7 +102,7 @@ function toStatus(file: ServiceFile): Omit<ServiceStatus, 'home' | 'logsDir'> {
 /**
  * Starts the service in the background, once, and answers when it serves. A service that runs already is left alone;
  * one that was killed is cleaned up after and started anew.
- * @throws CourierError NDI_E_NO_TEMPORAL, NDI_E_SERVICE (with what the supervisor said), NDI_E_READ_ONLY, NDI_E_USAGE.
+ * @throws NDI_E_NO_TEMPORAL, NDI_E_SERVICE (with what the supervisor said), NDI_E_READ_ONLY, NDI_E_USAGE.
  */
 export async function up(options: ServiceOptions = {}): Promise<RunningService> {
   const { env = process.env, log = silent, signal } = options;
@@ -130,7 +130,7 @@ export async function up(options: ServiceOptions = {}): Promise<RunningService> 
   }
 }
 
-function runningStatus(env: Env): RunningService {
+function runningStatus(env: Environment): RunningService {
   const now = status({ env });
   if (!now.running || now.temporalAddress === null) {
     throw new CourierError('NDI_E_SERVICE', { detail: `It ended at once; see ${now.logsDir}.` });
@@ -161,7 +161,7 @@ async function supervisorOptions(home: Home, options: ServiceOptions): Promise<S
 async function launchSupervisor(
   home: Home,
   options: SupervisorOptions,
-  env: Env,
+  env: Environment,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   const logFd = openLog(logFiles(home).supervisor);
@@ -222,7 +222,7 @@ export async function down(options: ServiceOptions = {}): Promise<boolean> {
 
 /**
  * The service in the foreground, until `signal` aborts; then everything is stopped in order.
- * @throws CourierError as `up`; NDI_E_SERVICE when the service runs already.
+ * @throws as `up`; NDI_E_SERVICE when the service runs already.
  */
 export async function dev(
   options: ServiceOptions & {

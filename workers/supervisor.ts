@@ -15,14 +15,19 @@ import {
   waitForTemporal,
 } from './connection.ts';
 import { ensureHome, type Home, homeAt } from './home.ts';
-import { type Backoff, DEFAULT_BACKOFF, type KeptAlive, keepAlive, type Running } from './keep-alive.ts';
+import {
+  type Backoff,
+  DEFAULT_BACKOFF,
+  type KeepAlive,
+  keepAlive,
+  type RunningProcess,
+} from './keep-alive.ts';
 import { tryLock } from './lock.ts';
-import type { Log } from './log.ts';
-import { rotateLog } from './log-files.ts';
+import { type Log, rotateLog } from './logs.ts';
 import { packageVersion } from './package.ts';
 import { type ProcessRecord, recordOf, stopProcess } from './processes.ts';
 import { startTemporalServer, stopOrphanedServer } from './server.ts';
-import { readServiceFile, type ServiceFile, writeServiceFile } from './service-file.ts';
+import { readServiceFile, type ServiceFile, writeServiceFile } from './service-state.ts';
 import type { WorkerArguments, WorkerRole } from './types.ts';
 import { startWorkerProcess, WORKER_GRACE_MS, WORKER_SELF_GRACE_MS } from './worker-process.ts';
 
@@ -54,7 +59,7 @@ export const logFiles = (home: Home) => ({
 
 /**
  * Runs until `signal` aborts, then stops everything and resolves.
- * @throws CourierError NDI_E_SERVICE when another supervisor has the folder, or when the first start of the server or of
+ * @throws NDI_E_SERVICE when another supervisor has the folder, or when the first start of the server or of
  * a worker fails (later ends are repaired, not thrown).
  */
 export async function runSupervisor(options: SupervisorOptions, context: SupervisorContext): Promise<void> {
@@ -69,7 +74,7 @@ export async function runSupervisor(options: SupervisorOptions, context: Supervi
   const rotation = setInterval(() => {
     for (const path of Object.values(logFiles(home))) rotateLog(path);
   }, ROTATE_EVERY_MS);
-  const kept: KeptAlive[] = [];
+  const kept: KeepAlive[] = [];
   const previous = readServiceFile(home);
   const board = createBoard(home, previous);
   try {
@@ -144,7 +149,7 @@ async function startTemporal(
   context: SupervisorContext,
   previous: ServiceFile | undefined,
   board: Board,
-  kept: KeptAlive[],
+  kept: KeepAlive[],
 ): Promise<WorkerArguments['embedded']> {
   const { cliPath } = options;
   if (cliPath === null) {
@@ -154,7 +159,7 @@ async function startTemporal(
   let address: string | undefined;
   const portOf = (where: string | null | undefined): number | undefined =>
     where == null ? undefined : Number(where.slice(where.lastIndexOf(':') + 1)) || undefined;
-  const start = async (signal: AbortSignal): Promise<Running> => {
+  const start = async (signal: AbortSignal): Promise<RunningProcess> => {
     const server = await startTemporalServer({
       cliPath,
       dbFile: home.temporalDbFile,
@@ -165,7 +170,7 @@ async function startTemporal(
       preferredPort: portOf(previous?.temporalAddress),
       preferredUiPort: portOf(previous?.uiUrl),
       // Workers and waiting commands know the address: after the first time it is this one or none.
-      ...(address === undefined ? {} : { port: portOf(address)! }),
+      port: portOf(address),
     });
     address = server.address;
     board.post({
@@ -214,7 +219,7 @@ async function startWorkers(
   context: SupervisorContext,
   embedded: WorkerArguments['embedded'],
   board: Board,
-  kept: KeptAlive[],
+  kept: KeepAlive[],
 ): Promise<void> {
   const args: WorkerArguments = {
     homeDir: home.dir,

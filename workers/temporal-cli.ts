@@ -12,9 +12,10 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } fro
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { CourierError } from '../errors/index.ts';
-import { cacheDirFromEnv, type Env } from './home.ts';
+import type { Environment } from '../ndi/auth/environment.ts';
+import { cacheDirFromEnv } from './home.ts';
 import { waitForLock } from './lock.ts';
-import { type Log, silent } from './log.ts';
+import { type Log, silent } from './logs.ts';
 import { buildTemporalCli } from './temporal-cli-build.ts';
 import { downloadTemporalCli } from './temporal-cli-download.ts';
 
@@ -33,14 +34,14 @@ export interface TemporalCli {
 export type CliMaker = (target: string, context: CliMakerContext) => Promise<void>;
 
 export interface CliMakerContext {
-  readonly env: Env;
+  readonly env: Environment;
   readonly log: Log;
   readonly signal: AbortSignal | undefined;
 }
 
 export interface FindTemporalCliOptions {
   readonly cacheDir?: string;
-  readonly env?: Env;
+  readonly env?: Environment;
   readonly log?: Log;
   readonly signal?: AbortSignal | undefined;
   /** The ways to make one, in their order. */
@@ -84,7 +85,7 @@ function firstLine(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split('\n')[0]!.trim();
 }
 
-function onPath(env: Env): string[] {
+function onPath(env: Environment): string[] {
   return (env.PATH ?? '')
     .split(delimiter)
     .filter((dir) => dir !== '')
@@ -116,7 +117,7 @@ function cached(dir: string): string[] {
  * Finds or makes the `temporal` CLI: `TEMPORAL_CLI` → `temporal` on `PATH` → the cache → the SDK's own download → a
  * build with Go of the pinned module in `tools/temporal-cli/` (about 2.5 minutes, once). Each candidate must answer
  * `--version`. Safe to call in several processes at once: one makes it, the others wait and use it.
- * @throws CourierError NDI_E_NO_TEMPORAL with every choice and why it failed; the signal's reason when aborted.
+ * @throws NDI_E_NO_TEMPORAL with every choice and why it failed; the signal's reason when aborted.
  */
 export async function findTemporalCli(options: FindTemporalCliOptions = {}): Promise<TemporalCli> {
   const { env = process.env, log = silent, signal, makers = DEFAULT_MAKERS } = options;

@@ -1,7 +1,8 @@
 /** What the supervisor hands to a worker process, and `worker-main.ts` to `runWorker` in `worker.ts`. */
 import type { ActivityInterceptorsFactory, NativeConnectionOptions } from '@temporalio/worker';
-import type { Env, Home } from './home.ts';
-import type { Log } from './log.ts';
+import type { Environment } from '../ndi/auth/environment.ts';
+import type { Home } from './home.ts';
+import type { Log } from './logs.ts';
 
 /** `control`: workflows and activities without a disk; `site`: everything that touches this host's disk. */
 export const WORKER_ROLES = ['control', 'site'] as const;
@@ -16,7 +17,7 @@ export interface RunWorkerOptions {
   /** Where workflows are taken from; default `courier`. Tests that share a server have one each. */
   readonly controlQueue?: string;
   readonly home: Home;
-  readonly env: Env;
+  readonly env: Environment;
   readonly log: Log;
   /** Stop: take no new work, give running activities `graceMs`, then resolve. */
   readonly signal: AbortSignal;
@@ -26,9 +27,6 @@ export interface RunWorkerOptions {
   /** To be called once all queues are polled. */
   onReady(): void;
 }
-
-/** `worker.ts` exports `runWorker` of this shape: resolves after a stop, rejects when the worker cannot go on. */
-export type RunWorker = (options: RunWorkerOptions) => Promise<void>;
 
 /** The one argument of `worker-main.ts`, as JSON. No secret: other users see arguments. */
 export interface WorkerArguments {

@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { CourierError } from '../errors/index.ts';
-import type { Running } from './keep-alive.ts';
-import { lastLines, openLog } from './log-files.ts';
+import type { RunningProcess } from './keep-alive.ts';
+import { lastLines, openLog } from './logs.ts';
 import { siblingScript } from './package.ts';
 import { type ProcessRecord, recordOf, stopProcess } from './processes.ts';
 import type { ChildMessage, WorkerArguments } from './types.ts';
@@ -36,9 +36,9 @@ export interface StartWorkerProcessOptions {
 
 /**
  * Starts `worker-main` and answers when it polls its queues.
- * @throws CourierError NDI_E_SERVICE with the worker's last words; the signal's reason when aborted.
+ * @throws NDI_E_SERVICE with the worker's last words; the signal's reason when aborted.
  */
-export async function startWorkerProcess(options: StartWorkerProcessOptions): Promise<Running> {
+export async function startWorkerProcess(options: StartWorkerProcessOptions): Promise<RunningProcess> {
   options.signal.throwIfAborted();
   const logFd = openLog(options.logFile);
   const child = spawn(

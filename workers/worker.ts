@@ -9,7 +9,7 @@ import { CONTROL_QUEUE, siteQueue } from '../workflows/contracts/index.ts';
 import { dataConverterFromEnv } from './codec.ts';
 import { type Composition, composeSite, holderOf } from './composition.ts';
 import type { RunWorkerOptions } from './types.ts';
-import { workflowBundle } from './workflow-source.ts';
+import { workflowBundle } from './workflow-bundle.ts';
 
 /** Runs kept in memory; the default is drawn from the wrong heap and can overflow the workflow thread. */
 const MAX_CACHED_WORKFLOWS = 200;

@@ -1,15 +1,16 @@
 /**
- * What a command is: data, with its options declared once by a zod schema. `build.ts` makes commander commands of it
+ * What a command is: data, with its options declared once by a zod schema. `commander.ts` makes commander commands of it
  * and `tools/docs.ts` makes the tables, so neither can say anything else.
  */
 import type { z } from 'zod';
-import type { Env } from '../options.ts';
+import type { Environment } from '../../ndi/auth/environment.ts';
+import type { Courier } from '../courier.ts';
 import type { ExitCode } from './exit.ts';
 import type { Output } from './output.ts';
 
 /** What a command may use of the process; a test hands in its own. */
 export interface Invocation {
-  readonly env: Env;
+  readonly env: Environment;
   readonly cwd: string;
   readonly stdin: NodeJS.ReadStream;
   readonly out: Output;
@@ -42,12 +43,12 @@ export interface Command {
     invocation: Invocation,
     args: ReadonlyArray<string | readonly string[] | undefined>,
     options: never,
-    given: Given,
+    given: GivenOptions,
   ) => Promise<ExitCode>;
 }
 
 /** Options as they were typed, before anything was filled in: what is left out here may come from elsewhere. */
-export type Given = Readonly<Record<string, unknown>>;
+export type GivenOptions = Readonly<Record<string, unknown>>;
 
 type ArgValue<Name extends string> = Name extends `<${string}...>` | `[${string}...]`
   ? readonly string[]
@@ -71,9 +72,23 @@ export function defineCommand<
       invocation: Invocation,
       args: ArgValues<Args>,
       options: z.output<Options>,
-      given: Given,
+      given: GivenOptions,
     ) => Promise<ExitCode>;
   },
 ): Command {
   return command as unknown as Command;
+}
+
+/** Opens the library for one command and closes it whatever happens. Loaded late: help needs none of it. */
+export async function withCourier<T>(
+  { env, out }: Pick<Invocation, 'env' | 'out'>,
+  use: (courier: Courier) => Promise<T>,
+): Promise<T> {
+  const { createCourier } = await import('../courier.ts');
+  const courier = createCourier({ env, log: out.note });
+  try {
+    return await use(courier);
+  } finally {
+    await courier.close();
+  }
 }

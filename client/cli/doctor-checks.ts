@@ -2,8 +2,8 @@
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { isCourierError } from '../../errors/index.ts';
+import type { Environment } from '../../ndi/auth/environment.ts';
 import type { Courier } from '../courier.ts';
-import type { Env } from '../options.ts';
 import { formatBytes, plural } from '../view/format.ts';
 import { toCourierError } from './output.ts';
 
@@ -15,7 +15,7 @@ export interface Check {
 }
 
 export interface CheckContext {
-  readonly env: Env;
+  readonly env: Environment;
   readonly cwd: string;
   readonly courier: Courier;
   readonly dataset: string | undefined;

@@ -29,7 +29,7 @@ function handOver(node: string): void {
 }
 
 if (Number(process.versions.node.split('.')[0]) >= OLDEST_NODE) {
-  const { runCli } = await import('./run.ts');
+  const { runCli } = await import('./program.ts');
   process.exitCode = await runCli(process.argv.slice(2));
 } else {
   const node = ownNode();

@@ -3,6 +3,7 @@
  * line of stdout is one JSON object, whatever happens.
  */
 import { CourierError, isCourierError } from '../../errors/index.ts';
+import { withoutQueries } from '../../errors/redact.ts';
 import { printable } from '../view/format.ts';
 
 export interface Output {
@@ -37,9 +38,8 @@ export function toCourierError(error: unknown): CourierError {
   if (isCourierError(error)) return error;
   const name = error instanceof Error ? error.name : typeof error;
   const message = error instanceof Error ? error.message : String(error);
-  // A foreign error may quote a presigned URL; its query is a secret while it lives.
-  const safe = message.replace(/(https?:\/\/[^\s?"']+)\?[^\s"']+/g, '$1?…');
-  return new CourierError('NDI_E_INTERNAL', { detail: `${name}: ${safe}`, cause: error });
+  // A foreign error may quote a presigned URL.
+  return new CourierError('NDI_E_INTERNAL', { detail: `${name}: ${withoutQueries(message)}`, cause: error });
 }
 
 /** Sentence, detail, next step, code. */
@@ -57,6 +57,7 @@ export const errorJson = (error: CourierError): { status: 'failed' | 'cancelled'
     code: error.code,
     message: error.message,
     nextStep: error.nextStep,
-    ...(error.requestId === undefined ? {} : { requestId: error.requestId }),
+    // Left out of the JSON when there is none.
+    requestId: error.requestId,
   },
 });

@@ -1,12 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { isCourierError } from '../../errors/index.ts';
-import {
-  baseUrlOf,
-  checkBaseUrl,
-  organizationFromEnvironment,
-  STAGES,
-  uploadsWithoutZip,
-} from './environment.ts';
+import { baseUrlOf, checkBaseUrl, organizationFromEnvironment, STAGES } from './environment.ts';
 
 const refusal = (work: () => unknown): string => {
   try {
@@ -64,11 +58,9 @@ describe('which cloud', () => {
   });
 });
 
-it('reads the other variables as the existing clients do', () => {
-  for (const yes of ['true', 'TRUE', '1', 'yes'])
-    expect(uploadsWithoutZip({ NDI_CLOUD_UPLOAD_NO_ZIP: yes })).toBe(true);
-  for (const no of ['', 'false', '0', 'no'])
-    expect(uploadsWithoutZip({ NDI_CLOUD_UPLOAD_NO_ZIP: no })).toBe(false);
-  expect(organizationFromEnvironment({ NDI_CLOUD_ORGANIZATION_ID: ' abc ' })).toBe('abc');
-  expect(organizationFromEnvironment({ NDI_CLOUD_ORGANIZATION_ID: '' })).toBeUndefined();
+describe('the organisation of the environment', () => {
+  it('reads the organisation as the existing clients do', () => {
+    expect(organizationFromEnvironment({ NDI_CLOUD_ORGANIZATION_ID: ' abc ' })).toBe('abc');
+    expect(organizationFromEnvironment({ NDI_CLOUD_ORGANIZATION_ID: '' })).toBeUndefined();
+  });
 });

@@ -37,7 +37,10 @@ export function baseUrlFromEnvironment(env: Environment): string | undefined {
 export const baseUrlOf = (env: Environment, profileBaseUrl?: string): string =>
   baseUrlFromEnvironment(env) ?? profileBaseUrl ?? STAGES.prod;
 
-/** A base address without a slash at the end; `source` names the setting in errors (NDI_E_SETTING). */
+/**
+ * A base address without a slash at the end. `source` names the setting in errors.
+ * @throws NDI_E_SETTING
+ */
 export function checkBaseUrl(text: string, source: string): string {
   let url: URL;
   try {
@@ -66,10 +69,6 @@ function isNearby(hostname: string): boolean {
     return /^[\d.]+$/.test(hostname);
   return hostname === '[::1]' || /^\[f[cd]/.test(hostname);
 }
-
-/** `NDI_CLOUD_UPLOAD_NO_ZIP`: MATLAB takes only `true`, Python also `1` and `yes`; all of them mean it. */
-export const uploadsWithoutZip = (env: Environment): boolean =>
-  /^(?:true|1|yes)$/i.test(setting(env, 'NDI_CLOUD_UPLOAD_NO_ZIP') ?? '');
 
 export const organizationFromEnvironment = (env: Environment): string | undefined =>
   setting(env, 'NDI_CLOUD_ORGANIZATION_ID');

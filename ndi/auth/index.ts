@@ -32,7 +32,7 @@ import { NDI_KEYRING_SERVICE, type NdiProfile, ndiPassword, readNdiProfiles } fr
 import { createProfileStore, type Profile, type ProfileStore } from './profiles.ts';
 import { type Credentials, createTokenSource, type TokenSource } from './token-source.ts';
 
-export { baseUrlOf, type Environment, STAGES, uploadsWithoutZip } from './environment.ts';
+export { baseUrlOf, type Environment, STAGES } from './environment.ts';
 export { type NdiProfile, readNdiProfiles } from './ndi-profiles.ts';
 export { createProfileStore, type Profile, type ProfileStore } from './profiles.ts';
 export { type Credentials, createTokenSource, type TokenSource, tokenClaims } from './token-source.ts';
@@ -44,7 +44,7 @@ type AnyProfile =
 
 export interface ConnectOptions {
   /** The folder of all our state: `profiles.json` and `secrets.json` are there. */
-  readonly stateHome: string;
+  readonly homeDir: string;
   readonly env: Environment;
   /** A name of ours, or a nickname, UID or e-mail of an NDI profile. Absent or empty: the default one, if any. */
   readonly profile?: string | undefined;
@@ -52,11 +52,11 @@ export interface ConnectOptions {
   readonly baseUrl?: string | undefined;
   readonly token?: string | undefined;
   readonly organizationId?: string | undefined;
-  readonly connections?: number;
-  readonly timeouts?: Timeouts;
+  readonly connections?: number | undefined;
+  readonly timeouts?: Timeouts | undefined;
   readonly store?: ProfileStore;
   /** Repeat requests that cannot have acted. Default: each call is one request. */
-  readonly repeat?: CloudClientOptions['repeat'];
+  readonly repeat?: CloudClientOptions['repeat'] | undefined;
 }
 
 export interface Connection {
@@ -86,10 +86,13 @@ function findProfile(
 
 const only = <Item>(items: readonly Item[]): Item | undefined => (items.length === 1 ? items[0] : undefined);
 
-/** From a profile name to a client. NDI_E_SETTING for a wrong setting; credentials are looked for at the first request. */
+/**
+ * From a profile name to a client. Credentials are looked for at the first request.
+ * @throws NDI_E_SETTING for a wrong setting
+ */
 export function connectCloud(options: ConnectOptions): Connection {
   const { env } = options;
-  const store = options.store ?? createProfileStore({ stateHome: options.stateHome, env });
+  const store = options.store ?? createProfileStore({ homeDir: options.homeDir, env });
   const name = options.profile === undefined || options.profile === '' ? undefined : options.profile;
   const find = (): AnyProfile | undefined => findProfile(store, env, name);
   const wanted = options.baseUrl === undefined ? undefined : checkBaseUrl(options.baseUrl, 'The address');
@@ -108,8 +111,8 @@ export function connectCloud(options: ConnectOptions): Connection {
       return found;
     },
     profileStamp: store.stamp,
-    ...(name === undefined ? {} : { namedProfile: () => ({ email: find()?.email }) }),
-    ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
+    namedProfile: name === undefined ? undefined : () => ({ email: find()?.email }),
+    timeouts: options.timeouts,
   });
   const clientOptions: CloudClientOptions = {
     baseUrl,
@@ -123,9 +126,9 @@ export function connectCloud(options: ConnectOptions): Connection {
       // A profile that was named knows its organisation better than a variable that was set for another.
       return name === undefined ? (ofEnvironment ?? ofProfile) : (ofProfile ?? ofEnvironment);
     },
-    ...(options.connections === undefined ? {} : { connections: options.connections }),
-    ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
-    ...(options.repeat === undefined ? {} : { repeat: options.repeat }),
+    connections: options.connections,
+    timeouts: options.timeouts,
+    repeat: options.repeat,
   };
   return { client: createCloudClient(clientOptions), tokens, baseUrl };
 }
@@ -166,8 +169,8 @@ export interface LoginOptions {
   readonly baseUrl?: string | undefined;
   /** An id or a unique name; needed when the account has several. */
   readonly organizationId?: string | undefined;
-  readonly makeDefault?: boolean;
-  readonly timeouts?: Timeouts;
+  readonly makeDefault?: boolean | undefined;
+  readonly timeouts?: Timeouts | undefined;
 }
 
 export interface Login {
@@ -178,7 +181,7 @@ export interface Login {
 
 /**
  * Verifies e-mail and password with the cloud, chooses the organisation, and only then stores them under a profile.
- * NDI_E_WRONG_PASSWORD, NDI_E_NO_ORGANIZATION, NDI_E_CHOOSE_ORGANIZATION (with the choices); nothing is stored then.
+ * @throws NDI_E_WRONG_PASSWORD, NDI_E_NO_ORGANIZATION, NDI_E_CHOOSE_ORGANIZATION (with the choices); nothing is stored then
  */
 export async function login(options: LoginOptions): Promise<Login> {
   const { store, email, password, timeouts } = options;
@@ -187,7 +190,7 @@ export async function login(options: LoginOptions): Promise<Login> {
     options.baseUrl === undefined
       ? (baseUrlFromEnvironment(options.env) ?? store.get(name)?.baseUrl ?? STAGES.prod)
       : checkBaseUrl(options.baseUrl, 'The address');
-  const base = { baseUrl, connections: 1, ...(timeouts === undefined ? {} : { timeouts }) };
+  const base = { baseUrl, connections: 1, timeouts };
   const open = createRequester(base);
   let user: CloudUser;
   try {
@@ -222,7 +225,10 @@ export interface WhoAmI {
   readonly by: string;
 }
 
-/** Asks the cloud who is logged in; the errors of `TokenSource.get` when nobody is. */
+/**
+ * Asks the cloud who is logged in.
+ * @throws as `TokenSource.get` when nobody is
+ */
 export async function whoami(connection: Connection): Promise<WhoAmI> {
   const user = await connection.client.me();
   return { user, baseUrl: connection.baseUrl, by: connection.tokens.describe() };

@@ -68,7 +68,10 @@ export function readNdiProfiles(env: Environment): NdiProfile[] {
   });
 }
 
-/** Its password, from the keyring or the encrypted file; NDI_E_NO_CREDENTIALS when neither has it or the file is of another machine. */
+/**
+ * Its password, from the keyring or the encrypted file.
+ * @throws NDI_E_NO_CREDENTIALS when neither has it, or the file is of another machine
+ */
 export async function ndiPassword(profile: NdiProfile, env: Environment, keyring?: Keyring): Promise<string> {
   const kept = await withPatience(keyring?.get(profile.secretName) ?? Promise.resolve(undefined)).catch(
     () => undefined,

@@ -14,7 +14,10 @@ import {
 import { dirname } from 'node:path';
 import { CourierError } from '../../errors/index.ts';
 
-/** The text of a file, `undefined` when there is none; NDI_E_SETTING when it cannot be read. */
+/**
+ * The text of a file, `undefined` when there is none.
+ * @throws NDI_E_SETTING when it cannot be read
+ */
 export function readIfThere(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
@@ -25,7 +28,10 @@ export function readIfThere(path: string): string | undefined {
   }
 }
 
-/** NDI_E_SECRETS_EXPOSED when anybody but the owner may read the file. Windows has no such bits; its profile folder is private. */
+/**
+ * Refuses a file that anybody but its owner may read. Windows has no such bits; its profile folder is private.
+ * @throws NDI_E_SECRETS_EXPOSED
+ */
 export function refuseIfExposed(path: string): void {
   if (process.platform === 'win32') return;
   const stat = statSync(path, { throwIfNoEntry: false });

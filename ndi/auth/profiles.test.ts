@@ -6,13 +6,13 @@ import { isCourierError } from '../../errors/index.ts';
 import type { Keyring } from './keyring.ts';
 import { createProfileStore, type ProfileStore } from './profiles.ts';
 
-let stateHome: string;
+let homeDir: string;
 let store: ProfileStore;
 beforeEach(() => {
-  stateHome = join(mkdtempSync(join(tmpdir(), 'courier-profiles-')), 'state');
-  store = createProfileStore({ stateHome, env: { COURIER_KEYRING: 'off' } });
+  homeDir = join(mkdtempSync(join(tmpdir(), 'courier-profiles-')), 'state');
+  store = createProfileStore({ homeDir, env: { COURIER_KEYRING: 'off' } });
 });
-afterEach(() => rmSync(join(stateHome, '..'), { recursive: true, force: true }));
+afterEach(() => rmSync(join(homeDir, '..'), { recursive: true, force: true }));
 
 const lab = { name: 'lab', email: 'ana@example.org', baseUrl: 'http://127.0.0.1:1/v1', organizationId: 'o1' };
 const errorOf = async (work: () => unknown) => {
@@ -24,7 +24,7 @@ const errorOf = async (work: () => unknown) => {
   }
   throw new Error('expected an error');
 };
-const mode = (name: string): number => statSync(join(stateHome, name)).mode & 0o777;
+const mode = (name: string): number => statSync(join(homeDir, name)).mode & 0o777;
 
 /** Keeps secrets in a map, as the keyring of an operating system would. */
 function memoryKeyring(): Keyring & { kept: Map<string, string> } {
@@ -43,13 +43,13 @@ describe('profiles', () => {
     const saved = await store.save(lab, 'pässword "1"');
     expect(saved).toEqual({ ...lab, isDefault: true, secret: 'file' });
     expect(store.stamp()).not.toBe(before);
-    const other = createProfileStore({ stateHome, env: { COURIER_KEYRING: 'off' } });
+    const other = createProfileStore({ homeDir, env: { COURIER_KEYRING: 'off' } });
     expect(other.default()).toEqual(saved);
     expect(await other.password('lab')).toBe('pässword "1"');
     expect(readFileSync(store.path, 'utf8')).not.toContain('pässword');
     if (process.platform !== 'win32')
       expect([mode('profiles.json'), mode('secrets.json')]).toEqual([0o600, 0o600]);
-    expect(readdirSync(stateHome).toSorted()).toEqual(['profiles.json', 'secrets.json']);
+    expect(readdirSync(homeDir).toSorted()).toEqual(['profiles.json', 'secrets.json']);
   });
 
   it('are replaced, chosen and removed by name', async () => {
@@ -66,14 +66,14 @@ describe('profiles', () => {
     expect(await store.remove('rig')).toBe(true);
     expect(await store.remove('rig')).toBe(false);
     expect(store.default()?.name, 'the one that is left').toBe('lab');
-    expect(readFileSync(join(stateHome, 'secrets.json'), 'utf8')).not.toContain('two');
+    expect(readFileSync(join(homeDir, 'secrets.json'), 'utf8')).not.toContain('two');
     expect((await errorOf(() => store.setDefault('rig'))).code).toBe('NDI_E_NO_CREDENTIALS');
     expect((await errorOf(() => store.password('rig'))).code).toBe('NDI_E_NO_CREDENTIALS');
   });
 
   it.skipIf(process.platform === 'win32')('are not used when others can read the secrets', async () => {
     await store.save(lab, 'one');
-    const path = join(stateHome, 'secrets.json');
+    const path = join(homeDir, 'secrets.json');
     for (const exposed of [0o640, 0o604]) {
       chmodSync(path, exposed);
       const error = await errorOf(() => store.password('lab'));
@@ -112,11 +112,11 @@ describe('the keyring', () => {
   it('keeps the password instead of the file when it works', async () => {
     await store.save(lab, 'in the file');
     const keyring = memoryKeyring();
-    const ringed = createProfileStore({ stateHome, env: {}, keyring });
+    const ringed = createProfileStore({ homeDir, env: {}, keyring });
     expect((await ringed.save(lab, 'in the ring')).secret).toBe('keyring');
     expect([...keyring.kept]).toEqual([['lab', 'in the ring']]);
     expect(await ringed.password('lab')).toBe('in the ring');
-    expect(readFileSync(join(stateHome, 'secrets.json'), 'utf8')).not.toContain('in the file');
+    expect(readFileSync(join(homeDir, 'secrets.json'), 'utf8')).not.toContain('in the file');
     await ringed.remove('lab');
     expect(keyring.kept.size).toBe(0);
   });
@@ -130,7 +130,7 @@ describe('the keyring', () => {
       },
     };
     for (const keyring of [forgetful, failing]) {
-      const shaky = createProfileStore({ stateHome, env: {}, keyring });
+      const shaky = createProfileStore({ homeDir, env: {}, keyring });
       expect((await shaky.save(lab, 'p')).secret).toBe('file');
       expect(await shaky.password('lab')).toBe('p');
     }
@@ -138,7 +138,7 @@ describe('the keyring', () => {
 
   it('says so when it is locked later', async () => {
     const keyring = memoryKeyring();
-    await createProfileStore({ stateHome, env: {}, keyring }).save(lab, 'p');
+    await createProfileStore({ homeDir, env: {}, keyring }).save(lab, 'p');
     const error = await errorOf(() => store.password('lab'));
     expect(error.code).toBe('NDI_E_NO_CREDENTIALS');
     expect(error.message).toContain('keyring');

@@ -48,9 +48,9 @@ export interface ProfileStore {
   save(profile: NewProfile, password: string, options?: { readonly makeDefault?: boolean }): Promise<Profile>;
   /** False when there was no such profile. */
   remove(name: string): Promise<boolean>;
-  /** NDI_E_NO_CREDENTIALS for an unknown name. */
+  /** @throws NDI_E_NO_CREDENTIALS for an unknown name */
   setDefault(name: string): void;
-  /** NDI_E_NO_CREDENTIALS when it is gone or the keyring is locked, NDI_E_SECRETS_EXPOSED when others may read it. */
+  /** @throws NDI_E_NO_CREDENTIALS when it is gone or the keyring is locked; NDI_E_SECRETS_EXPOSED when others may read it */
   password(name: string): Promise<string>;
   /** Changes whenever a profile or a stored password changed. */
   stamp(): string;
@@ -58,7 +58,7 @@ export interface ProfileStore {
 
 export interface ProfileStoreOptions {
   /** The folder of all our state. */
-  readonly stateHome: string;
+  readonly homeDir: string;
   readonly env: Environment;
   /** Instead of the operating system's. */
   readonly keyring?: Keyring;
@@ -73,7 +73,7 @@ export function checkProfileName(name: string): string {
 }
 
 export function createProfileStore(options: ProfileStoreOptions): ProfileStore {
-  const path = join(options.stateHome, 'profiles.json');
+  const path = join(options.homeDir, 'profiles.json');
   const secrets = createSecrets(options);
 
   function read(): z.output<typeof profilesFile> {
@@ -154,8 +154,8 @@ function stampOf(path: string): string {
 }
 
 /** Passwords by profile name, in the keyring when it works, else in the private file. */
-function createSecrets({ stateHome, env, keyring: given }: ProfileStoreOptions) {
-  const path = join(stateHome, 'secrets.json');
+function createSecrets({ homeDir, env, keyring: given }: ProfileStoreOptions) {
+  const path = join(homeDir, 'secrets.json');
   let opened: Promise<Keyring | undefined> | undefined;
   const keyring = (): Promise<Keyring | undefined> => {
     opened ??= given === undefined ? openKeyring(KEYRING_SERVICE, env) : Promise.resolve(given);

@@ -153,20 +153,45 @@ describe('renewal', () => {
   });
 });
 
-it('shows no secret, however it is printed', async () => {
-  const tokens = source({ env: login, token: 'a-given-token' });
-  await tokens.get();
-  tokens.invalidate('a-given-token');
-  const token = await tokens.get();
-  const wrong = source({ env: { ...login, NDI_CLOUD_PASSWORD: 'wr0ng-pass' } });
-  const error = await wrong.get().catch((reason: unknown) => reason);
-  const printed = [tokens, error].flatMap((one) => [
-    String(one),
-    JSON.stringify(one),
-    format('%o %O %s', one, one, one),
-    inspect(one, { depth: 20, showHidden: true }),
-  ]);
-  for (const secret of [PASSWORD, token, 'a-given-token', 'wr0ng-pass'])
-    expect(printed.join('\n')).not.toContain(secret);
-  expect(tokens.describe()).toBe(`${EMAIL} by NDI_CLOUD_USERNAME at ${server.baseUrl}`);
+describe('a token source', () => {
+  it('shows no secret, however it is printed', async () => {
+    const tokens = source({ env: login, token: 'a-given-token' });
+    await tokens.get();
+    tokens.invalidate('a-given-token');
+    const token = await tokens.get();
+    const wrong = source({ env: { ...login, NDI_CLOUD_PASSWORD: 'wr0ng-pass' } });
+    const error = await wrong.get().catch((reason: unknown) => reason);
+    const printed = [tokens, error].flatMap((one) => [
+      String(one),
+      JSON.stringify(one),
+      format('%o %O %s', one, one, one),
+      inspect(one, { depth: 20, showHidden: true }),
+    ]);
+    for (const secret of [PASSWORD, token, 'a-given-token', 'wr0ng-pass'])
+      expect(printed.join('\n')).not.toContain(secret);
+    expect(tokens.describe()).toBe(`${EMAIL} by NDI_CLOUD_USERNAME at ${server.baseUrl}`);
+  });
+});
+
+describe('tokenClaims', () => {
+  const jwt = (claims: unknown): string =>
+    `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`;
+  const nothing = { expiresAtMs: undefined, email: undefined };
+
+  it('reads the expiry in milliseconds and the e-mail', () => {
+    expect(tokenClaims(jwt({ exp: 1_800_000_000, email: EMAIL }))).toEqual({
+      expiresAtMs: 1_800_000_000_000,
+      email: EMAIL,
+    });
+  });
+
+  it.each([
+    ['a text', 'opaque-token'],
+    ['two parts', jwt({ exp: 1 }).replace(/\.c2ln$/, '')],
+    ['a payload that is no JSON', 'e30.bm8ganNvbg.c2ln'],
+    ['a payload that is a list', jwt([1])],
+    ['claims of the wrong kinds', jwt({ exp: '1800000000', email: 7 })],
+  ])('reads nothing from %s', (_, token) => {
+    expect(tokenClaims(token)).toEqual(nothing);
+  });
 });

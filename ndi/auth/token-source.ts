@@ -8,6 +8,7 @@
  */
 import { createHash } from 'node:crypto';
 import { inspect } from 'node:util';
+import { decodeJwt, type JWTPayload } from 'jose';
 import { CourierError, isCourierError } from '../../errors/index.ts';
 import { requestToken } from '../cloud/auth.ts';
 import { createRequester, type Timeouts } from '../cloud/request.ts';
@@ -42,15 +43,15 @@ export interface TokenSourceOptions {
   /** Changes whenever the profile may have changed; cheap. */
   readonly profileStamp?: () => string;
   /** Set when the person named a profile: then no other account may stand in for it. Its e-mail, if it is known. */
-  readonly namedProfile?: () => { readonly email: string | undefined };
-  readonly timeouts?: Timeouts;
+  readonly namedProfile?: (() => { readonly email: string | undefined }) | undefined;
+  readonly timeouts?: Timeouts | undefined;
   readonly renewBeforeMs?: number;
   /** How long credentials that were refused are not tried again; guards an account from being locked. */
   readonly refusedForMs?: number;
   readonly now?: () => number;
 }
 
-interface Held {
+interface HeldToken {
   readonly token: string;
   /** `undefined` when it cannot be read from the token. */
   readonly expiresAtMs: number | undefined;
@@ -68,18 +69,18 @@ export interface TokenClaims {
 
 /** What a token says of itself, unverified: only the server can verify it. Nothing for a token that is no JWT. */
 export function tokenClaims(token: string): TokenClaims {
+  let claims: JWTPayload;
   try {
-    const claims = JSON.parse(
-      Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'),
-    ) as unknown;
-    const { exp, email } = claims as { exp?: unknown; email?: unknown };
-    return {
-      expiresAtMs: typeof exp === 'number' && Number.isFinite(exp) ? exp * 1000 : undefined,
-      email: typeof email === 'string' ? email : undefined,
-    };
+    claims = decodeJwt(token);
   } catch {
     return { expiresAtMs: undefined, email: undefined };
   }
+  // Claims are whatever JSON the issuer wrote, whatever jose's types say.
+  const { exp, email }: Record<string, unknown> = claims;
+  return {
+    expiresAtMs: typeof exp === 'number' && Number.isFinite(exp) ? exp * 1000 : undefined,
+    email: typeof email === 'string' ? email : undefined,
+  };
 }
 
 const keyOf = (credentials: Credentials): string =>
@@ -94,7 +95,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   // Everything secret is in this closure, where neither inspect nor JSON can see it.
   const refusedTokens = new Set<string>();
   const refusedLogins = new Map<string, { untilMs: number; error: CourierError }>();
-  let held: Held | undefined;
+  let held: HeldToken | undefined;
   let stamp = options.profileStamp?.() ?? '';
   let renewal: Promise<string> | undefined;
   let speaker = 'no login yet';
@@ -102,10 +103,10 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   const livesFor = (expiresAtMs: number | undefined, marginMs: number): boolean =>
     expiresAtMs === undefined || expiresAtMs - marginMs > now();
 
-  const isFresh = (one: Held): boolean =>
+  const isFresh = (one: HeldToken): boolean =>
     livesFor(one.expiresAtMs, one.credentialsKey === undefined ? GIVEN_MARGIN_MS : renewBeforeMs);
 
-  function givenToken(): (Held & { readonly from: string }) | undefined {
+  function givenToken(): (HeldToken & { readonly from: string }) | undefined {
     const profileEmail = options.namedProfile?.().email;
     const candidates = [
       { token: options.token?.trim(), from: 'the given token' },
@@ -152,7 +153,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     const requester = createRequester({
       baseUrl: options.baseUrl,
       connections: 1,
-      ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
+      timeouts: options.timeouts,
     });
     try {
       const token = await requestToken(requester, found);

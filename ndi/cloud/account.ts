@@ -1,9 +1,10 @@
 /** The account's own routes, for people and scripts (NDI Cloud contract §2.1, §2.2): no transfer needs them. */
-import { readAs, userAnswer } from './answers.ts';
+import { readAs } from './answers.ts';
 import * as auth from './auth.ts';
 import { createLicense, type LicenseRoutes } from './license.ts';
 import type { Requester } from './request.ts';
 import type { CloudUser } from './types.ts';
+import { userAnswer } from './users.ts';
 
 export interface AccountRoutes extends LicenseRoutes {
   logout(signal?: AbortSignal): Promise<void>;

@@ -2,8 +2,9 @@
  * The routes of logging in (NDI Cloud contract §2.1, A1–A7), as functions over a requester. Passwords and codes go out in
  * bodies and are listed as secrets, so that no message repeats them.
  */
+import { z } from 'zod';
 import { CourierError } from '../../errors/index.ts';
-import { loginAnswer, readAs, readLoosely } from './answers.ts';
+import { anything, readAs, readLoosely } from './answers.ts';
 import type { ApiAnswer, ApiCall, Requester } from './request.ts';
 import { sanitize } from './sanitize.ts';
 
@@ -18,13 +19,30 @@ function post(
   return requester.send({
     method: 'POST',
     path: ['auth', ...route.split('/')],
-    ...(json === undefined ? {} : { json }),
+    json,
     kind: 'account',
     ...call,
   });
 }
 
-/** A1. A token for an hour; NDI_E_WRONG_PASSWORD, or a retryable error when the cloud cannot be asked. */
+/** A1. `token`; `accessToken` and `idToken` are tolerated because a proxy and an older port use them (§1.4). */
+const loginAnswer = z
+  .looseObject({ token: anything, accessToken: anything, idToken: anything, user: anything })
+  .transform((answer, context) => {
+    const token = [answer.token, answer.accessToken, answer.idToken].find(
+      (candidate): candidate is string => typeof candidate === 'string' && /^[\x21-\x7e]+$/.test(candidate),
+    );
+    if (token === undefined) {
+      context.addIssue({ code: 'custom', message: 'no token', path: ['token'] });
+      return z.NEVER;
+    }
+    return { token };
+  });
+
+/**
+ * A1. A token for an hour.
+ * @throws NDI_E_WRONG_PASSWORD; a retryable error when the cloud cannot be asked
+ */
 export async function requestToken(
   requester: Requester,
   credentials: { readonly email: string; readonly password: string },
@@ -90,7 +108,10 @@ export async function forgotPassword(requester: Requester, email: string): Promi
   );
 }
 
-/** A7. The server answers 200 for a failure as well and tells by `{errors, code}`: NDI_E_BAD_REQUEST. */
+/**
+ * A7. The server answers 200 for a failure, too, and tells by `{errors, code}`.
+ * @throws NDI_E_BAD_REQUEST
+ */
 export async function confirmPassword(
   requester: Requester,
   email: string,

@@ -1,11 +1,32 @@
 /** Jobs that unpack a zip of files (NDI Cloud contract §2.8, J1 and J2). */
+import { z } from 'zod';
 import { CourierError } from '../../errors/index.ts';
-import { jobAnswer, jobsAnswer, readAs } from './answers.ts';
+import { anything, optionalNumber, readAs, requiredListOf } from './answers.ts';
 import { cloudId, segment } from './ids.ts';
 import type { Requester } from './request.ts';
-import type { CloudClient } from './types.ts';
+import type { BulkUploadJob, CloudClient } from './types.ts';
 
 const STATES = new Set(['active', 'all', 'queued', 'extracting', 'complete', 'failed']);
+
+const jobAnswer = z
+  .looseObject({
+    jobId: z.string().min(1),
+    state: z.enum(['queued', 'extracting', 'complete', 'failed']),
+    filesExtracted: optionalNumber,
+    totalFiles: optionalNumber,
+    error: anything,
+  })
+  .transform(
+    (job): BulkUploadJob => ({
+      jobId: job.jobId,
+      state: job.state,
+      filesExtracted: job.filesExtracted ?? 0,
+      totalFiles: job.totalFiles,
+      error:
+        typeof job.error === 'string' ? job.error : job.error == null ? undefined : JSON.stringify(job.error),
+    }),
+  );
+const jobsAnswer = z.looseObject({ jobs: requiredListOf(jobAnswer) }).transform((answer) => answer.jobs);
 
 export function createBulkUploads(requester: Requester): CloudClient['bulkUploads'] {
   return {

@@ -52,7 +52,7 @@ export function createCompute(requester: Requester): ComputeRoutes {
   const one = (id: string): string => segment('session id', id);
   return {
     async start(pipelineId, inputParameters, signal) {
-      const json = { pipelineId, ...(inputParameters === undefined ? {} : { inputParameters }) };
+      const json = { pipelineId, inputParameters };
       return readAs(await send('POST', ['start'], `start pipeline ${pipelineId}`, { json, signal }), session);
     },
     list: async (signal) => readAs(await send('GET', [], 'list compute sessions', { signal }), sessions),

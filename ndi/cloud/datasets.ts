@@ -1,10 +1,65 @@
 /** Datasets (NDI Cloud contract §2.4, D1–D18), one function per endpoint. */
-import { branchesAnswer, createdAnswer, datasetAnswer, pageOf, readAs, readLoosely } from './answers.ts';
+import { z } from 'zod';
+import {
+  createdAnswer,
+  optionalFlag,
+  optionalNumber,
+  optionalText,
+  readAs,
+  readLoosely,
+  requiredListOf,
+  text,
+  withId,
+} from './answers.ts';
+import { fileRows } from './file-rows.ts';
 import { cloudId, deleteTime, pageQuery } from './ids.ts';
+import { pageOf } from './pages.ts';
 import type { ApiCall, Requester } from './request.ts';
 import type { CloudClient, DatasetRecord, Page, PageQuery } from './types.ts';
 
 type Call = Omit<ApiCall, 'method' | 'path'>;
+
+const datasetShape = {
+  name: text,
+  organizationId: optionalText,
+  createdAt: optionalText,
+  isPublished: optionalFlag,
+  isSubmitted: optionalFlag,
+  isDeleted: optionalFlag,
+  documentCount: optionalNumber,
+  totalSize: optionalNumber,
+};
+
+const datasetRow = withId(datasetShape);
+
+/** `raw` is the record as it came, so the fields are read from it without changing it. */
+export const datasetAnswer = z.record(z.string(), z.unknown()).transform((raw, context): DatasetRecord => {
+  const { data: row, error } = datasetRow.safeParse(raw);
+  if (row === undefined) {
+    context.addIssue({ code: 'custom', message: 'no id', path: error.issues[0]?.path ?? [] });
+    return z.NEVER;
+  }
+  return {
+    id: row.id,
+    name: row.name,
+    organizationId: row.organizationId,
+    createdAt: row.createdAt,
+    isPublished: row.isPublished === true,
+    isSubmitted: row.isSubmitted === true,
+    isDeleted: row.isDeleted === true,
+    documentCount: row.documentCount,
+    totalSizeBytes: row.totalSize,
+    files: Object.hasOwn(raw, 'files') ? fileRows.parse(raw.files) : undefined,
+    raw,
+  };
+});
+
+/** D14: `{branches}`, `{datasets}` or a bare list; rows are those of the dataset lists. */
+const branchesAnswer = z.union([
+  z.array(datasetAnswer),
+  z.looseObject({ branches: requiredListOf(datasetAnswer) }).transform((answer) => answer.branches),
+  z.looseObject({ datasets: requiredListOf(datasetAnswer) }).transform((answer) => answer.datasets),
+]);
 
 /** `organizationId` gives the organisation in force, for `list` without one. */
 export function createDatasets(

@@ -4,8 +4,11 @@
  */
 import { z } from 'zod';
 import { CourierError } from '../../errors/index.ts';
-import { datasetAnswer, pageOf, queryRow, readAs, readLoosely } from './answers.ts';
+import { readAs, readLoosely } from './answers.ts';
+import { datasetAnswer } from './datasets.ts';
 import { cloudId, pageQuery, segment } from './ids.ts';
+import { pageOf } from './pages.ts';
+import { queryRow } from './query.ts';
 import type { ApiAnswer, ApiCall, Requester } from './request.ts';
 import type { DatasetRecord, DocumentSummary, Page, PageQuery } from './types.ts';
 

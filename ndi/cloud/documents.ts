@@ -2,24 +2,30 @@
  * Documents (NDI Cloud contract §2.5, E1–E10), one function per endpoint. Bodies go and come as text: the text of a
  * document is the truth, and a parsed number would not give it back.
  */
+import { z } from 'zod';
 import { CourierError } from '../../errors/index.ts';
-import {
-  badAnswer,
-  classCountsAnswer,
-  countAnswer,
-  createdAnswer,
-  documentRow,
-  pageOf,
-  readAs,
-  urlAnswer,
-} from './answers.ts';
+import { badAnswer, createdAnswer, readAs, text, urlAnswer, withId } from './answers.ts';
 import { cloudId, deleteTime, pageQuery } from './ids.ts';
 import { arrayElements, type Member, objectMembers, parseLenient, withoutMember } from './json-text.ts';
+import { pageOf } from './pages.ts';
 import type { ApiAnswer, Requester } from './request.ts';
 import type { CloudClient, DocumentSummary, Page, PageQuery } from './types.ts';
 
 /** The server refuses more, and fewer than one (§2.5 E8). */
 const MOST_FETCHED = 500;
+
+const documentRow = withId({ ndiId: text, name: text, className: text }).transform(
+  (row): DocumentSummary => ({ id: row.id, ndiId: row.ndiId, name: row.name, className: row.className }),
+);
+
+const wholeNumber = z.preprocess(
+  (value) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value),
+  z.number().int().nonnegative(),
+);
+const countAnswer = z.looseObject({ count: wholeNumber }).transform((answer) => answer.count);
+const classCountsAnswer = z
+  .looseObject({ classCounts: z.record(z.string(), wholeNumber) })
+  .transform((answer) => answer.classCounts);
 
 type Documents = CloudClient['documents'];
 
@@ -143,12 +149,12 @@ function bulk(requester: Requester): Pick<Documents, 'bulkFetch' | 'bulkUploadUr
     return requester.send({
       method: 'POST',
       path: ['datasets', id, 'documents', verb],
-      ...(json === undefined ? {} : { json }),
+      json,
       kind,
       auth: kind === 'read' ? 'optional' : 'required',
       what: `${verb} of documents of ${id}`,
       signal,
-      ...(maxAttempts === undefined ? {} : { maxAttempts }),
+      maxAttempts,
     });
   };
   return {

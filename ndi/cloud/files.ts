@@ -2,22 +2,51 @@
  * Files (NDI Cloud contract §2.7, §2.11): the listing, and addresses to send to and fetch from. An address is a secret
  * until it expires: it is returned to the activity that uses it, and named in no message.
  */
+import { z } from 'zod';
 import { CourierError } from '../../errors/index.ts';
 import {
+  anything,
   badAnswer,
-  bulkUrlAnswer,
-  datasetAnswer,
-  downloadUrlAnswer,
-  filePageAnswer,
+  optionalFlag,
+  optionalNumber,
+  optionalText,
   readAs,
+  url,
   urlAnswer,
 } from './answers.ts';
+import { datasetAnswer } from './datasets.ts';
+import { fileRows } from './file-rows.ts';
 import { cloudId, segment } from './ids.ts';
 import { lacksRoute } from './outcome.ts';
 import type { ApiAnswer, Requester } from './request.ts';
 import type { CloudClient, FileRow } from './types.ts';
 
 const PAGE_SIZE = 1000;
+
+/** `jobId` is missing, or empty, on old servers (§2.7 F2). */
+const bulkUrlAnswer = z
+  .looseObject({ url, jobId: optionalText })
+  .transform((answer) => ({ url: answer.url, jobId: answer.jobId === '' ? undefined : answer.jobId }));
+const downloadUrlAnswer = z.looseObject({ downloadUrl: url }).transform((answer) => answer.downloadUrl);
+
+/** §2.11. `cursor` may be a text or a number. */
+const filePageAnswer = z
+  .looseObject({
+    files: anything,
+    cursor: anything,
+    hasMore: optionalFlag,
+    totalNumber: optionalNumber,
+  })
+  .refine((answer) => Array.isArray(answer.files), { message: 'no list', path: ['files'] })
+  .transform((answer) => ({
+    rows: fileRows.parse(answer.files),
+    cursor:
+      typeof answer.cursor === 'string' || typeof answer.cursor === 'number'
+        ? String(answer.cursor)
+        : undefined,
+    hasMore: answer.hasMore,
+    totalNumber: answer.totalNumber,
+  }));
 
 export function createFiles(requester: Requester): CloudClient['files'] {
   // Which listing this server has; asked once, remembered when it worked.

@@ -3,12 +3,12 @@
  * looks like trouble that passes, and a separator in a path segment would ask for something else.
  */
 import { CourierError } from '../../errors/index.ts';
+import { isCloudId } from '../ids.ts';
 
-const CLOUD_ID = /^[0-9a-f]{24}$/i;
-
-export const isCloudId = (id: string): boolean => CLOUD_ID.test(id);
-
-/** The id, or NDI_E_NOT_FOUND: nothing can have this id. `what` is `dataset`, `document`, … */
+/**
+ * The id, checked. `what` is `dataset`, `document`, …
+ * @throws NDI_E_NOT_FOUND: nothing can have this id
+ */
 export function cloudId(what: string, id: string): string {
   if (isCloudId(id)) return id;
   throw new CourierError('NDI_E_NOT_FOUND', {
@@ -16,7 +16,10 @@ export function cloudId(what: string, id: string): string {
   });
 }
 
-/** A file uid, job id or user id: any text that is one path segment; NDI_E_BAD_ID otherwise. */
+/**
+ * A file uid, job id or user id: any text that is one path segment.
+ * @throws NDI_E_BAD_ID
+ */
 export function segment(what: string, id: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused here.
   if (id !== '' && id !== '.' && id !== '..' && id.length <= 255 && !/[/\\\u0000-\u001f\u007f]/.test(id))
@@ -26,7 +29,10 @@ export function segment(what: string, id: string): string {
   });
 }
 
-/** `now`, or a number of days, hours or minutes; the rest of the server's grammar is unknown (§10 no. 2). */
+/**
+ * `now`, or a number of days, hours or minutes; the rest of the server's grammar is unknown (§10 no. 2).
+ * @throws NDI_E_USAGE
+ */
 export function deleteTime(when: string): string {
   if (/^(?:now|\d{1,4}[dhm])$/.test(when)) return when;
   throw new CourierError('NDI_E_USAGE', {
@@ -34,7 +40,10 @@ export function deleteTime(when: string): string {
   });
 }
 
-/** Pages count from 1; the server takes at most 1000 rows (§2.0). */
+/**
+ * Pages count from 1; the server takes at most 1000 rows (§2.0).
+ * @throws NDI_E_USAGE
+ */
 export function pageQuery(query: { readonly page: number; readonly pageSize: number }): {
   page: number;
   pageSize: number;

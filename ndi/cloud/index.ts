@@ -3,7 +3,8 @@
  *
  * request.ts      makes requests: address, token, timeouts, size, request id; repeat.ts repeats those that cannot have acted
  * outcome.ts      knows what an answer's status and body mean; sanitize.ts what may be repeated of it
- * answers.ts      checks and normalises shapes; json-text.ts takes document bodies out of answers as text
+ * answers.ts      how answers are checked and normalised; json-text.ts takes document bodies out of them as text
+ * pages.ts        lists that come in pages; file-rows.ts rows of file lists
  * ids.ts          refuses malformed ids before they are sent
  * users, organizations, datasets, documents, query, files, bulk-uploads: one file per resource
  * auth, account, license, discovery, compute, signed-urls, file-tiers, write-lock: what no transfer needs, for people and scripts
@@ -44,10 +45,10 @@ export interface CloudClientOptions {
   /** The organisation to work in; a function is asked each time, so that a new login can change it. */
   readonly organizationId?: string | (() => Promise<string | undefined>) | undefined;
   /** Requests at a time, default 6. */
-  readonly connections?: number;
-  readonly timeouts?: Timeouts;
+  readonly connections?: number | undefined;
+  readonly timeouts?: Timeouts | undefined;
   /** Repeat requests that cannot have acted. Default: each call is one request. */
-  readonly repeat?: RepeatPolicy;
+  readonly repeat?: RepeatPolicy | undefined;
 }
 
 /** The client with the routes that only people and scripts use. */
@@ -66,8 +67,8 @@ export function createCloudClient(options: CloudClientOptions): FullCloudClient 
   const plain = createRequester({
     baseUrl: options.baseUrl,
     tokens: options.tokens,
-    ...(options.connections === undefined ? {} : { connections: options.connections }),
-    ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
+    connections: options.connections,
+    timeouts: options.timeouts,
   });
   const requester = options.repeat === undefined ? plain : repeatRequests(plain, options.repeat);
   const users = createUsers(requester);

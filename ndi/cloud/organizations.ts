@@ -1,12 +1,13 @@
 /** Which organisation is meant (NDI Cloud contract §1.4, §2.3, §10 no. 30). The API has no routes to manage them. */
 import { CourierError } from '../../errors/index.ts';
-import { isCloudId } from './ids.ts';
+import { isCloudId } from '../ids.ts';
 import { sanitize } from './sanitize.ts';
 import type { CloudUser, Organization } from './types.ts';
 
 /**
  * The organisation of `user` to work in: `wanted` (an id, or a name that only one has), else the only one.
- * NDI_E_NO_ORGANIZATION, or NDI_E_CHOOSE_ORGANIZATION with the choices: the first is never taken silently.
+ * The first is never taken silently.
+ * @throws NDI_E_NO_ORGANIZATION, NDI_E_CHOOSE_ORGANIZATION (with the choices)
  */
 export function chooseOrganization(user: CloudUser, wanted?: string): Organization {
   const [first, ...others] = user.organizations;

@@ -1,15 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ErrorCode } from '../../errors/index.ts';
-import { type Answered, type Asked, outcomeOf, type RouteKind } from './outcome.ts';
+import { outcomeOf, type RawAnswer, type RequestInfo, type RouteKind } from './outcome.ts';
 
-const asked = (kind: RouteKind, withToken = true): Asked => ({
+const asked = (kind: RouteKind, withToken = true): RequestInfo => ({
   kind,
   what: 'dataset x',
   withToken,
   secrets: ['s3cret'],
 });
-const answered = (status: number, body: unknown = '', extra: Partial<Answered> = {}): Answered => ({
+const answered = (status: number, body: unknown = '', extra: Partial<RawAnswer> = {}): RawAnswer => ({
   status,
   text: typeof body === 'string' ? body : JSON.stringify(body),
   requestId: 'r-1',
@@ -139,7 +139,7 @@ describe('outcomeOf', () => {
   });
 
   it('reads Retry-After in seconds, as a date by the clock of the server, and from a lock', () => {
-    const retryMs = (extra: Partial<Answered>, body: unknown = '') =>
+    const retryMs = (extra: Partial<RawAnswer>, body: unknown = '') =>
       outcomeOf(asked('write'), answered(429, body, extra))?.retryAfterMs;
     const date = 'Sat, 01 Jan 2000 00:00:00 GMT';
     expect(retryMs({ retryAfter: '7' })).toBe(7_000);

@@ -12,7 +12,7 @@ import { sanitize } from './sanitize.ts';
 /** What kind of route was asked; the same status means different things. `lifecycle` is publish, submit and the like. */
 export type RouteKind = 'login' | 'account' | 'read' | 'write' | 'lifecycle';
 
-export interface Answered {
+export interface RawAnswer {
   readonly status: number;
   readonly text: string;
   readonly requestId: string;
@@ -21,7 +21,7 @@ export interface Answered {
   readonly date: string | undefined;
 }
 
-export interface Asked {
+export interface RequestInfo {
   readonly kind: RouteKind;
   /** In words, for the message: `dataset 668b…`. */
   readonly what: string;
@@ -35,7 +35,7 @@ export interface Asked {
 const LONGEST_RETRY_AFTER_MS = 3_600_000;
 
 /** `undefined` for a success (2xx); otherwise the error to throw. */
-export function outcomeOf(asked: Asked, answered: Answered): CourierError | undefined {
+export function outcomeOf(asked: RequestInfo, answered: RawAnswer): CourierError | undefined {
   if (answered.status >= 200 && answered.status < 300) return undefined;
   const said = saidIn(answered.text, asked.secrets);
   const code = codeOf(asked, answered.status, said);
@@ -46,7 +46,7 @@ export function outcomeOf(asked: Asked, answered: Answered): CourierError | unde
   return new CourierError(code, {
     detail: `${sanitize(asked.what, asked.secrets)} (HTTP ${answered.status}${words})${hint}`,
     requestId: answered.requestId,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    retryAfterMs,
   });
 }
 
@@ -55,7 +55,7 @@ const HINTS: Partial<Record<ErrorCode, (status: number) => string>> = {
     status >= 300 && status < 400 ? ' The address of NDI Cloud redirects; check NDI_CLOUD_URL.' : '',
 };
 
-function codeOf(asked: Asked, status: number, said: Said): ErrorCode {
+function codeOf(asked: RequestInfo, status: number, said: ServerMessage): ErrorCode {
   if (asked.kind === 'login') return loginCodeOf(status, said);
   switch (status) {
     case 400:
@@ -94,7 +94,7 @@ function generalCodeOf(status: number): ErrorCode {
 }
 
 /** Wrong credentials are 401 or 404, and sometimes Cognito's 400 (§2.1). A 404 page means that nothing lives there. */
-function loginCodeOf(status: number, said: Said): ErrorCode {
+function loginCodeOf(status: number, said: ServerMessage): ErrorCode {
   if ((status === 404 && said.isPage) || isUnknownRoute(said)) return 'NDI_E_SETTING';
   if (status === 401 || status === 404) return 'NDI_E_WRONG_PASSWORD';
   // The API has no 403 for credentials; a gateway or firewall has, and a run must not park for those.
@@ -106,12 +106,12 @@ function loginCodeOf(status: number, said: Said): ErrorCode {
   return generalCodeOf(status);
 }
 
-const isAboutCredentials = (said: Said): boolean =>
+const isAboutCredentials = (said: ServerMessage): boolean =>
   /NotAuthorized|UserNotFound|UserNotConfirmed|PasswordResetRequired|password|credential|unauthori[sz]ed/i.test(
     `${said.code} ${said.message}`,
   );
 
-function forbiddenCodeOf(asked: Asked, said: Said): ErrorCode {
+function forbiddenCodeOf(asked: RequestInfo, said: ServerMessage): ErrorCode {
   // The API itself never answers a page: this is a firewall or a proxy on the way, and those change their mind.
   if (said.isPage) return 'NDI_E_CLOUD_UNAVAILABLE';
   if (isUnknownRoute(said)) return 'NDI_E_NOT_FOUND';
@@ -121,7 +121,7 @@ function forbiddenCodeOf(asked: Asked, said: Said): ErrorCode {
 }
 
 /** Refusals that arrive as 400, 403, 409 or 422, told apart by what they say. */
-function refusalOf(asked: Asked, said: Said): ErrorCode | undefined {
+function refusalOf(asked: RequestInfo, said: ServerMessage): ErrorCode | undefined {
   const words = `${said.code} ${said.message}`;
   if (asked.kind === 'write' && /\bpublished\b|immutable/i.test(words)) return 'NDI_E_DATASET_PUBLISHED';
   // An organisation without `canUploadDataset` gets 400 on create (§2.4 D1).
@@ -132,14 +132,14 @@ function refusalOf(asked: Asked, said: Said): ErrorCode | undefined {
 }
 
 /** API Gateway's way, and Express's way, to say that a route does not exist. */
-const isUnknownRoute = (said: Said): boolean =>
+const isUnknownRoute = (said: ServerMessage): boolean =>
   /missing authentication token|^cannot (?:get|post|put|delete) /i.test(said.message);
 
-const isExpiredToken = (said: Said): boolean =>
+const isExpiredToken = (said: ServerMessage): boolean =>
   /token (?:is |has )?(?:been )?expired|expired token|invalid token|jwt expired/i.test(said.message);
 
 /** True for an answer that a fresh token may turn into a success. */
-export const asksForLogin = (answered: Answered): boolean =>
+export const asksForLogin = (answered: RawAnswer): boolean =>
   answered.status === 401 || (answered.status === 403 && isExpiredToken(saidIn(answered.text, [])));
 
 /** True when the server has no such route at all, rather than no such thing. */
@@ -147,7 +147,7 @@ export const lacksRoute = (error: unknown): boolean =>
   error instanceof CourierError &&
   (error.code === 'NDI_E_NOT_FOUND' || /\(HTTP (?:405|501)\b/.test(error.detail ?? ''));
 
-interface Said {
+interface ServerMessage {
   readonly message: string;
   readonly code: string;
   readonly isPage: boolean;
@@ -155,9 +155,9 @@ interface Said {
 }
 
 /** What the body says, in any of the shapes that were seen (§2.0): string, object, nested object, text, page. */
-function saidIn(body: string, secrets: readonly string[]): Said {
+function saidIn(body: string, secrets: readonly string[]): ServerMessage {
   const text = body.trim();
-  const nothing: Said = { message: '', code: '', isPage: false, heldUntil: undefined };
+  const nothing: ServerMessage = { message: '', code: '', isPage: false, heldUntil: undefined };
   if (text === '') return nothing;
   if (text.startsWith('<')) {
     const heading = /<(?:title|h1|pre)[^>]*>([^<]*)</i.exec(text)?.[1] ?? '';
@@ -206,7 +206,7 @@ function wordsIn(
 }
 
 /** `Retry-After` in seconds or as a date, else the end of a write lock; never more than an hour. */
-function retryAfterOf(answered: Answered, said: Said): number | undefined {
+function retryAfterOf(answered: RawAnswer, said: ServerMessage): number | undefined {
   const header = answered.retryAfter?.trim();
   const now = Date.parse(answered.date ?? '') || Date.now();
   let waitMs: number | undefined;
@@ -220,7 +220,7 @@ function retryAfterOf(answered: Answered, said: Said): number | undefined {
 const STALLS = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT']);
 
 /** The error for a request that got no whole answer. The library's own error is not kept: it may hold the request. */
-export function brokenConnection(asked: Asked, requestId: string, error: unknown): CourierError {
+export function brokenConnection(asked: RequestInfo, requestId: string, error: unknown): CourierError {
   const code = codeIn(error);
   const words = code ?? (error instanceof Error ? error.message : 'unknown');
   return new CourierError(STALLS.has(code ?? '') ? 'NDI_E_STALLED' : 'NDI_E_NETWORK', {

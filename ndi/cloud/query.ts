@@ -1,9 +1,21 @@
 /** The query over documents (NDI Cloud contract §2.6). */
 import { CourierError } from '../../errors/index.ts';
-import { pageOf, queryRow, readAs } from './answers.ts';
-import { isCloudId, pageQuery } from './ids.ts';
+import { isCloudId } from '../ids.ts';
+import { readAs, text, withId } from './answers.ts';
+import { pageQuery } from './ids.ts';
+import { pageOf } from './pages.ts';
 import type { Requester } from './request.ts';
-import type { CloudClient } from './types.ts';
+import type { CloudClient, DocumentSummary } from './types.ts';
+
+export const queryRow = withId({ ndiId: text, name: text, className: text, datasetId: text }).transform(
+  (row): DocumentSummary & { readonly datasetId: string } => ({
+    id: row.id,
+    ndiId: row.ndiId,
+    name: row.name,
+    className: row.className,
+    datasetId: row.datasetId,
+  }),
+);
 
 export function createQuery(requester: Requester): CloudClient['query'] {
   return async (scope, searchstructure, query, signal) => {

@@ -13,11 +13,11 @@ import { type Dispatcher, Pool } from 'undici';
 import { CourierError } from '../../errors/index.ts';
 import type { TokenSource } from '../auth/token-source.ts';
 import {
-  type Answered,
-  type Asked,
   asksForLogin,
   brokenConnection,
   outcomeOf,
+  type RawAnswer,
+  type RequestInfo,
   type RouteKind,
 } from './outcome.ts';
 
@@ -39,8 +39,8 @@ export interface RequesterOptions {
   /** Absent for logging in, which needs none. */
   readonly tokens?: TokenSource;
   /** Requests at a time; more of them wait. §10 no. 28: 4–6. Default 6. */
-  readonly connections?: number;
-  readonly timeouts?: Timeouts;
+  readonly connections?: number | undefined;
+  readonly timeouts?: Timeouts | undefined;
   /** An answer above this is refused. Default 64 MiB, after unpacking. */
   readonly maxAnswerBytes?: number;
 }
@@ -62,7 +62,7 @@ export interface ApiCall {
   readonly secrets?: readonly string[];
   readonly signal?: AbortSignal | undefined;
   /** Most requests where requests are repeated: fewer for a call that the caller can make smaller. */
-  readonly maxAttempts?: number;
+  readonly maxAttempts?: number | undefined;
 }
 
 export interface ApiAnswer {
@@ -97,7 +97,7 @@ export function createRequester(options: RequesterOptions): Requester {
     bodyTimeout: timeouts.bodyMs,
   });
 
-  async function once(call: ApiCall, token: string | undefined): Promise<Answered> {
+  async function once(call: ApiCall, token: string | undefined): Promise<RawAnswer> {
     const requestId = randomUUID();
     const asked = askedOf(call, token);
     const deadline = startDeadline(call.signal, timeouts.totalMs);
@@ -145,7 +145,7 @@ export function createRequester(options: RequesterOptions): Requester {
   return { baseUrl: options.baseUrl, send, close: () => pool.close() };
 }
 
-const askedOf = (call: ApiCall, token: string | undefined): Asked => ({
+const askedOf = (call: ApiCall, token: string | undefined): RequestInfo => ({
   kind: call.kind,
   what: call.what,
   withToken: token !== undefined,
@@ -234,8 +234,8 @@ async function readAnswer(
   response: Dispatcher.ResponseData,
   sentId: string,
   maxBytes: number,
-  asked: Asked,
-): Promise<Answered> {
+  asked: RequestInfo,
+): Promise<RawAnswer> {
   const serverId = headerOf(response, 'x-request-id') ?? headerOf(response, 'x-amzn-requestid');
   const requestId = serverId !== undefined && /^[\w.:=+/-]{1,128}$/.test(serverId) ? serverId : sentId;
   const chunks: Buffer[] = [];
@@ -258,7 +258,7 @@ async function readAnswer(
   };
 }
 
-const tooLarge = (asked: Asked, requestId: string, maxBytes: number): CourierError =>
+const tooLarge = (asked: RequestInfo, requestId: string, maxBytes: number): CourierError =>
   new CourierError('NDI_E_BAD_ANSWER', {
     detail: `${asked.what} (the answer is larger than ${Math.round(maxBytes / 1024 / 1024)} MiB)`,
     requestId,
@@ -267,7 +267,7 @@ const tooLarge = (asked: Asked, requestId: string, maxBytes: number): CourierErr
 async function unpack(
   body: Buffer,
   maxBytes: number,
-  asked: Asked,
+  asked: RequestInfo,
   requestId: string,
 ): Promise<Buffer<ArrayBuffer>> {
   try {

@@ -43,7 +43,7 @@ async function listed(client: FullCloudClient): Promise<FileRow[][]> {
 }
 
 describe('shapes', () => {
-  it('of a user: organisations as object, array or nothing', async () => {
+  it('of a user have organisations as object, array or nothing', async () => {
     const organization = { id: A, name: 'Lab', canUploadDataset: true };
     for (const [organizations, count] of [
       [organization, 1],
@@ -56,7 +56,7 @@ describe('shapes', () => {
     expect((await caught((await saying({ id: 'u' })).organizationId())).code).toBe('NDI_E_NO_ORGANIZATION');
   });
 
-  it('of a dataset: `_id`, missing and odd fields, rows of files that differ; the record is kept as it came', async () => {
+  it('of a dataset may have `_id`, missing and odd fields, rows of files that differ; the record is kept as it came', async () => {
     const record = {
       _id: DATASET,
       name: 'n',
@@ -80,7 +80,7 @@ describe('shapes', () => {
     ).toBeUndefined();
   });
 
-  it('of a page: three names of the total, a lone row as object, rows without NDI id', async () => {
+  it('of a page may have three names of the total, a lone row as object, rows without NDI id', async () => {
     const row = { _id: A, name: 'd' };
     for (const total of ['number_matches', 'totalItems', 'totalNumber']) {
       const got = await (await saying({ documents: row, [total]: 41 })).documents.list(DATASET, page);
@@ -92,7 +92,7 @@ describe('shapes', () => {
     }
   });
 
-  it('of what nobody has seen yet: bare lists, nothing, one instead of many', async () => {
+  it('that nobody has seen yet may be bare lists, nothing, or one instead of many', async () => {
     for (const body of [{ datasets: [{ id: A }], totalNumber: 1 }, [{ _id: A }]]) {
       const { rows } = await (await saying(body)).discovery.bookmarks('u', page);
       expect(rows.map((row) => row.id)).toEqual([A]);
@@ -115,7 +115,7 @@ describe('shapes', () => {
     expect((await caught((await saying(oldSet)).signedUrls.page(DATASET, A))).code).toBe('NDI_E_BAD_ANSWER');
   });
 
-  it('of branches and bulk jobs', async () => {
+  it('of branches and bulk jobs are read', async () => {
     for (const body of [{ branches: [{ _id: A }] }, { datasets: { id: A } }, [{ id: A }]]) {
       const branches = await (await saying(body)).datasets.branches(DATASET);
       expect(branches.map((row) => row.id)).toEqual([A]);
@@ -268,8 +268,8 @@ describe('the listing of files', () => {
   });
 });
 
-describe('before anything is sent', () => {
-  it('malformed ids, times, pages and scopes are refused', async () => {
+describe('the client', () => {
+  it('refuses malformed ids, times, pages and scopes before anything is sent', async () => {
     const { server, client } = await start((_request, response) => answer(response, 500, 'CastError'));
     const { datasets, documents, files, bulkUploads } = client;
     // Built within the loop: a refusal must be a rejection, never a throw from the call itself.

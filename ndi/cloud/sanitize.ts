@@ -2,13 +2,14 @@
  * What may be said aloud: text from a server or a library, without tokens, passwords and signed queries. Every
  * message that leaves this room passes here, because servers echo what they were sent.
  */
+import { withoutQueries } from '../../errors/redact.ts';
 
 const LONGEST = 300;
 /** Three base64url parts, as a JWT has them; the header of every JWT starts with `{"`. */
 const JWT = /\beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?/g;
 const BEARER = /\bbearer\s+[^\s"',;]+/gi;
-/** Signatures and credentials travel in the query of a presigned URL, or before the `@` of any URL. */
-const URL_QUERY = /(\bhttps?:\/\/[^\s"'<>?#]*)[?#][^\s"'<>]*/gi;
+/** Secrets travel in the fragment of a URL and before its `@`, too. */
+const URL_FRAGMENT = /(\bhttps?:\/\/[^\s"'<>?#]*)#[^\s"'<>]*/gi;
 const URL_USER = /(\bhttps?:\/\/)[^\s/"'<>@]+@/gi;
 const NAMED_SECRET =
   /((?:password|passwd|token|secret|signature|credential)["']?\s*[:=]\s*)("[^"]*"|'[^']*'|[^\s,;&}]+)/gi;
@@ -19,8 +20,8 @@ export function sanitize(text: string, secrets: readonly string[] = []): string 
   for (const secret of secrets) {
     if (secret.length >= 3) safe = safe.replaceAll(secret, '***');
   }
-  safe = safe
-    .replace(URL_QUERY, '$1?***')
+  safe = withoutQueries(safe, '?***')
+    .replace(URL_FRAGMENT, '$1#***')
     .replace(URL_USER, '$1***@')
     .replace(BEARER, 'Bearer ***')
     .replace(JWT, '***')

@@ -4,8 +4,9 @@
  */
 import { z } from 'zod';
 import { CourierError } from '../../errors/index.ts';
+import { isCloudId } from '../ids.ts';
 import { optionalNumber, optionalText, readAs, url } from './answers.ts';
-import { cloudId, isCloudId, segment } from './ids.ts';
+import { cloudId, segment } from './ids.ts';
 import type { Requester } from './request.ts';
 
 export interface SignedUrlSet {
@@ -35,10 +36,10 @@ export interface SignedUrlJob {
 
 export interface SignedUrlQuery {
   /** 1 to 1000; the cloud's own is 500. */
-  readonly limit?: number;
-  readonly cursor?: string;
+  readonly limit?: number | undefined;
+  readonly cursor?: string | undefined;
   /** Members of this series alone: `name#`. */
-  readonly fileSeries?: string;
+  readonly fileSeries?: string | undefined;
 }
 
 export interface SignedUrlRoutes {

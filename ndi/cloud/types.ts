@@ -72,10 +72,16 @@ export interface CloudClient {
   readonly baseUrl: string;
   me(signal?: AbortSignal): Promise<CloudUser>;
   user(userId: string, signal?: AbortSignal): Promise<CloudUser>;
-  /** The organisation in force: chosen by configuration, or the only one (else NDI_E_CHOOSE_ORGANIZATION). */
+  /**
+   * The organisation in force: chosen by configuration, or the only one.
+   * @throws NDI_E_NO_ORGANIZATION, NDI_E_CHOOSE_ORGANIZATION
+   */
   organizationId(signal?: AbortSignal): Promise<string>;
   datasets: {
-    list(query: PageQuery & { organizationId?: string }, signal?: AbortSignal): Promise<Page<DatasetRecord>>;
+    list(
+      query: PageQuery & { organizationId?: string | undefined },
+      signal?: AbortSignal,
+    ): Promise<Page<DatasetRecord>>;
     published(query: PageQuery, signal?: AbortSignal): Promise<Page<DatasetRecord>>;
     unpublished(query: PageQuery, signal?: AbortSignal): Promise<Page<DatasetRecord>>;
     deleted(query: PageQuery, signal?: AbortSignal): Promise<Page<DatasetRecord>>;

@@ -17,7 +17,7 @@ export interface WriteLockRoutes {
   /** The holder who asks again refreshes it. The cloud's own lifetime is about half an hour. */
   acquire(
     datasetId: string,
-    lock: { readonly reason: string; readonly ttlSeconds?: number },
+    lock: { readonly reason: string; readonly ttlSeconds?: number | undefined },
     signal?: AbortSignal,
   ): Promise<WriteLock>;
   /** Undefined: nobody holds it. */

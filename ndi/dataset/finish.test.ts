@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   D,
   exampleDocuments,
@@ -34,195 +34,202 @@ const subject = (sessionId: string): NdiDocument => newDocument('subject', { ses
 const session = (sessionId: string, reference: string): NdiDocument =>
   newDocument('session', { sessionId, values: { session: { reference } } });
 
-test('a dataset that says what it is needs nothing', () =>
-  inTempDir((dir) => {
-    directoryOf(dir, exampleDocuments(dir));
-    expect(completeBookkeeping(dir)).toEqual({ datasetId: D, reference: 'ts_ds', added: [], ambiguous: [] });
-  }));
+describe('finishing a dataset', () => {
+  it('a dataset that says what it is needs nothing', () =>
+    inTempDir((dir) => {
+      directoryOf(dir, exampleDocuments(dir));
+      expect(completeBookkeeping(dir)).toEqual({
+        datasetId: D,
+        reference: 'ts_ds',
+        added: [],
+        ambiguous: [],
+      });
+    }));
 
-test('MATLAB’s rule: the one session that is nobody’s member', () =>
-  inTempDir(async (dir) => {
-    // The tracking document lost its own session id, as one of Python’s may.
-    const tracking = { ...trackingDocument(D, S1, 'member'), base: { id: newNdiId(), session_id: '' } };
-    directoryOf(dir, [session(S1, 'member'), session(D, 'own'), tracking]);
-    expect(completeBookkeeping(dir)).toMatchObject({
-      datasetId: D,
-      reference: 'own',
-      added: [],
-      ambiguous: [],
-    });
-  }));
+  it('the one session that is nobody’s member is the dataset, as MATLAB has it', () =>
+    inTempDir(async (dir) => {
+      // The tracking document lost its own session id, as one of Python’s may.
+      const tracking = { ...trackingDocument(D, S1, 'member'), base: { id: newNdiId(), session_id: '' } };
+      directoryOf(dir, [session(S1, 'member'), session(D, 'own'), tracking]);
+      expect(completeBookkeeping(dir)).toMatchObject({
+        datasetId: D,
+        reference: 'own',
+        added: [],
+        ambiguous: [],
+      });
+    }));
 
-test('a missing session document is made, once', () =>
-  inTempDir(async (dir) => {
-    directoryOf(dir, [trackingDocument(D, S1, 'member'), session(S1, 'member'), subject(S1)]);
-    const first = completeBookkeeping(dir, 'my data');
-    expect(first).toMatchObject({ datasetId: D, reference: 'my data', ambiguous: [] });
-    expect(first.added).toHaveLength(1);
-    expect(completeBookkeeping(dir, 'my data').added).toEqual([]);
-    const identity = await finishDataset(dir);
-    expect(identity).toMatchObject({
-      datasetId: D,
-      reference: 'my data',
-      sessions: [{ sessionId: S1, linked: false }],
-    });
-  }));
+  it('a missing session document is made, once', () =>
+    inTempDir(async (dir) => {
+      directoryOf(dir, [trackingDocument(D, S1, 'member'), session(S1, 'member'), subject(S1)]);
+      const first = completeBookkeeping(dir, 'my data');
+      expect(first).toMatchObject({ datasetId: D, reference: 'my data', ambiguous: [] });
+      expect(first.added).toHaveLength(1);
+      expect(completeBookkeeping(dir, 'my data').added).toEqual([]);
+      const identity = await finishDataset(dir);
+      expect(identity).toMatchObject({
+        datasetId: D,
+        reference: 'my data',
+        sessions: [{ sessionId: S1, linked: false }],
+      });
+    }));
 
-test('Python’s rule for documents without any session document: the most frequent session id', () =>
-  inTempDir(async (dir) => {
-    directoryOf(dir, [subject(S1), subject(S2), subject(S2), subject(''), subject(''), subject('')]);
-    expect(completeBookkeeping(dir, 'r')).toMatchObject({ datasetId: S2, ambiguous: [] });
-    expect((await finishDataset(dir)).datasetId).toBe(S2);
-  }));
+  it('the most frequent session id is the dataset where there is no session document, as Python has it', () =>
+    inTempDir(async (dir) => {
+      directoryOf(dir, [subject(S1), subject(S2), subject(S2), subject(''), subject(''), subject('')]);
+      expect(completeBookkeeping(dir, 'r')).toMatchObject({ datasetId: S2, ambiguous: [] });
+      expect((await finishDataset(dir)).datasetId).toBe(S2);
+    }));
 
-test('an ambiguous dataset is decided, said so, and opens from then on', () =>
-  inTempDir(async (dir) => {
-    directoryOf(dir, [session(S1, 'one'), session(S2, 'two'), subject(S2)]);
-    const result = completeBookkeeping(dir);
-    expect(result).toMatchObject({ datasetId: S2, reference: 'two', ambiguous: [S2, S1] });
-    expect(result.added).toHaveLength(1);
-    expect(completeBookkeeping(dir)).toMatchObject({ datasetId: S2, added: [], ambiguous: [] });
-    expect((await finishDataset(dir)).sessions).toEqual([
-      { sessionId: S1, reference: 'one', linked: false, path: '' },
-    ]);
-  }));
+  it('an ambiguous dataset is decided, said so, and opens from then on', () =>
+    inTempDir(async (dir) => {
+      directoryOf(dir, [session(S1, 'one'), session(S2, 'two'), subject(S2)]);
+      const result = completeBookkeeping(dir);
+      expect(result).toMatchObject({ datasetId: S2, reference: 'two', ambiguous: [S2, S1] });
+      expect(result.added).toHaveLength(1);
+      expect(completeBookkeeping(dir)).toMatchObject({ datasetId: S2, added: [], ambiguous: [] });
+      expect((await finishDataset(dir)).sessions).toEqual([
+        { sessionId: S1, reference: 'one', linked: false, path: '' },
+      ]);
+    }));
 
-test('documents without any session get one, and keep it', () =>
-  inTempDir(async (dir) => {
-    directoryOf(dir, [subject('')]);
-    const { datasetId, added, ambiguous } = completeBookkeeping(dir, 'bare');
-    expect(added).toHaveLength(1);
-    expect(ambiguous).toEqual([]);
-    expect(completeBookkeeping(dir, 'bare')).toMatchObject({ datasetId, added: [] });
-    expect(await finishDataset(dir)).toMatchObject({ datasetId, reference: 'bare' });
-  }));
+  it('documents without any session get one, and keep it', () =>
+    inTempDir(async (dir) => {
+      directoryOf(dir, [subject('')]);
+      const { datasetId, added, ambiguous } = completeBookkeeping(dir, 'bare');
+      expect(added).toHaveLength(1);
+      expect(ambiguous).toEqual([]);
+      expect(completeBookkeeping(dir, 'bare')).toMatchObject({ datasetId, added: [] });
+      expect(await finishDataset(dir)).toMatchObject({ datasetId, reference: 'bare' });
+    }));
 
-test('linking is one document, whatever is repeated; another link is refused or replaced', () =>
-  inTempDir(async (dir) => {
-    writeExample(dir);
-    await finishDataset(dir);
-    const target = { cloudDatasetId: CLOUD, organizationId: 'org', datasetId: D };
-    const id = linkRemote(dir, target);
-    expect(linkRemote(dir, target)).toBe(id);
-    const identity = () => {
-      const reader = openDataset(dir);
-      reader.close();
-      return reader.identity;
-    };
-    expect(identity().remotes).toEqual([{ documentId: id, cloudDatasetId: CLOUD, organizationId: 'org' }]);
-    expect(identity().datasetId).toBe(D);
-    expect(() => linkRemote(dir, { ...target, cloudDatasetId: '67f723d574f5f79c6062389d' })).toThrow(
-      expect.objectContaining({ code: 'NDI_E_TWO_REMOTES' }),
-    );
-    const replaced = linkRemote(dir, {
-      ...target,
-      cloudDatasetId: '67f723d574f5f79c6062389d',
-      replace: true,
-    });
-    expect(identity().remotes.map((remote) => remote.documentId)).toEqual([replaced]);
-    expect(unlinkRemote(dir, CLOUD)).toEqual([]);
-    expect(unlinkRemote(dir)).toEqual([replaced]);
-    expect(identity().remotes).toEqual([]);
-    // Linking a dataset of NDI's leaves it one file in delete mode.
-    expect(readdirSync(ndiDir(dir)).filter((name) => name.startsWith('did-sqlite'))).toEqual([
-      'did-sqlite.sqlite',
-    ]);
-    expect(rows(dir, 'PRAGMA journal_mode')).toEqual([{ journal_mode: 'delete' }]);
-  }));
-
-test(
-  'finishing refuses while another writer is at work, and finishes twice',
-  () =>
+  it('linking is one document, whatever is repeated; another link is refused or replaced', () =>
     inTempDir(async (dir) => {
       writeExample(dir);
-      const other = openForWriting(dir);
-      other.documentCount();
-      await expect(finishDataset(dir)).rejects.toMatchObject({ code: 'NDI_E_DATABASE_BUSY' });
-      other.close();
       await finishDataset(dir);
-      const before = readFileSync(join(ndiDir(dir), 'unique_reference.txt'), 'utf8');
+      const target = { cloudDatasetId: CLOUD, organizationId: 'org', datasetId: D };
+      const id = linkRemote(dir, target);
+      expect(linkRemote(dir, target)).toBe(id);
+      const identity = () => {
+        const reader = openDataset(dir);
+        reader.close();
+        return reader.identity;
+      };
+      expect(identity().remotes).toEqual([{ documentId: id, cloudDatasetId: CLOUD, organizationId: 'org' }]);
+      expect(identity().datasetId).toBe(D);
+      expect(() => linkRemote(dir, { ...target, cloudDatasetId: '67f723d574f5f79c6062389d' })).toThrow(
+        expect.objectContaining({ code: 'NDI_E_TWO_REMOTES' }),
+      );
+      const replaced = linkRemote(dir, {
+        ...target,
+        cloudDatasetId: '67f723d574f5f79c6062389d',
+        replace: true,
+      });
+      expect(identity().remotes.map((remote) => remote.documentId)).toEqual([replaced]);
+      expect(unlinkRemote(dir, CLOUD)).toEqual([]);
+      expect(unlinkRemote(dir)).toEqual([replaced]);
+      expect(identity().remotes).toEqual([]);
+      // Linking a dataset of NDI's leaves it one file in delete mode.
+      expect(readdirSync(ndiDir(dir)).filter((name) => name.startsWith('did-sqlite'))).toEqual([
+        'did-sqlite.sqlite',
+      ]);
+      expect(rows(dir, 'PRAGMA journal_mode')).toEqual([{ journal_mode: 'delete' }]);
+    }));
+
+  it(
+    'it refuses while another writer is at work, and may be done twice',
+    () =>
+      inTempDir(async (dir) => {
+        writeExample(dir);
+        const other = openForWriting(dir);
+        other.documentCount();
+        await expect(finishDataset(dir)).rejects.toMatchObject({ code: 'NDI_E_DATABASE_BUSY' });
+        other.close();
+        await finishDataset(dir);
+        const before = readFileSync(join(ndiDir(dir), 'unique_reference.txt'), 'utf8');
+        await finishDataset(dir);
+        expect(readFileSync(join(ndiDir(dir), 'unique_reference.txt'), 'utf8')).toBe(before);
+      }),
+    60_000,
+  );
+
+  it('it notices a database that does not read back', () =>
+    inTempDir(async (dir) => {
+      writeExample(dir);
       await finishDataset(dir);
-      expect(readFileSync(join(ndiDir(dir), 'unique_reference.txt'), 'utf8')).toBe(before);
-    }),
-  60_000,
-);
+      // One letter of one key in an index.
+      const [index] = rows(dir, "SELECT rootpage FROM sqlite_master WHERE name = 'docs_doc_id'");
+      const bytes = readFileSync(databasePath(dir));
+      const at = bytes.indexOf(IDS.demo, (Number(index?.rootpage) - 1) * 4_096);
+      bytes.write('f', at + 10, 'latin1');
+      writeFileSync(databasePath(dir), bytes);
+      await expect(finishDataset(dir)).rejects.toMatchObject({ code: 'NDI_E_OPEN_CHECK' });
+    }));
 
-test('finishing notices a database that does not read back', () =>
-  inTempDir(async (dir) => {
-    writeExample(dir);
-    await finishDataset(dir);
-    // One letter of one key in an index.
-    const [index] = rows(dir, "SELECT rootpage FROM sqlite_master WHERE name = 'docs_doc_id'");
-    const bytes = readFileSync(databasePath(dir));
-    const at = bytes.indexOf(IDS.demo, (Number(index?.rootpage) - 1) * 4_096);
-    bytes.write('f', at + 10, 'latin1');
-    writeFileSync(databasePath(dir), bytes);
-    await expect(finishDataset(dir)).rejects.toMatchObject({ code: 'NDI_E_OPEN_CHECK' });
-  }));
+  const index = {
+    localIds: [IDS.subject, IDS.demo],
+    remoteIds: [IDS.subject],
+    syncedAt: new Date('2026-03-01T09:00:00.000Z'),
+  };
 
-const index = {
-  localIds: [IDS.subject, IDS.demo],
-  remoteIds: [IDS.subject],
-  syncedAt: new Date('2026-03-01T09:00:00.000Z'),
-};
-
-test('the sync index is written for both clients and read back', () =>
-  inTempDir((dir) => {
-    expect(readSyncIndex(dir)).toBeUndefined();
-    const written = { ...index, localIds: () => index.localIds, remoteIds: () => index.remoteIds };
-    writeSyncIndex(dir, written);
-    writeSyncIndex(dir, written);
-    const value = JSON.parse(readFileSync(syncIndexPath(dir), 'utf8'));
-    expect(value.localDocumentIdsLastSync).toEqual(index.localIds);
-    expect(value.remote_doc_ids_last_sync).toEqual(index.remoteIds);
-    expect(new Date(value.lastSyncTimestamp)).toEqual(index.syncedAt);
-    expect(value.lastSyncTimestamp).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d$/);
-    expect(readSyncIndex(dir)).toEqual(index);
-    expect(readdirSync(dirname(syncIndexPath(dir)))).toEqual(['index.json']);
-    writeSyncIndex(dir, { ...written, remoteIds: () => [] });
-    expect(readSyncIndex(dir)).toEqual({ ...index, remoteIds: [] });
-  }));
-
-test('either client’s own index is read; the newer of two wins; a broken one is none', () =>
-  inTempDir((dir) => {
-    mkdirSync(dirname(syncIndexPath(dir)), { recursive: true });
-    const put = (text: string): void => writeFileSync(syncIndexPath(dir), text);
-    const matlab = {
-      localDocumentIdsLastSync: IDS.demo,
-      remoteDocumentIdsLastSync: [],
-      lastSyncTimestamp: '2026-03-01T10:00:00+01:00',
-    };
-    put(JSON.stringify(matlab));
-    expect(readSyncIndex(dir)).toEqual({ localIds: [IDS.demo], remoteIds: [], syncedAt: index.syncedAt });
-    const python = {
-      local_doc_ids_last_sync: [IDS.subject],
-      remote_doc_ids_last_sync: null,
-      last_sync_timestamp: '2026-03-02T00:00:00+00:00',
-    };
-    put(JSON.stringify({ ...matlab, ...python }));
-    expect(readSyncIndex(dir)).toMatchObject({ localIds: [IDS.subject], remoteIds: [] });
-    for (const text of ['', '{', '{}', '[]', '{"localDocumentIdsLastSync":7}']) {
-      put(text);
+  it('the sync index is written for both clients and read back', () =>
+    inTempDir((dir) => {
       expect(readSyncIndex(dir)).toBeUndefined();
-    }
-    const before = fingerprint(dir);
-    rmSync(join(dir, 'x'), { force: true });
-    expect(fingerprint(dir)).toEqual(before);
-  }));
+      const written = { ...index, localIds: () => index.localIds, remoteIds: () => index.remoteIds };
+      writeSyncIndex(dir, written);
+      writeSyncIndex(dir, written);
+      const value = JSON.parse(readFileSync(syncIndexPath(dir), 'utf8'));
+      expect(value.localDocumentIdsLastSync).toEqual(index.localIds);
+      expect(value.remote_doc_ids_last_sync).toEqual(index.remoteIds);
+      expect(new Date(value.lastSyncTimestamp)).toEqual(index.syncedAt);
+      expect(value.lastSyncTimestamp).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d$/);
+      expect(readSyncIndex(dir)).toEqual(index);
+      expect(readdirSync(dirname(syncIndexPath(dir)))).toEqual(['index.json']);
+      writeSyncIndex(dir, { ...written, remoteIds: () => [] });
+      expect(readSyncIndex(dir)).toEqual({ ...index, remoteIds: [] });
+    }));
 
-test('the local stamp names the same moment in every zone', () => {
-  const zone = process.env.TZ;
-  try {
-    for (const [tz, text] of [
-      ['UTC', '2026-03-01T09:00:00+00:00'],
-      ['Asia/Kolkata', '2026-03-01T14:30:00+05:30'],
-      ['America/St_Johns', '2026-03-01T05:30:00-03:30'],
-    ]) {
-      process.env.TZ = tz;
-      expect(localIso(index.syncedAt)).toBe(text);
+  it('either client’s own index is read; the newer of two wins; a broken one is none', () =>
+    inTempDir((dir) => {
+      mkdirSync(dirname(syncIndexPath(dir)), { recursive: true });
+      const put = (text: string): void => writeFileSync(syncIndexPath(dir), text);
+      const matlab = {
+        localDocumentIdsLastSync: IDS.demo,
+        remoteDocumentIdsLastSync: [],
+        lastSyncTimestamp: '2026-03-01T10:00:00+01:00',
+      };
+      put(JSON.stringify(matlab));
+      expect(readSyncIndex(dir)).toEqual({ localIds: [IDS.demo], remoteIds: [], syncedAt: index.syncedAt });
+      const python = {
+        local_doc_ids_last_sync: [IDS.subject],
+        remote_doc_ids_last_sync: null,
+        last_sync_timestamp: '2026-03-02T00:00:00+00:00',
+      };
+      put(JSON.stringify({ ...matlab, ...python }));
+      expect(readSyncIndex(dir)).toMatchObject({ localIds: [IDS.subject], remoteIds: [] });
+      for (const text of ['', '{', '{}', '[]', '{"localDocumentIdsLastSync":7}']) {
+        put(text);
+        expect(readSyncIndex(dir)).toBeUndefined();
+      }
+      const before = fingerprint(dir);
+      rmSync(join(dir, 'x'), { force: true });
+      expect(fingerprint(dir)).toEqual(before);
+    }));
+
+  it('the local stamp names the same moment in every zone', () => {
+    const zone = process.env.TZ;
+    try {
+      for (const [tz, text] of [
+        ['UTC', '2026-03-01T09:00:00+00:00'],
+        ['Asia/Kolkata', '2026-03-01T14:30:00+05:30'],
+        ['America/St_Johns', '2026-03-01T05:30:00-03:30'],
+      ]) {
+        process.env.TZ = tz;
+        expect(localIso(index.syncedAt)).toBe(text);
+      }
+    } finally {
+      if (zone === undefined) delete process.env.TZ;
+      else process.env.TZ = zone;
     }
-  } finally {
-    if (zone === undefined) delete process.env.TZ;
-    else process.env.TZ = zone;
-  }
+  });
 });

@@ -22,7 +22,7 @@ export interface OpenOptions extends SnapshotOptions {
   readonly allowAmbiguousId?: boolean;
 }
 
-interface Opened extends Snapshot {
+interface OpenDatabase extends Snapshot {
   readonly path: string;
   readonly branch: string;
   readonly documents: number;
@@ -69,7 +69,7 @@ export function openDataset(dir: string, options: OpenOptions = {}): DatasetRead
 const known = new Map<string, { readonly version: string; readonly bookkeeping: Bookkeeping }>();
 const MAX_KNOWN = 16;
 
-function bookkeepingOf({ database, branch, path, version }: Opened): Bookkeeping {
+function bookkeepingOf({ database, branch, path, version }: OpenDatabase): Bookkeeping {
   const before = known.get(path);
   if (version !== undefined && before?.version === version) return before.bookkeeping;
   // The version was read before the documents: if a writer came in between, it will never be seen again.
@@ -94,11 +94,11 @@ function identify(dir: string, bookkeeping: Bookkeeping, allowAmbiguous: boolean
  * The database with the documents: nearly always the one with the usual name. Another is looked at only when that one is
  * absent or empty (dataset format §1, last paragraph); a damaged one is never replaced by what may be an old backup.
  */
-function openBest(dir: string, options: OpenOptions): Opened {
+function openBest(dir: string, options: OpenOptions): OpenDatabase {
   const [first, ...others] = databaseCandidates(dir);
   let best = openDatabase(first!, options);
   for (const path of best.documents > 0 ? [] : others) {
-    let other: Opened;
+    let other: OpenDatabase;
     try {
       other = openDatabase(path, options);
     } catch {
@@ -120,7 +120,7 @@ export function locateDatabase(dir: string): string {
   return path;
 }
 
-function openDatabase(path: string, options: OpenOptions): Opened {
+function openDatabase(path: string, options: OpenOptions): OpenDatabase {
   const snapshot = openSnapshot(path, options);
   try {
     return withDatabaseErrors(path, () => {

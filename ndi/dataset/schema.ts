@@ -5,8 +5,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { BRANCH } from './layout.ts';
 
-export const TABLES = ['branches', 'docs', 'branch_docs', 'fields', 'doc_data', 'files'] as const;
-
 /** What MATLAB checks on open; `files` is missing in no known directory, but MATLAB does not ask for it. */
 const REQUIRED_TABLES = ['branches', 'docs', 'branch_docs', 'fields', 'doc_data'] as const;
 

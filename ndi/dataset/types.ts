@@ -62,14 +62,6 @@ export interface DatasetReader {
   close(): void;
 }
 
-/** A binary that belongs to a document being written. */
-export interface WriterFile {
-  readonly name: string;
-  readonly uid: string;
-  /** `local`: the bytes are, or will be, at `.ndi/files/<uid>`; `ndic`: they stay in the cloud. */
-  readonly where: 'local' | 'ndic';
-}
-
 /** Something the writer did that the caller did not ask for in so many words. */
 export type WriterProblem =
   /** Another document has this uid already: the database allows it once, so MATLAB finds the binary only there. */

@@ -122,7 +122,7 @@ export function openForWriting(dir: string, options: WriteOptions = {}): Dataset
     dir,
     problems: session.problems,
     addDocuments: (documents) => {
-      // Described before the transaction: a bad id must not leave half a batch behind.
+      // DescribedDocument before the transaction: a bad id must not leave half a batch behind.
       const described = documents.map((document) => ({ document, facts: describeDocument(document) }));
       return guard(() => session.transaction(() => described.filter(session.insert).length));
     },
@@ -142,7 +142,7 @@ export function openForWriting(dir: string, options: WriteOptions = {}): Dataset
 }
 
 /** A document with its facts: both are needed, and describing costs as much as writing. */
-export interface Described {
+export interface DescribedDocument {
   readonly document: NdiDocument;
   readonly facts: DocumentFacts;
   /** Stored instead of our own text. */
@@ -158,9 +158,9 @@ export interface WriteSession {
   /** One transaction that no other writer can come between; undone when `work` throws. */
   transaction<T>(work: () => T): T;
   /** Inside a transaction. False when the document is present already. */
-  insert(item: Described): boolean;
+  insert(item: DescribedDocument): boolean;
   /** Inside a transaction. Returns how many were present, and are replaced. */
-  replace(items: readonly Described[]): number;
+  replace(items: readonly DescribedDocument[]): number;
 }
 
 export function openWriteSession(dir: string, options: WriteOptions = {}): WriteSession {
@@ -226,7 +226,7 @@ function writeSession(database: DatabaseSync, path: string, branch: string, fina
     fieldIds.set(field, id);
     return id;
   };
-  const insert = ({ document, facts, text }: Described): boolean => {
+  const insert = ({ document, facts, text }: DescribedDocument): boolean => {
     const now = localDatenum();
     const place = placeDocument(statements, branch, facts.id, text ?? stringifyDocument(document), now);
     if (place === undefined) return false;
@@ -240,7 +240,7 @@ function writeSession(database: DatabaseSync, path: string, branch: string, fina
     }
     return true;
   };
-  const replace = (items: readonly Described[]): number => {
+  const replace = (items: readonly DescribedDocument[]): number => {
     const now = localDatenum();
     const present = items.flatMap((item) => {
       const row = statements.find.get(branch, item.facts.id);

@@ -4,10 +4,10 @@
  * Bodies that the cloud returns one by one carry presigned URLs in place of the stored locations
  * (NDI Cloud contract §4.2); those must never be stored, compared or logged.
  */
+import { isCloudId } from '../ids.ts';
 import { asArray, asObject, asText } from './describe.ts';
 import type { JsonObject, JsonValue } from './types.ts';
 
-const CLOUD_ID = /^[0-9a-f]{24}$/i;
 const SIGNED = /[?&](?:x-amz-|signature=|awsaccesskeyid=|sig=|token=)/i;
 
 /** Where a binary of this uid and logical name lies; undefined when it is not here. */
@@ -24,8 +24,8 @@ export function dehydrate(document: JsonObject): JsonObject {
   const { id, _id, ...body } = stripped;
   return {
     ...body,
-    ...(id !== undefined && !CLOUD_ID.test(asText(id)) ? { id } : {}),
-    ...(_id !== undefined && !CLOUD_ID.test(asText(_id)) ? { _id } : {}),
+    ...(id !== undefined && !isCloudId(asText(id)) ? { id } : {}),
+    ...(_id !== undefined && !isCloudId(asText(_id)) ? { _id } : {}),
   };
 }
 

@@ -1,6 +1,6 @@
 /** Facts, canonical form, edits of locations, new documents, order. */
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { canonicalHash, canonicalText } from './canonical.ts';
 import { CLASSES, type ClassName, newDocument } from './classes.ts';
 import { parseDocument, stringifyDocument } from './codec.ts';
@@ -31,7 +31,7 @@ function unwrapped(value: JsonValue): JsonValue {
 }
 
 describe('facts', () => {
-  test('are the same for both writers', () => {
+  it('are the same for both writers', () => {
     const facts = describeDocument(demo());
     expect(facts).toEqual({
       id: ID,
@@ -51,7 +51,7 @@ describe('facts', () => {
     expect(describeDocument(unwrapped(demo()) as JsonObject)).toEqual(facts);
   });
 
-  test('dependencies may be one object or none, with empty values', () => {
+  it('dependencies may be one object or none, with empty values', () => {
     const epoch = newDocument('element_epoch', { sessionId: SESSION, dependsOn: { element_id: ID } });
     expect(describeDocument(epoch).dependsOn).toEqual([{ name: 'element_id', value: ID }]);
     expect(describeDocument({ ...epoch, depends_on: { name: 'element_id', value: '' } }).dependsOn).toEqual([
@@ -60,7 +60,7 @@ describe('facts', () => {
     expect(describeDocument({ ...epoch, depends_on: [] }).dependsOn).toEqual([]);
   });
 
-  test.each([
+  it.each([
     ['no base', {}],
     ['an id with a separator', { base: { id: '../../etc/passwd' } }],
     ['a number for an id', { base: { id: ['a', 'b'] } }],
@@ -79,7 +79,7 @@ describe('facts', () => {
 });
 
 describe('canonical form', () => {
-  test('does not depend on key order, whitespace, unwrapping or where the file lies', () => {
+  it('does not depend on key order, whitespace, unwrapping or where the file lies', () => {
     const hash = canonicalHash(demo());
     const reversed = Object.fromEntries(Object.entries(demo()).reverse());
     expect(canonicalHash(reversed)).toBe(hash);
@@ -92,7 +92,7 @@ describe('canonical form', () => {
     expect(canonicalHash(toLocal(demo(), (uid) => `/elsewhere/${uid}`))).toBe(hash);
   });
 
-  test.each([
+  it.each([
     ['a value', { demoNDI: { value: 8 } }],
     ['a new member', { extra: 1 }],
     [
@@ -112,7 +112,7 @@ describe('canonical form', () => {
     expect(canonicalHash({ ...demo(), ...change })).not.toBe(canonicalHash(demo()));
   });
 
-  test('members that only locations may lose count elsewhere', () => {
+  it('members that only locations may lose count elsewhere', () => {
     expect(canonicalText({ stimulus_bath: { location: 'a' } })).not.toBe(
       canonicalText({ stimulus_bath: { location: 'b' } }),
     );
@@ -120,7 +120,7 @@ describe('canonical form', () => {
     expect(canonicalText({ base: { id: 'a' } })).not.toBe(canonicalText({ base: { id: 'b' } }));
   });
 
-  test('numbers count as the doubles they are to MATLAB', () => {
+  it('numbers count as the doubles they are to MATLAB', () => {
     const same = (a: string, b: string): void =>
       expect(canonicalText(parseDocument(a))).toBe(canonicalText(parseDocument(b)));
     same('{"a":1.10}', '{"a":1.1}');
@@ -139,7 +139,7 @@ describe('canonical form', () => {
     expect(canonicalText({ a: [1, 2] })).not.toBe(canonicalText({ a: [2, 1] }));
   });
 
-  test('is stable over any number of round trips and unwrappings', () => {
+  it('is stable over any number of round trips and unwrappings', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (value) => {
         const document = value as JsonObject;
@@ -150,7 +150,7 @@ describe('canonical form', () => {
     );
   });
 
-  test('different strings never meet, whatever is in them', () => {
+  it('different strings never meet, whatever is in them', () => {
     fc.assert(
       fc.property(fc.string(), fc.string(), (a, b) => {
         expect(canonicalText({ a, b: 1 }) === canonicalText({ a: b, b: 1 })).toBe(a === b);
@@ -168,7 +168,7 @@ describe('edits of locations', () => {
     files: { file_list: ['f'], file_info: { name: 'f', locations: location } },
   });
 
-  test('what the cloud added goes, the rest stays', () => {
+  it('what the cloud added goes, the rest stays', () => {
     const document = dehydrate(hydrated({ uid: UID, location: signed, location_type: 'ndicloud', other: 1 }));
     expect(JSON.stringify(document)).not.toContain('amazonaws');
     expect(document.id).toBeUndefined();
@@ -180,14 +180,14 @@ describe('edits of locations', () => {
     expect(JSON.stringify(document)).toContain('"other":1');
   });
 
-  test('an author’s own address stays unless it carries a signature; so does an id that is not the cloud’s', () => {
+  it('an author’s own address stays unless it carries a signature; so does an id that is not the cloud’s', () => {
     const own = { uid: UID, location: 'https://lab.edu/raw.bin', location_type: 'url' };
     expect(JSON.stringify(dehydrate(hydrated(own)))).toContain('https://lab.edu/raw.bin');
     expect(JSON.stringify(dehydrate(hydrated({ ...own, location: signed })))).not.toContain('X-Amz');
     expect(dehydrate({ id: 'mine' })).toEqual({ id: 'mine' });
   });
 
-  test('local: the given path and all six members; without a path the location stays', () => {
+  it('a local location gets the given path and all six members; without a path it stays', () => {
     const document = toLocal(
       hydrated({ uid: UID, location: signed }),
       (uid, name) => `/d/.ndi/files/${uid}.${name}`,
@@ -210,7 +210,7 @@ describe('edits of locations', () => {
     expect(describeDocument(absent).files[0]?.locations[0]?.location).toBe('ndic://1/2');
   });
 
-  test('hybrid: every location with a uid; the original is not touched', () => {
+  it('every location with a uid becomes hybrid; the original is not touched', () => {
     const before = demo();
     const after = toNdic(before, '682e7772cdf3f24938176fac');
     expect(before).toEqual(demo());
@@ -223,22 +223,24 @@ describe('edits of locations', () => {
   });
 });
 
-test('every known class makes a document that can be described and written', () => {
-  for (const className of Object.keys(CLASSES) as ClassName[]) {
-    const document = newDocument(className, { sessionId: SESSION });
-    const facts = describeDocument(document);
-    expect(facts.className).toBe(className);
-    if (className !== 'base') expect(facts.superclasses).toContain('base');
-    expect(parseDocument(stringifyDocument(document))).toEqual(document);
-  }
-});
+describe('document classes', () => {
+  it('every known class makes a document that can be described and written', () => {
+    for (const className of Object.keys(CLASSES) as ClassName[]) {
+      const document = newDocument(className, { sessionId: SESSION });
+      const facts = describeDocument(document);
+      expect(facts.className).toBe(className);
+      if (className !== 'base') expect(facts.superclasses).toContain('base');
+      expect(parseDocument(stringifyDocument(document))).toEqual(document);
+    }
+  });
 
-test('defaults of a class are not shared between documents', () => {
-  const first = newDocument('treatment', { sessionId: SESSION });
-  ((first.treatment as JsonObject).numeric_value as JsonValue[]).push(1);
-  expect((newDocument('treatment', { sessionId: SESSION }).treatment as JsonObject).numeric_value).toEqual(
-    [],
-  );
+  it('defaults of a class are not shared between documents', () => {
+    const first = newDocument('treatment', { sessionId: SESSION });
+    ((first.treatment as JsonObject).numeric_value as JsonValue[]).push(1);
+    expect((newDocument('treatment', { sessionId: SESSION }).treatment as JsonObject).numeric_value).toEqual(
+      [],
+    );
+  });
 });
 
 describe('order', () => {
@@ -248,7 +250,7 @@ describe('order', () => {
       fc.array(fc.array(fc.nat({ max: size + 2 }), { maxLength: 4 }), { minLength: size, maxLength: size }),
     );
 
-  test('every document comes after what it depends on, unless a reported cycle forbids it', () => {
+  it('every document comes after what it depends on, unless a reported cycle forbids it', () => {
     fc.assert(
       fc.property(graph, (edges) => {
         const documents = edges.map((targets, id) => ({
@@ -276,7 +278,7 @@ describe('order', () => {
     );
   });
 
-  test('longest path; unknown, empty and doubled dependencies do no harm', () => {
+  it('a document’s rank is its longest path; unknown, empty and doubled dependencies do no harm', () => {
     const { ranks, cycles } = rankDocuments([
       { id: 'c', dependsOn: ['a', 'b', 'b', '', 'unknown'] },
       { id: 'b', dependsOn: [{ value: 'a' }] },
@@ -287,7 +289,7 @@ describe('order', () => {
     expect(cycles).toEqual([]);
   });
 
-  test('cycles are broken and named, once each', () => {
+  it('cycles are broken and named, once each', () => {
     const { ranks, cycles } = rankDocuments([
       { id: 'a', dependsOn: ['a'] },
       { id: 'b', dependsOn: ['c'] },
@@ -298,7 +300,7 @@ describe('order', () => {
     expect(ranks.get('d')).toBe(2);
   });
 
-  test('a hundred thousand self-references and a long chain are no trouble', () => {
+  it('a hundred thousand self-references and a long chain are no trouble', () => {
     const selves = function* (): Generator<{ id: string; dependsOn: string[] }> {
       for (let at = 0; at < 100_000; at += 1)
         yield { id: `s${at}`, dependsOn: [`s${at}`, at > 0 ? `s${at - 1}` : ''] };

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { D, exampleDocuments, inTempDir } from '../../test/fixtures/dataset.ts';
 import { openDataset } from '../dataset/read.ts';
 import { createDataset, openForWriting } from '../dataset/write.ts';
@@ -64,85 +64,89 @@ const problems = (value: unknown): string => {
   return '';
 };
 
-test('the editor’s structure becomes the cloud’s fields', () => {
-  expect(validateMetadata(fromEditor(structure))).toEqual(metadata);
-  expect(fromEditor({ DatasetShortName: 'x', Author: {}, Subjects: [] })).toEqual({
-    name: 'x',
-    branchName: 'x',
-    contributors: [{ firstName: '', lastName: '', orcid: '' }],
+describe('dataset metadata', () => {
+  it('the editor’s structure becomes the cloud’s fields', () => {
+    expect(validateMetadata(fromEditor(structure))).toEqual(metadata);
+    expect(fromEditor({ DatasetShortName: 'x', Author: {}, Subjects: [] })).toEqual({
+      name: 'x',
+      branchName: 'x',
+      contributors: [{ firstName: '', lastName: '', orcid: '' }],
+    });
   });
-});
 
-test('the newest editor document of a dataset counts', () =>
-  inTempDir((dir) => {
-    createDataset(dir);
-    const editor = (createdAt: number, metadata_structure: JsonObject) =>
-      newDocument('metadata_editor', {
-        sessionId: D,
-        createdAt,
-        values: { metadata_editor: { metadata_structure } },
-      });
-    const read = () => {
-      const reader = openDataset(dir);
-      try {
-        return metadataFromDataset(reader);
-      } finally {
-        reader.close();
-      }
-    };
-    const writer = openForWriting(dir);
-    writer.addDocuments(exampleDocuments(dir));
-    expect(read()).toBeUndefined();
-    writer.addDocuments([editor(2_000, structure), editor(1_000, { DatasetFullName: 'old' })]);
-    expect(read()).toEqual(metadata);
-    writer.addDocuments([editor(3_000, { ...structure, DatasetFullName: '', DatasetShortName: '' })]);
-    expect(read).toThrow(expect.objectContaining({ code: 'NDI_E_BAD_METADATA' }));
-    writer.close();
-  }));
+  it('the newest editor document of a dataset counts', () =>
+    inTempDir((dir) => {
+      createDataset(dir);
+      const editor = (createdAt: number, metadata_structure: JsonObject) =>
+        newDocument('metadata_editor', {
+          sessionId: D,
+          createdAt,
+          values: { metadata_editor: { metadata_structure } },
+        });
+      const read = () => {
+        const reader = openDataset(dir);
+        try {
+          return metadataFromDataset(reader);
+        } finally {
+          reader.close();
+        }
+      };
+      const writer = openForWriting(dir);
+      writer.addDocuments(exampleDocuments(dir));
+      expect(read()).toBeUndefined();
+      writer.addDocuments([editor(2_000, structure), editor(1_000, { DatasetFullName: 'old' })]);
+      expect(read()).toEqual(metadata);
+      writer.addDocuments([editor(3_000, { ...structure, DatasetFullName: '', DatasetShortName: '' })]);
+      expect(read).toThrow(expect.objectContaining({ code: 'NDI_E_BAD_METADATA' }));
+      writer.close();
+    }));
 
-test('all problems are named at once', () => {
-  const text = problems({
-    contributors: [{ firstName: 'A', lastName: '', orcid: '0000-0002-1825-0098' }, { firstName: 'B' }],
-    associatedPublications: [{ DOI: 'see paper', PMCID: '77' }],
-    numberOfSubjects: -1,
-    titel: 'x',
+  it('all problems are named at once', () => {
+    const text = problems({
+      contributors: [{ firstName: 'A', lastName: '', orcid: '0000-0002-1825-0098' }, { firstName: 'B' }],
+      associatedPublications: [{ DOI: 'see paper', PMCID: '77' }],
+      numberOfSubjects: -1,
+      titel: 'x',
+    });
+    for (const part of [
+      'name: name is missing',
+      'contributors[1].lastName: lastName is empty',
+      'contributors[1].orcid: is not an ORCID iD',
+      'contributors[2].lastName: lastName is missing',
+      'associatedPublications[1].DOI: is not a DOI',
+      'associatedPublications[1].PMCID: is not a PubMed Central number',
+      'numberOfSubjects: is negative',
+      'titel: is not a known field',
+    ]) {
+      expect(text).toContain(part);
+    }
   });
-  for (const part of [
-    'name: name is missing',
-    'contributors[1].lastName: lastName is empty',
-    'contributors[1].orcid: is not an ORCID iD',
-    'contributors[2].lastName: lastName is missing',
-    'associatedPublications[1].DOI: is not a DOI',
-    'associatedPublications[1].PMCID: is not a PubMed Central number',
-    'numberOfSubjects: is negative',
-    'titel: is not a known field',
-  ]) {
-    expect(text).toContain(part);
-  }
-});
 
-test('a name is enough; ORCID iDs and DOIs come in their usual spellings', () => {
-  expect(validateMetadata({ name: ' x ' })).toEqual({ name: 'x' });
-  for (const orcid of ['', '0000-0002-1825-0097', 'https://orcid.org/0000-0002-1694-233X']) {
-    expect(problems({ name: 'x', correspondingAuthors: [{ firstName: 'a', lastName: 'b', orcid }] })).toBe(
-      '',
+  it('a name is enough; ORCID iDs and DOIs come in their usual spellings', () => {
+    expect(validateMetadata({ name: ' x ' })).toEqual({ name: 'x' });
+    for (const orcid of ['', '0000-0002-1825-0097', 'https://orcid.org/0000-0002-1694-233X']) {
+      expect(problems({ name: 'x', correspondingAuthors: [{ firstName: 'a', lastName: 'b', orcid }] })).toBe(
+        '',
+      );
+    }
+    for (const doi of ['10.1000/1', 'https://doi.org/10.1000/1', 'doi:10.1000/1'])
+      expect(problems({ name: 'x', doi })).toBe('');
+    expect(problems({ name: 'x', doi: 'https://doi.org://10.1000/123456789' })).toContain(
+      'doi: is not a DOI',
     );
-  }
-  for (const doi of ['10.1000/1', 'https://doi.org/10.1000/1', 'doi:10.1000/1'])
-    expect(problems({ name: 'x', doi })).toBe('');
-  expect(problems({ name: 'x', doi: 'https://doi.org://10.1000/123456789' })).toContain('doi: is not a DOI');
-  expect(problems('x')).toContain('expected object');
-});
+    expect(problems('x')).toContain('expected object');
+  });
 
-test('a file is read or refused with its name', () =>
-  inTempDir((dir) => {
-    const path = join(dir, 'm.json');
-    writeFileSync(path, JSON.stringify(metadata));
-    expect(metadataFromFile(path)).toEqual(metadata);
-    writeFileSync(path, '{"name":');
-    expect(() => metadataFromFile(path)).toThrow(/m\.json: /);
-    expect(() => metadataFromFile(join(dir, 'none.json'))).toThrow(/none\.json: there is no such file/);
-    expect(() => metadataFromFile(join(dir, 'none.json'))).toThrow(
-      expect.objectContaining({ code: 'NDI_E_BAD_METADATA' }),
-    );
-  }));
+  it('a file is read or refused with its name', () =>
+    inTempDir((dir) => {
+      const path = join(dir, 'm.json');
+      writeFileSync(path, JSON.stringify(metadata));
+      expect(metadataFromFile(path)).toEqual(metadata);
+      writeFileSync(path, '{"name":');
+      expect(() => metadataFromFile(path)).toThrow(/m\.json: /);
+      expect(() => metadataFromFile(join(dir, 'none.json'))).toThrow(/none\.json: there is no such file/);
+      expect(() => metadataFromFile(join(dir, 'none.json'))).toThrow(
+        expect.objectContaining({ code: 'NDI_E_BAD_METADATA' }),
+      );
+    }));
+});

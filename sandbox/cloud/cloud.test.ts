@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   fetchReply,
   makeDataset,
@@ -23,7 +23,7 @@ const claimsOf = (token: string) =>
   JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
 
 describe('auth', () => {
-  test('login answers a JWT with the claims that clients read, and the user with organizations', async () => {
+  it('login answers a JWT with the claims that clients read, and the user with organizations', async () => {
     const { status, body } = await held.anonymous.call('POST', '/auth/login', {
       email: 'both@sandbox.test',
       password: 'both-sandbox-5',
@@ -37,7 +37,7 @@ describe('auth', () => {
     expect(Object.keys(body.user.organizations[0])).toEqual(['id', 'name', 'canUploadDataset']);
   });
 
-  test('wrong password, unknown user, bad token and expired token are told apart', async () => {
+  it('wrong password, unknown user, bad token and expired token are told apart', async () => {
     const login = (email: string, password: string) =>
       held.anonymous.call('POST', '/auth/login', { email, password });
     expect((await login('lab@sandbox.test', 'nope')).status).toBe(401);
@@ -53,7 +53,7 @@ describe('auth', () => {
     expect(published.status).toBe(401);
   });
 
-  test('tokens expire by the clock and by command; a new login works', async () => {
+  it('tokens expire by the clock and by command; a new login works', async () => {
     const user = await held.login('second@sandbox.test');
     held.sandbox.knobs.clockOffsetMs = 3_601_000;
     const late = await user.call('GET', '/users/me');
@@ -67,7 +67,7 @@ describe('auth', () => {
     expect((await lab.call('GET', '/users/me')).status).toBe(200);
   });
 
-  test('sign-up, verification and reset of a password', async () => {
+  it('an account is signed up and verified, and its password is reset', async () => {
     const anonymous = held.anonymous;
     const email = 'new@sandbox.test';
     const signUp = { email, name: 'New', password: 'new-sandbox-1' };
@@ -105,7 +105,7 @@ describe('auth', () => {
   });
 });
 
-test('users: me, by id, license', async () => {
+it('a user is found as me and by id, and has a licence', async () => {
   const me = (await lab.call('GET', '/users/me')).body;
   expect(Object.keys(me).sort()).toEqual(
     ['bookmarkedDatasetIds', 'email', 'id', 'isAdmin', 'isValidated', 'name', 'organizations'].sort(),
@@ -128,7 +128,7 @@ test('users: me, by id, license', async () => {
 });
 
 describe('datasets', () => {
-  test('create answers 201 with both id fields; the record has the keys of the real one', async () => {
+  it('create answers 201 with both id fields; the record has the keys of the real one', async () => {
     const { status, body } = await lab.call('POST', `/organizations/${lab.user.organizationId}/datasets`, {
       name: 'shape',
       description: 'dropped',
@@ -157,14 +157,14 @@ describe('datasets', () => {
     expect(record.createdAt).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
   });
 
-  test('nothing is unique: the same name twice is two datasets; a name is needed', async () => {
+  it('the same name twice is two datasets; a name is needed', async () => {
     expect(await makeDataset(lab, 'twice')).not.toBe(await makeDataset(lab, 'twice'));
     expect((await lab.call('POST', `/organizations/${lab.user.organizationId}/datasets`, {})).status).toBe(
       400,
     );
   });
 
-  test('lists: newest first, rows without what the real rows omit', async () => {
+  it('a list has the newest first, and leaves out what the real rows omit', async () => {
     const id = await makeDataset(lab, 'newest');
     const { body } = await lab.call(
       'GET',
@@ -181,7 +181,7 @@ describe('datasets', () => {
     ]);
   });
 
-  test('unknown 404, malformed 500, foreign 403, anonymous 401', async () => {
+  it('an unknown id is 404, a malformed one 500, a foreign one 403, and an anonymous request 401', async () => {
     const id = await makeDataset(lab);
     const second = await held.login('second@sandbox.test');
     const both = await held.login('both@sandbox.test');
@@ -199,7 +199,7 @@ describe('datasets', () => {
     expect(refused.status).toBe(400);
   });
 
-  test('soft delete, list, undelete; hard delete is final; the grammar of when', async () => {
+  it('a deleted dataset is listed and comes back; a hard delete is final; `when` has a grammar', async () => {
     const id = await makeDataset(lab);
     await lab.call('POST', `/datasets/${id}/documents`, { base: { name: 'stays' } });
     expect((await lab.call('DELETE', `/datasets/${id}?when=tomorrow`)).status).toBe(400);
@@ -222,7 +222,7 @@ describe('datasets', () => {
     expect((await lab.call('POST', `/datasets/${id}/undelete`)).status).toBe(404);
   });
 
-  test('a soft-deleted dataset is gone when its time has come', async () => {
+  it('a soft-deleted dataset is gone when its time has come', async () => {
     const id = await makeDataset(lab);
     await lab.call('DELETE', `/datasets/${id}?when=1d`);
     held.sandbox.knobs.clockOffsetMs = 86_400_001;
@@ -232,7 +232,7 @@ describe('datasets', () => {
     expect(late.status).toBe(404);
   });
 
-  test('publish and unpublish: administrators only, later, and then content does not change', async () => {
+  it('a dataset is published and unpublished by administrators only, later, and then does not change', async () => {
     const id = await makeDataset(lab);
     await lab.call('POST', `/datasets/${id}/documents`, { base: { name: 'x' } });
     expect((await lab.call('POST', `/datasets/${id}/submit`)).status).toBe(200);
@@ -259,7 +259,7 @@ describe('datasets', () => {
     );
   });
 
-  test('branches: none at first; a branch has the documents, and its files live in the source', async () => {
+  it('a dataset has no branches at first; a branch has its documents, and its files live in the source', async () => {
     const id = await makeDataset(lab);
     expect((await lab.call('GET', `/datasets/${id}/branches`)).body).toEqual({ branches: [], datasets: [] });
     await lab.call('POST', `/datasets/${id}/documents`, { base: { name: 'x' } });
@@ -273,7 +273,7 @@ describe('datasets', () => {
     expect((await fetchReply(detail.downloadUrl)).text).toBe('bytes');
   });
 
-  test('class counts: leaf names, unknown for none, sum is the count', async () => {
+  it('class counts have leaf names, `unknown` for none, and add up to the count', async () => {
     const id = await makeDataset(lab);
     await lab.call('POST', `/datasets/${id}/documents`, { document_class: { class_name: 'subject' } });
     await lab.call('POST', `/datasets/${id}/documents`, {});
@@ -284,7 +284,7 @@ describe('datasets', () => {
     });
   });
 
-  test('bookmarks and the public search', async () => {
+  it('a dataset is bookmarked, and found by the public search', async () => {
     const id = '668b0539f13096e04f1feccd';
     expect((await lab.call('POST', `/datasets/${id}/bookmark`)).status).toBe(200);
     const me = (await lab.call('GET', '/users/me')).body;
@@ -297,7 +297,7 @@ describe('datasets', () => {
   });
 });
 
-test('seeds: two public datasets with fixed ids, the first larger, sessions in both', async () => {
+it('a new sandbox has two public datasets with fixed ids, the first larger, sessions in both', async () => {
   const count = async (id: string) =>
     (await held.anonymous.call('GET', `/datasets/${id}/document-count`)).body.count;
   const [large, small] = [await count('682e7772cdf3f24938176fac'), await count('668b0539f13096e04f1feccd')];
@@ -310,7 +310,7 @@ test('seeds: two public datasets with fixed ids, the first larger, sessions in b
   expect(body.number_matches).toBe(2);
 });
 
-test('a path that nobody serves gets the HTML of Express; older paths answer, too', async () => {
+it('a path that nobody serves gets the HTML of Express; older paths answer, too', async () => {
   const lost = await lab.call('POST', `/datasets/${lab.user.organizationId}/${'0'.repeat(24)}/files/bulk`);
   expect(lost.status).toBe(404);
   expect(lost.text).toContain('Cannot POST');
@@ -319,7 +319,7 @@ test('a path that nobody serves gets the HTML of Express; older paths answer, to
   expect((await lab.call('GET', `/organizations/${lab.user.organizationId}`)).body.name).toBe('Sandbox Lab');
 });
 
-test('answers are gzipped where the client takes it, and a body above 6 MiB is refused', async () => {
+it('answers are gzipped where the client takes it, and a body above 6 MiB is refused', async () => {
   const id = await makeDataset(lab);
   await lab.call('POST', `/datasets/${id}/documents`, { base: { name: 'x'.repeat(20_000) } });
   const reply = await lab.call('GET', `/datasets/${id}/documents`, undefined, { 'accept-encoding': 'gzip' });
@@ -329,7 +329,7 @@ test('answers are gzipped where the client takes it, and a body above 6 MiB is r
   expect(long.status).toBe(413);
 });
 
-test('an answer above 6 MiB does not come: the gateway says 502, whatever gzip could make of it', async () => {
+it('an answer above 6 MiB does not come: the gateway says 502, whatever gzip could make of it', async () => {
   const id = await makeDataset(lab);
   const ids: string[] = [];
   for (let n = 0; n < 2; n++) {
@@ -345,7 +345,7 @@ test('an answer above 6 MiB does not come: the gateway says 502, whatever gzip c
   expect((await fetching(ids[0]!)).status).toBe(200);
 });
 
-test('older paths: an account is renamed and deleted by its owner or an administrator', async () => {
+it('an account is renamed and deleted on older paths by its owner or an administrator', async () => {
   const sign = { email: 'leaving@sandbox.test', name: 'Lea', password: 'leaving-sandbox' };
   const { id } = (await held.anonymous.call('POST', '/users', sign)).body;
   expect((await lab.call('PUT', `/users/${id}`, { name: 'x' })).status).toBe(403);

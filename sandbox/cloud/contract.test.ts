@@ -1,5 +1,5 @@
 /** Every path of the contract's tables (§2) is served: the answer may be any, but not Express's page for a path that is not there. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type TestClient, type TestSandbox, testSandbox } from '../testing.ts';
 
 const ROUTES = `
@@ -112,14 +112,16 @@ beforeAll(async () => {
 });
 afterAll(() => held.close());
 
-test('each route of the contract is there', async () => {
-  const missing: string[] = [];
-  for (const line of ROUTES.trim().split('\n')) {
-    const [, method = '', path = ''] = line.split(' ');
-    const filled = path.replace(/:\w+/g, (name) => UNKNOWN[name] ?? 'x');
-    const reply = await lab.call(method, filled);
-    if (/^Cannot |<pre>Cannot /.test(reply.text)) missing.push(line);
-  }
-  expect(missing).toEqual([]);
-  expect((await lab.call('GET', '/no/such/route')).text, 'what is looked for').toContain('<pre>Cannot GET');
+describe('the sandbox’s API', () => {
+  it('each route of the contract is there', async () => {
+    const missing: string[] = [];
+    for (const line of ROUTES.trim().split('\n')) {
+      const [, method = '', path = ''] = line.split(' ');
+      const filled = path.replace(/:\w+/g, (name) => UNKNOWN[name] ?? 'x');
+      const reply = await lab.call(method, filled);
+      if (/^Cannot |<pre>Cannot /.test(reply.text)) missing.push(line);
+    }
+    expect(missing).toEqual([]);
+    expect((await lab.call('GET', '/no/such/route')).text, 'what is looked for').toContain('<pre>Cannot GET');
+  });
 });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   fetchReply,
   makeDataset,
@@ -54,7 +54,7 @@ async function download(documentIds?: string[]): Promise<unknown[]> {
 describe('single documents', () => {
   beforeAll(fresh);
 
-  test('any object is taken, twice is two; rows have the same keys always', async () => {
+  it('any object is taken, and twice is two; rows always have the same keys', async () => {
     const first = await add(ndiBody(1));
     const second = await add(ndiBody(1));
     await add({ document_class: { class_name: 'x' }, base: { name: 'n' } });
@@ -65,14 +65,14 @@ describe('single documents', () => {
     expect((await lab.call('POST', `/datasets/${dataset}/documents`, [1])).status).toBe(400);
   });
 
-  test('the body comes back hoisted with an id; a number text and unknown keys survive', async () => {
+  it('the body comes back hoisted with an id; a number text and unknown keys survive', async () => {
     const id = await add({ ...ndiBody(2), values: [1.5, 2], odd: { a: null }, id: 'own' });
     const { body } = await lab.call('GET', `/datasets/${dataset}/documents/${id}`);
     expect(body).toEqual({ ...ndiBody(2), values: [1.5, 2], odd: { a: null }, id });
     expect((await lab.call('GET', `/datasets/${dataset}/documents/${ndiBody(2).base.id}`)).status).toBe(500);
   });
 
-  test('NaN and Infinity: taken under any content type, literals on get and fetch, sentinels in the zip', async () => {
+  it('NaN and Infinity are taken under any content type, and come as literals on get and fetch, as sentinels in the zip', async () => {
     const text = '{"base":{"id":"4126970000000009_40b0000000000000"},"v":[NaN,-Infinity,Infinity]}';
     const form = { 'content-type': 'application/x-www-form-urlencoded' };
     const { body } = await lab.call('POST', `/datasets/${dataset}/documents`, text, form);
@@ -90,7 +90,7 @@ describe('single documents', () => {
     ]);
   });
 
-  test('update replaces the body', async () => {
+  it('an update replaces the body', async () => {
     const id = await add(ndiBody(3, 'a'));
     expect((await lab.call('POST', `/datasets/${dataset}/documents/${id}`, ndiBody(4, 'b'))).status).toBe(
       200,
@@ -100,7 +100,7 @@ describe('single documents', () => {
     expect((await rows()).find((row) => row.id === id)?.ndiId).toBe(ndiBody(4).base.id);
   });
 
-  test('file locations are replaced by URLs on get and fetch, and are as they came in the zip', async () => {
+  it('file locations are replaced by URLs on get and fetch, and are as they came in the zip', async () => {
     const locations = { uid: 'u1', location: '/local/path', location_type: 'file' };
     const id = await add(
       ndiBody(5, 'f', { files: { file_list: ['a'], file_info: { name: 'a', locations } } }),
@@ -122,7 +122,7 @@ describe('single documents', () => {
 describe('deletion', () => {
   beforeAll(fresh);
 
-  test('the default is soft: not counted, listed as deleted; now is final', async () => {
+  it('the default is soft: not counted, listed as deleted; now is final', async () => {
     const [soft, hard] = [await add(ndiBody(1)), await add(ndiBody(2))];
     const softly = await lab.call('DELETE', `/datasets/${dataset}/documents/${soft}`);
     expect(softly.body.message).toMatch(/delet/);
@@ -137,7 +137,7 @@ describe('deletion', () => {
     expect((await lab.call('DELETE', `/datasets/${dataset}/documents/${hard}?when=now`)).status).toBe(404);
   });
 
-  test('many at once; unknown ids are passed over', async () => {
+  it('it takes many at once, and passes over unknown ids', async () => {
     const ids = await Promise.all([5, 6, 7].map((n) => add(ndiBody(n))));
     const documentIds = [...ids.slice(0, 2), 'f'.repeat(24)];
     const reply = await lab.call('POST', `/datasets/${dataset}/documents/bulk-delete`, {
@@ -150,7 +150,7 @@ describe('deletion', () => {
   });
 });
 
-test('bulk fetch: 1 to 500 well-formed ids, what is missing is left out, six keys', async () => {
+it('a bulk fetch takes 1 to 500 well-formed ids, leaves out what is missing, and gives six keys', async () => {
   await fresh();
   const id = await add(ndiBody(1));
   const fetchIds = (documentIds: unknown) =>
@@ -165,7 +165,7 @@ test('bulk fetch: 1 to 500 well-formed ids, what is missing is left out, six key
   }
 });
 
-test('pages: in order of arrival, disjoint, short at the end, at most 1000', async () => {
+it('pages are in order of arrival, disjoint, short at the end, and of 1000 rows at most', async () => {
   await fresh();
   await upload({ 'a.json': JSON.stringify(Array.from({ length: 1005 }, (_, n) => ndiBody(n))) });
   await until(count, (n) => n === 1005);
@@ -181,7 +181,7 @@ test('pages: in order of arrival, disjoint, short at the end, at most 1000', asy
 describe('imports', () => {
   beforeEach(fresh);
 
-  test('an array in one entry and an object per entry; what is no document is dropped silently', async () => {
+  it('an array in one entry and an object per entry; what is no document is dropped silently', async () => {
     await upload({
       'all.json': `[${JSON.stringify(ndiBody(1))}, 7, null, "x"\n,{"base":{"id":"x"},"v":NaN}]`,
       'one.json': JSON.stringify(ndiBody(2), null, 2),
@@ -192,7 +192,7 @@ describe('imports', () => {
     expect((await rows()).map((row) => row.ndiId)).toEqual([ndiBody(1).base.id, 'x', ndiBody(2).base.id]);
   });
 
-  test('a zip that is none brings nothing and tells nobody', async () => {
+  it('a zip that is none brings nothing and tells nobody', async () => {
     const { url } = (await lab.call('POST', `/datasets/${dataset}/documents/bulk-upload`)).body;
     expect((await fetchReply(url, { method: 'PUT', body: 'no zip' })).status).toBe(200);
     await until(
@@ -202,14 +202,14 @@ describe('imports', () => {
     expect(await count()).toBe(0);
   });
 
-  test('the same zip sent twice is imported twice', async () => {
+  it('the same zip sent twice is imported twice', async () => {
     const zip = await zipOf({ 'a.json': JSON.stringify([ndiBody(1)]) });
     const { url } = (await lab.call('POST', `/datasets/${dataset}/documents/bulk-upload`)).body;
     for (let i = 0; i < 2; i++) await fetch(url, { method: 'PUT', body: zip });
     await until(count, (n) => n === 2);
   });
 
-  test('an import under way survives a restart, neither lost nor doubled', async () => {
+  it('an import under way survives a restart, neither lost nor doubled', async () => {
     held.sandbox.knobs.importDelayMs = 0;
     const bodies = Array.from({ length: 4000 }, (_, n) => ndiBody(n));
     await upload({ 'a.json': JSON.stringify(bodies) });
@@ -227,7 +227,7 @@ describe('imports', () => {
   });
 });
 
-test('bulk download: all without ids, in order; an id twice comes twice; no key is added', async () => {
+it('a bulk download without ids brings all, in order; an id twice comes twice; no key is added', async () => {
   await fresh();
   const ids = [await add(ndiBody(1)), await add(ndiBody(2))];
   expect(await download()).toEqual([ndiBody(1), ndiBody(2)]);

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   fetchReply,
   makeDataset,
@@ -46,62 +46,68 @@ beforeAll(async () => {
 });
 afterAll(() => held.close());
 
-test('files in a cold tier exist and cannot be read until they are moved back', async () => {
-  const fetchDocument = async () =>
-    (await lab.call('POST', `/datasets/${dataset}/documents/bulk-fetch`, { documentIds: [ids[0]] })).body
-      .documents[0];
-  expect(await fetchDocument()).not.toHaveProperty('filesTier');
-  // By NDI id: selectors take either.
-  const started = (await move('DEEP_ARCHIVE', ndiBody(1).base.id)).body;
-  expect(started).toMatchObject({ fileCount: 3, resolvedDocumentCount: 1, collateralDocumentIds: [ids[1]] });
-  await held.restart();
-  expect(await done(started.jobId)).toMatchObject({
-    state: 'completed',
-    targetTier: 'DEEP_ARCHIVE',
-    filesDone: 2,
-    filesFailed: 1,
-    perPhaseCounts: { pending: 0, moved: 2, failed: 1 },
-    errors: [`${dataset}/never-sent: no such file`],
+describe('storage tiers of the sandbox', () => {
+  it('files in a cold tier exist and cannot be read until they are moved back', async () => {
+    const fetchDocument = async () =>
+      (await lab.call('POST', `/datasets/${dataset}/documents/bulk-fetch`, { documentIds: [ids[0]] })).body
+        .documents[0];
+    expect(await fetchDocument()).not.toHaveProperty('filesTier');
+    // By NDI id: selectors take either.
+    const started = (await move('DEEP_ARCHIVE', ndiBody(1).base.id)).body;
+    expect(started).toMatchObject({
+      fileCount: 3,
+      resolvedDocumentCount: 1,
+      collateralDocumentIds: [ids[1]],
+    });
+    await held.restart();
+    expect(await done(started.jobId)).toMatchObject({
+      state: 'completed',
+      targetTier: 'DEEP_ARCHIVE',
+      filesDone: 2,
+      filesFailed: 1,
+      perPhaseCounts: { pending: 0, moved: 2, failed: 1 },
+      errors: [`${dataset}/never-sent: no such file`],
+    });
+    const refused = await read('shared');
+    expect([refused.status, refused.text]).toEqual([
+      403,
+      expect.stringContaining('<StorageClass>DEEP_ARCHIVE<'),
+    ]);
+    expect((await fetchDocument()).filesTier).toMatchObject({
+      counts: { DEEP_ARCHIVE: 2, STANDARD: 1 },
+      dominant: 'DEEP_ARCHIVE',
+    });
+    await done((await move('STANDARD', ids[1]!)).body.jobId);
+    expect((await read('shared')).text).toBe('shared');
+    expect((await read('own')).status).toBe(403);
+    await done((await move('GLACIER_IR', ids[0]!)).body.jobId);
+    expect((await read('own')).text, 'this tier answers at once').toBe('own');
   });
-  const refused = await read('shared');
-  expect([refused.status, refused.text]).toEqual([
-    403,
-    expect.stringContaining('<StorageClass>DEEP_ARCHIVE<'),
-  ]);
-  expect((await fetchDocument()).filesTier).toMatchObject({
-    counts: { DEEP_ARCHIVE: 2, STANDARD: 1 },
-    dominant: 'DEEP_ARCHIVE',
-  });
-  await done((await move('STANDARD', ids[1]!)).body.jobId);
-  expect((await read('shared')).text).toBe('shared');
-  expect((await read('own')).status).toBe(403);
-  await done((await move('GLACIER_IR', ids[0]!)).body.jobId);
-  expect((await read('own')).text, 'this tier answers at once').toBe('own');
-});
 
-test('a file that is sent anew is readable', async () => {
-  await done((await move('GLACIER', ids[0]!)).body.jobId);
-  expect((await read('own')).status).toBe(403);
-  await put('own');
-  expect((await read('own')).text).toBe('own');
-});
-
-test('a later job takes over; one fails on demand; what is malformed is refused', async () => {
-  held.sandbox.knobs.jobDelayMs = 300;
-  const first = (await move('GLACIER', ids[0]!)).body.jobId;
-  const second = (await move('STANDARD', ids[0]!)).body.jobId;
-  expect((await job(first)).state).toBe('superseded');
-  held.sandbox.knobs.jobDelayMs = 20;
-  expect((await done(second)).state).toBe('completed');
-  held.sandbox.faults.set({
-    route: 'MOVE tiers',
-    kind: 'import-lost',
-    params: { jobState: 'failed' },
-    count: 1,
+  it('a file that is sent anew is readable', async () => {
+    await done((await move('GLACIER', ids[0]!)).body.jobId);
+    expect((await read('own')).status).toBe(403);
+    await put('own');
+    expect((await read('own')).text).toBe('own');
   });
-  const failed = await done((await move('GLACIER', ids[1]!)).body.jobId);
-  expect(failed).toMatchObject({ state: 'failed', filesFailed: 1 });
-  expect((await move('WARM', ids[0]!)).status).toBe(400);
-  expect((await move('GLACIER')).status).toBe(400);
-  expect((await lab.call('GET', '/file-tier-jobs/none')).status).toBe(404);
+
+  it('a later job takes over; one fails on demand; what is malformed is refused', async () => {
+    held.sandbox.knobs.jobDelayMs = 300;
+    const first = (await move('GLACIER', ids[0]!)).body.jobId;
+    const second = (await move('STANDARD', ids[0]!)).body.jobId;
+    expect((await job(first)).state).toBe('superseded');
+    held.sandbox.knobs.jobDelayMs = 20;
+    expect((await done(second)).state).toBe('completed');
+    held.sandbox.faults.set({
+      route: 'MOVE tiers',
+      kind: 'import-lost',
+      params: { jobState: 'failed' },
+      count: 1,
+    });
+    const failed = await done((await move('GLACIER', ids[1]!)).body.jobId);
+    expect(failed).toMatchObject({ state: 'failed', filesFailed: 1 });
+    expect((await move('WARM', ids[0]!)).status).toBe(400);
+    expect((await move('GLACIER')).status).toBe(400);
+    expect((await lab.call('GET', '/file-tier-jobs/none')).status).toBe(404);
+  });
 });

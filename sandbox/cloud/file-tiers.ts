@@ -37,12 +37,12 @@ export function coldTierOf(store: Store, key: string): string | undefined {
   return tier !== undefined && COLD.has(tier) ? tier : undefined;
 }
 
-interface Touched extends Pick<DocumentRow, 'id' | 'ndi_id' | 'dataset_id'> {
+interface DocumentWithBody extends Pick<DocumentRow, 'id' | 'ndi_id' | 'dataset_id'> {
   body: string;
 }
 
 /** The object keys of a document's files. */
-function keysOf(store: Store, { dataset_id, body }: Omit<Touched, 'id' | 'ndi_id'>): string[] {
+function keysOf(store: Store, { dataset_id, body }: Omit<DocumentWithBody, 'id' | 'ndi_id'>): string[] {
   const uids = fileInfosOf(JSON.parse(body) as Record<string, unknown>).flatMap((info) => info.uids);
   const sql = 'SELECT source_dataset_id FROM files WHERE dataset_id=? AND uid=?';
   return [...new Set(uids)].map((uid) => {
@@ -103,14 +103,14 @@ async function startJob(ask: Ask) {
 }
 
 /** Selectors name documents by cloud id or NDI id; which, their form says. Unknown ones resolve to nothing. */
-function resolve(ask: Ask, datasetId: string, selectors: unknown): Touched[] {
+function resolve(ask: Ask, datasetId: string, selectors: unknown): DocumentWithBody[] {
   if (!Array.isArray(selectors) || selectors.length === 0 || !selectors.every(isObject))
     throw badRequest('documentSelectors must be an array of {id}');
-  const found = new Map<string, Touched>();
+  const found = new Map<string, DocumentWithBody>();
   for (const selector of selectors) {
     const id = textOf(selector.id);
     const column = isCloudId(id) ? 'id' : 'ndi_id';
-    const rows = ask.cloud.store.all<Touched>(
+    const rows = ask.cloud.store.all<DocumentWithBody>(
       `SELECT d.id, d.ndi_id, d.dataset_id, b.body FROM documents d JOIN bodies b ON b.seq=d.seq
        WHERE d.${column}=? AND d.dataset_id=? AND d.deleted_ms IS NULL`,
       isCloudId(id) ? id.toLowerCase() : id,
@@ -125,12 +125,12 @@ function resolve(ask: Ask, datasetId: string, selectors: unknown): Touched[] {
 function collateral(
   store: Store,
   datasetId: string,
-  selected: readonly Touched[],
+  selected: readonly DocumentWithBody[],
   keys: readonly string[],
 ): string[] {
   const chosen = new Set(selected.map((row) => row.id));
   const moved = new Set(keys);
-  const others = store.all<Touched>(
+  const others = store.all<DocumentWithBody>(
     `SELECT d.id, d.ndi_id, d.dataset_id, b.body FROM documents d JOIN bodies b ON b.seq=d.seq
      WHERE d.dataset_id=? AND d.has_locations=1 AND d.deleted_ms IS NULL`,
     datasetId,

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeDataset, type TestClient, type TestSandbox, testSandbox } from '../testing.ts';
 
 let held: TestSandbox;
@@ -57,7 +57,7 @@ const found = async (...elements: object[]): Promise<Name[]> => {
 };
 
 describe('operations', () => {
-  test.each<[string, object, Name[]]>([
+  it.each<[string, object, Name[]]>([
     ['isa leaf', { operation: 'isa', param1: 'spikes' }, ['spike']],
     ['isa superclass', { operation: 'isa', param1: 'base' }, ['subject', 'spike']],
     ['isa in a folder', { operation: 'isa', param1: 'epochid' }, ['spike']],
@@ -130,11 +130,11 @@ describe('operations', () => {
       },
       ['spike', 'bare'],
     ],
-  ])('%s', async (_name, element, names) => {
+  ])('%s finds what it should', async (_name, element, names) => {
     expect(await found(element)).toEqual(names);
   });
 
-  test('a structure of one element may come bare; several members are asked for in one element', async () => {
+  it('a structure of one element may come bare; several members are asked for in one element', async () => {
     const { body } = await ask({ operation: 'isa', param1: 'spikes' });
     expect(body.documents.map((row: { className: string }) => row.className)).toEqual(['spikes']);
     const parts = (kind: string, n: number) => ({
@@ -147,7 +147,7 @@ describe('operations', () => {
     expect(await found(parts('slow', 1))).toEqual([]);
   });
 
-  test('elements are AND-ed; by id goes through the index', async () => {
+  it('elements are AND-ed; a search by id goes through the index', async () => {
     expect(
       await found({ operation: 'isa', param1: 'base' }, { operation: 'hasfield', field: 'spikes' }),
     ).toEqual(['spike']);
@@ -156,12 +156,12 @@ describe('operations', () => {
     expect(await found({ ...byId, param1: 'none' })).toEqual([]);
   });
 
-  test.each<[string, unknown]>([
+  it.each<[string, unknown]>([
     ['~or', [{ operation: '~or', param1: [], param2: [] }]],
-    ['unknown', [{ operation: 'looks_like', field: 'a', param1: 'b' }]],
-    ['broken regexp', [{ operation: 'regexp', field: 'a', param1: '(' }]],
-    ['no structure', 'isa base'],
-  ])('400: %s', async (_name, structure) => {
+    ['an unknown operation', [{ operation: 'looks_like', field: 'a', param1: 'b' }]],
+    ['a broken regexp', [{ operation: 'regexp', field: 'a', param1: '(' }]],
+    ['what is no structure', 'isa base'],
+  ])('%s is refused with 400', async (_name, structure) => {
     expect((await ask(structure)).status).toBe(400);
   });
 });
@@ -169,7 +169,7 @@ describe('operations', () => {
 describe('scope and pages', () => {
   const all = [{ operation: '~isa', param1: 'nothing' }];
 
-  test('rows carry the dataset; both totals are there; 20 to a page', async () => {
+  it('rows carry the dataset; both totals are there; 20 to a page', async () => {
     const { body } = await ask(all, 'all', lab, '?page=2&pageSize=2');
     expect(Object.keys(body)).toEqual(['documents', 'number_matches', 'totalItems', 'page', 'pageSize']);
     expect([body.documents.length, body.page, body.pageSize]).toEqual([2, 2, 2]);
@@ -178,7 +178,7 @@ describe('scope and pages', () => {
     expect((await ask(all, 'all')).body.documents).toHaveLength(20);
   });
 
-  test('public, private, lists of ids; what one may not read is dropped silently', async () => {
+  it('a scope is public, private or a list of ids; what one may not read is dropped silently', async () => {
     expect((await ask(all, 'private')).body.number_matches).toBe(3);
     expect((await ask(all, 'public', held.anonymous)).body.number_matches).toBe(54);
     expect((await ask(all, 'all', held.anonymous)).body.number_matches).toBe(54);

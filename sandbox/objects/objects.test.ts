@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fetchReply, makeDataset, type TestClient, type TestSandbox, testSandbox } from '../testing.ts';
 
 let held: TestSandbox;
@@ -27,7 +27,7 @@ const put = async (uid: string, body: string | Buffer, headers: Record<string, s
 const md5 = (bytes: Buffer | string): string => createHash('md5').update(bytes).digest('hex');
 const get = (headers: Record<string, string> = {}) => fetch(url, { headers });
 
-test('PUT answers exactly 200 with the MD5 in quotes; the bytes come back', async () => {
+it('PUT answers exactly 200 with the MD5 in quotes; the bytes come back', async () => {
   const reply = await put('small', 'hello');
   expect([reply.status, reply.headers.get('etag'), reply.text]).toEqual([200, `"${md5('hello')}"`, '']);
   const whole = await get();
@@ -36,7 +36,7 @@ test('PUT answers exactly 200 with the MD5 in quotes; the bytes come back', asyn
   expect(Buffer.from(await whole.arrayBuffer()).equals(content)).toBe(true);
 });
 
-test('an object may be overwritten; an empty one is one', async () => {
+it('an object may be overwritten; an empty one is one', async () => {
   await put('again', 'first');
   await put('again', '');
   const reply = await fetchReply(await getUrl('again'));
@@ -46,14 +46,14 @@ test('an object may be overwritten; an empty one is one', async () => {
 describe('signatures', () => {
   const code = (text: string): string => /<Code>(\w+)<\/Code>/.exec(text)?.[1] ?? '';
 
-  test('the method is part of the signature: HEAD and PUT on a GET URL, GET on a PUT URL', async () => {
+  it('they sign the method: HEAD and PUT on a GET URL are refused, and GET on a PUT URL', async () => {
     expect((await fetch(url, { method: 'HEAD' })).status).toBe(403);
     const wrong = await fetchReply(url, { method: 'PUT', body: 'x' });
     expect([wrong.status, code(wrong.text)]).toEqual([403, 'SignatureDoesNotMatch']);
     expect((await fetch(await putUrl('main'))).status).toBe(403);
   });
 
-  test('another key, a changed lifetime or no signature at all', async () => {
+  it('they are refused with another key, a changed lifetime, or when there is none', async () => {
     const parsed = new URL(url);
     const other = url.replace('/main?', '/small?');
     const longer = url.replace('X-Amz-Expires=604799', 'X-Amz-Expires=999999');
@@ -67,7 +67,7 @@ describe('signatures', () => {
     ]);
   });
 
-  test('an expired URL is 403 for GET and for PUT', async () => {
+  it('an expired URL is 403 for GET and for PUT', async () => {
     held.sandbox.knobs.urlTtlSeconds = 60;
     const [getOne, putOne] = [await getUrl('main'), await putUrl('late')];
     held.sandbox.knobs.clockOffsetMs = 61_000;
@@ -80,7 +80,7 @@ describe('signatures', () => {
     expect((await fetch(getOne)).status).toBe(200);
   });
 
-  test('a missing object is NoSuchKey', async () => {
+  it('a missing object is NoSuchKey', async () => {
     const missing = await putUrl('never');
     expect(missing).toContain('X-Amz-Signature=');
     const { status, body } = await lab.call('GET', `/datasets/${dataset}/files/never/detail`);
@@ -90,20 +90,20 @@ describe('signatures', () => {
 
 describe('ranges', () => {
   const size = content.length;
-  test.each([
+  it.each([
     ['bytes=0-0', 0, 0],
     ['bytes=5-9', 5, 9],
     [`bytes=${size - 3}-`, size - 3, size - 1],
     ['bytes=-10', size - 10, size - 1],
     [`bytes=1-${size * 2}`, 1, size - 1],
     ['bytes=1048570-2097160', 1_048_570, 2_097_160],
-  ])('%s', async (range, from, to) => {
+  ])('%s is answered with its bytes', async (range, from, to) => {
     const reply = await get({ range });
     expect([reply.status, reply.headers.get('content-range')]).toEqual([206, `bytes ${from}-${to}/${size}`]);
     expect(Buffer.from(await reply.arrayBuffer()).equals(content.subarray(from, to + 1))).toBe(true);
   });
 
-  test('beyond the end is 416 with the size; several ranges or nonsense give the whole', async () => {
+  it('a range beyond the end is 416 with the size; several ranges or nonsense give the whole', async () => {
     const beyond = await get({ range: `bytes=${size}-` });
     expect([beyond.status, beyond.headers.get('content-range')]).toEqual([416, `bytes */${size}`]);
     expect(await beyond.text()).toContain('<Code>InvalidRange</Code>');
@@ -114,7 +114,7 @@ describe('ranges', () => {
     }
   });
 
-  test('If-Range keeps the range only for the same object', async () => {
+  it('If-Range keeps the range only for the same object', async () => {
     const same = await get({ range: 'bytes=0-0', 'if-range': `"${md5(content)}"` });
     const other = await get({ range: 'bytes=0-0', 'if-range': '"other"' });
     expect([same.status, other.status]).toEqual([206, 200]);
@@ -122,7 +122,7 @@ describe('ranges', () => {
   });
 });
 
-test('preconditions: If-None-Match 304, If-Match 412', async () => {
+it('a precondition that fails is 304 for If-None-Match and 412 for If-Match', async () => {
   const tag = `"${md5(content)}"`;
   const unchanged = await get({ 'if-none-match': tag });
   expect([unchanged.status, await unchanged.text()]).toEqual([304, '']);
@@ -131,7 +131,7 @@ test('preconditions: If-None-Match 304, If-Match 412', async () => {
   expect((await get({ 'if-modified-since': new Date().toUTCString() })).status).toBe(304);
 });
 
-test('a PUT without a length is refused, and a wrong Content-MD5 stores nothing', async () => {
+it('a PUT without a length is refused, and a wrong Content-MD5 stores nothing', async () => {
   const target = await putUrl('chunked');
   const status = await new Promise<number | undefined>((resolve, reject) => {
     const request = httpRequest(
@@ -154,7 +154,7 @@ test('a PUT without a length is refused, and a wrong Content-MD5 stores nothing'
   expect((await lab.call('GET', `/datasets/${dataset}/files/digest/detail`)).body.uploaded).toBe(false);
 });
 
-test('Expect: 100-continue is answered before the body, and refused without one', async () => {
+it('Expect: 100-continue is answered before the body, and refused without one', async () => {
   const send = (target: string): Promise<{ continued: boolean; status: number | undefined }> =>
     new Promise((resolve, reject) => {
       let continued = false;
@@ -175,7 +175,7 @@ test('Expect: 100-continue is answered before the body, and refused without one'
   expect(await send(url)).toEqual({ continued: false, status: 403 });
 });
 
-test('a PUT that breaks off leaves no object', async () => {
+it('a PUT that breaks off leaves no object', async () => {
   const target = await putUrl('broken');
   await new Promise<void>((resolve) => {
     const request = httpRequest(target, { method: 'PUT', headers: { 'content-length': 100 } });
@@ -187,7 +187,7 @@ test('a PUT that breaks off leaves no object', async () => {
   expect(body.uploaded).toBe(false);
 });
 
-test('an opaque ETag is no MD5, and still says whether the object changed', async () => {
+it('an opaque ETag is no MD5, and still says whether the object changed', async () => {
   held.sandbox.knobs.etag = 'opaque';
   const { headers } = await get({ range: 'bytes=0-0' });
   expect(headers.get('x-amz-server-side-encryption')).toBe('aws:kms');

@@ -11,8 +11,8 @@ import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import { resumeSignal, type TransferResult } from '../../workflows/contracts/index.ts';
 import { documentsInCloud } from '../support/cloud-state.ts';
 import { expectDownloaded } from '../support/crash.ts';
+import { createLab, type Lab } from '../support/lab.ts';
 import { contentOf } from '../support/refusals.ts';
-import { createRig, type Rig } from '../support/rig.ts';
 
 const mount = (dir: string, options: string): void => {
   execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', dir], { stdio: 'pipe' });
@@ -36,19 +36,19 @@ const reason = process.platform === 'linux' ? whyNot() : `mount -t tmpfs is not 
 if (reason !== undefined) console.warn(`The tests of full disks are left out: ${reason}.`);
 
 describe.skipIf(reason !== undefined)('on a disk that is full', () => {
-  let rig: Rig;
+  let lab: Lab;
   const mounted: string[] = [];
 
   beforeAll(async () => {
-    rig = await createRig();
+    lab = await createLab();
   });
   afterEach(() => {
     for (const dir of mounted.splice(0)) execFileSync('umount', ['-l', dir]);
   });
-  afterAll(() => rig?.close());
+  afterAll(() => lab?.close());
 
   function smallDisk(name: string, size: string): string {
-    const dir = join(rig.dir, name);
+    const dir = join(lab.dir, name);
     mkdirSync(dir);
     mount(dir, `size=${size}`);
     mounted.push(dir);
@@ -59,20 +59,20 @@ describe.skipIf(reason !== undefined)('on a disk that is full', () => {
   };
 
   it('a download waits, keeps what it has, and goes on when there is room', async () => {
-    const source = join(rig.dir, 'source');
+    const source = join(lab.dir, 'source');
     await makeDataset(source, { documents: 60, files: 30, fileBytes: 200_000, seed: 21 });
-    const { datasetId } = await rig.upload(source);
+    const { datasetId } = await lab.upload(source);
     const disk = smallDisk('small', '4m');
     const target = join(disk, 'target');
-    const handle = await rig.startDownload(rig.downloadInput(datasetId, target));
-    const parked = await rig.until(handle, (progress) => progress.waitingFor?.kind === 'person');
+    const handle = await lab.startDownload(lab.downloadInput(datasetId, target));
+    const parked = await lab.until(handle, (progress) => progress.waitingFor?.kind === 'person');
     expect(['NDI_E_DISK_FULL', 'NDI_E_LEDGER']).toContain(parked.waitingFor?.code);
     expect(parked.waitingFor?.nextStep).toMatch(/space/);
     expect(existsSync(target)).toBe(false);
     // Full is full: trying again without room ends in the same place.
     await handle.signal(resumeSignal);
     const { since } = parked.waitingFor!;
-    await rig.until(handle, ({ waitingFor }) => waitingFor?.kind === 'person' && waitingFor.since !== since);
+    await lab.until(handle, ({ waitingFor }) => waitingFor?.kind === 'person' && waitingFor.since !== since);
     enlarge(disk, '60m');
     await handle.signal(resumeSignal);
     await expectDownloaded(await handle.result(), source, target);
@@ -85,8 +85,8 @@ describe.skipIf(reason !== undefined)('on a disk that is full', () => {
     fill(disk);
     const before = contentOf(source);
     const target = { kind: 'linked-or-new', name: 'On a full disk' } as const;
-    const handle = await rig.startUpload(rig.uploadInput(source, { target }));
-    const parked = await rig.until(handle, (progress) => progress.waitingFor !== null);
+    const handle = await lab.startUpload(lab.uploadInput(source, { target }));
+    const parked = await lab.until(handle, (progress) => progress.waitingFor !== null);
     expect(contentOf(source)).toEqual(before);
     expect(parked.waitingFor?.kind).toBe('person');
     expect(['NDI_E_DISK_FULL', 'NDI_E_LEDGER']).toContain(parked.waitingFor?.code);
@@ -95,7 +95,7 @@ describe.skipIf(reason !== undefined)('on a disk that is full', () => {
     await handle.signal(resumeSignal);
     const result: TransferResult = await handle.result();
     expect(result.status).toBe('done');
-    const cloud = await documentsInCloud(rig, result.datasetId);
+    const cloud = await documentsInCloud(lab, result.datasetId);
     expect(cloud.doubled).toEqual([]);
     expect(cloud.count).toBe(result.documents.total);
     expect(await cloud.datasetsNamed('On a full disk')).toBe(1);

@@ -17,13 +17,13 @@ import { tamper } from '../fixtures/dataset.ts';
 import { addCloudDocument, cloudRequest } from '../support/cloud-state.ts';
 import { type Eavesdropper, startEavesdropper } from '../support/eavesdropper.ts';
 import { type ForgedEntry, forgedZip } from '../support/forged-zip.ts';
+import { createLab, type Lab } from '../support/lab.ts';
 import { cloudContent, contentOf, refusalOf } from '../support/refusals.ts';
-import { createRig, type Rig } from '../support/rig.ts';
 
 const UNKNOWN = 'ffffffffffffffffffffffff';
 
 describe('a download', () => {
-  let rig: Rig;
+  let lab: Lab;
   let source: string;
   let cloudId: string;
   let made = 0;
@@ -32,68 +32,68 @@ describe('a download', () => {
   let target: string;
 
   beforeAll(async () => {
-    rig = await createRig();
-    source = join(rig.dir, 'source');
+    lab = await createLab();
+    source = join(lab.dir, 'source');
     await makeDataset(source, { documents: 40, files: 4, fileBytes: 2_000, seed: 3 });
-    cloudId = (await rig.upload(source)).datasetId;
+    cloudId = (await lab.upload(source)).datasetId;
   });
-  afterAll(() => rig?.close());
+  afterAll(() => lab?.close());
   beforeEach(() => {
     made += 1;
-    parent = join(rig.dir, `parent-${made}`);
+    parent = join(lab.dir, `parent-${made}`);
     mkdirSync(parent);
     target = join(parent, 'target');
   });
 
   const input = (more: Partial<DownloadInput> = {}): DownloadInput =>
-    rig.downloadInput(cloudId, target, more);
+    lab.downloadInput(cloudId, target, more);
 
   async function refused(code: string, given: DownloadInput): Promise<string> {
-    const [here, there] = [contentOf(parent), cloudContent(rig)];
-    const info = await refusalOf(await rig.startDownload(given));
+    const [here, there] = [contentOf(parent), cloudContent(lab)];
+    const info = await refusalOf(await lab.startDownload(given));
     expect(info.code).toBe(code);
     expect(info.nextStep.length).toBeGreaterThan(5);
     // No folder of its own beside the target, either.
     expect(contentOf(parent)).toEqual(here);
-    expect(cloudContent(rig)).toBe(there);
+    expect(cloudContent(lab)).toBe(there);
     return info.sentence;
   }
 
   it.each([
     ['that does not exist', UNKNOWN],
     ['whose id is a path', '../../../etc'],
-  ])('of a cloud dataset %s', async (_what, cloudDatasetId) => {
+  ])('of a cloud dataset %s is refused', async (_what, cloudDatasetId) => {
     await refused('NDI_E_NOT_FOUND', input({ cloudDatasetId }));
   });
 
-  it('of a cloud dataset that was deleted', async () => {
-    const { organizationId } = rig.sandbox.users[0]!;
-    const { id } = await cloudRequest(rig, 'POST', `/organizations/${organizationId}/datasets`, {
+  it('of a cloud dataset that was deleted is refused', async () => {
+    const { organizationId } = lab.sandbox.users[0]!;
+    const { id } = await cloudRequest(lab, 'POST', `/organizations/${organizationId}/datasets`, {
       name: 'Gone',
     });
-    await cloudRequest(rig, 'DELETE', `/datasets/${id}?when=7d`);
+    await cloudRequest(lab, 'DELETE', `/datasets/${id}?when=7d`);
     await refused('NDI_E_NOT_FOUND', input({ cloudDatasetId: id as string }));
   });
 
-  it('of a private dataset of another laboratory', async () => {
-    const { email, password } = rig.sandbox.users.find((user) => user.email.startsWith('second@'))!;
-    const store = createProfileStore({ stateHome: rig.homeDir, env: rig.env });
-    await login({ store, env: { NDI_CLOUD_URL: rig.sandbox.apiUrl }, email, password, profile: 'second' });
+  it('of a private dataset of another laboratory is refused', async () => {
+    const { email, password } = lab.sandbox.users.find((user) => user.email.startsWith('second@'))!;
+    const store = createProfileStore({ homeDir: lab.homeDir, env: lab.env });
+    await login({ store, env: { NDI_CLOUD_URL: lab.sandbox.apiUrl }, email, password, profile: 'second' });
     await refused('NDI_E_FORBIDDEN', input({ cloud: { ...input().cloud, profile: 'second' } }));
   });
 
-  it('into a folder that holds something else', async () => {
+  it('into a folder that holds something else is refused', async () => {
     mkdirSync(target);
     writeFileSync(join(target, 'thesis.txt'), 'years of work');
     expect(await refused('NDI_E_TARGET_OCCUPIED', input())).toContain(target);
   });
 
-  it('onto a file', async () => {
+  it('onto a file is refused', async () => {
     writeFileSync(target, 'a file');
     await refused('NDI_E_TARGET_OCCUPIED', input());
   });
 
-  it('into a folder that holds another dataset', async () => {
+  it('into a folder that holds another dataset is refused', async () => {
     await makeDataset(target, { documents: 30, files: 1, fileBytes: 100, seed: 77 });
     await refused('NDI_E_TARGET_OCCUPIED', input());
   });
@@ -111,12 +111,12 @@ describe('a download', () => {
       'lacks document',
       () => tamper(target, 'DELETE FROM branch_docs WHERE doc_idx = 5'),
     ],
-  ])('into a folder that held exactly this, but %s', async (_what, why, change) => {
-    await rig.download(cloudId, target);
-    const again = await rig.download(cloudId, target);
+  ])('into a folder that held exactly this is refused when %s', async (_what, why, change) => {
+    await lab.download(cloudId, target);
+    const again = await lab.download(cloudId, target);
     expect(again).toMatchObject({ status: 'done', bytes: 0, documents: { transferred: 0 } });
     change();
-    const { code, sentence } = await refusalOf(await rig.startDownload(input()));
+    const { code, sentence } = await refusalOf(await lab.startDownload(input()));
     expect(code).toBe('NDI_E_TARGET_OCCUPIED');
     expect(sentence).toContain(why);
   });
@@ -132,18 +132,18 @@ describe('a download', () => {
     return join(files, uid);
   }
 
-  it('of documents and files whose ids are paths: names them, takes the rest, writes nowhere else', async () => {
-    const { organizationId } = rig.sandbox.users[0]!;
-    const { id } = await cloudRequest(rig, 'POST', `/organizations/${organizationId}/datasets`, {
+  it('of documents and files whose ids are paths names them, takes the rest, and writes nowhere else', async () => {
+    const { organizationId } = lab.sandbox.users[0]!;
+    const { id } = await cloudRequest(lab, 'POST', `/organizations/${organizationId}/datasets`, {
       name: 'Evil',
     });
     const dataset = id as string;
     const texts = documentTexts(source);
-    for (const text of texts) await addCloudDocument(rig, dataset, text);
+    for (const text of texts) await addCloudDocument(lab, dataset, text);
     const [first, second] = [JSON.parse(texts[0]!), JSON.parse(texts[1]!)];
-    await addCloudDocument(rig, dataset, JSON.stringify(withId(first, '../../../evil-document')));
+    await addCloudDocument(lab, dataset, JSON.stringify(withId(first, '../../../evil-document')));
     await addCloudDocument(
-      rig,
+      lab,
       dataset,
       JSON.stringify({
         ...withId(second, '41268d7001aaaaaa_06c45d18aaaaaaaa'),
@@ -167,28 +167,28 @@ describe('a download', () => {
         },
       }),
     );
-    const before = contentOf(rig.dir).filter((line) => /evil/.test(line));
-    const result = await (await rig.startDownload(input({ cloudDatasetId: dataset }))).result();
+    const before = contentOf(lab.dir).filter((line) => /evil/.test(line));
+    const result = await (await lab.startDownload(input({ cloudDatasetId: dataset }))).result();
     expect(result.status).toBe('done-with-leftovers');
     const bad = result.problems.filter(({ code }: { code: string }) => code === 'NDI_E_BAD_ID');
     expect(JSON.stringify(bad)).toContain('evil-document');
     expect(JSON.stringify(bad)).toContain('evil-file');
     expect(readdirSync(parent)).toEqual(['target']);
-    expect(contentOf(rig.dir).filter((line) => /evil/.test(line))).toEqual(before);
+    expect(contentOf(lab.dir).filter((line) => /evil/.test(line))).toEqual(before);
     const { onlyInA, differentDocuments } = await compareDatasets(source, target);
     expect([...onlyInA, ...differentDocuments]).toEqual([]);
   });
 
-  describe('from a cloud whose archives are', () => {
+  describe('from a cloud whose archives are hostile', () => {
     let wire: Eavesdropper;
     let store: Server;
     let archive: Buffer;
 
     beforeAll(async () => {
-      wire = await startEavesdropper(rig.sandbox);
+      wire = await startEavesdropper(lab.sandbox);
       // An account in the environment is for the cloud that is named there.
-      const { email, password } = rig.sandbox.users[0]!;
-      const profiles = createProfileStore({ stateHome: rig.homeDir, env: rig.env });
+      const { email, password } = lab.sandbox.users[0]!;
+      const profiles = createProfileStore({ homeDir: lab.homeDir, env: lab.env });
       await login({ store: profiles, env: {}, email, password, profile: 'wire', baseUrl: wire.apiUrl });
       store = createServer((_request, response) => {
         response.writeHead(200, { 'content-length': archive.length, etag: '"evil"' }).end(archive);
@@ -235,18 +235,18 @@ describe('a download', () => {
     ];
 
     it.each(HOSTILE)(
-      '%s: notes it, believes nothing of it, and asks for the documents one by one',
+      'notes that they are %s, believes nothing of them, and asks for the documents one by one',
       async (_name, code, entries) => {
         archive = forgedZip(entries());
         const peak = process.memoryUsage.rss();
         const cloud = { ...input().cloud, baseUrl: wire.apiUrl, profile: 'wire' };
-        const handle = await rig.startDownload(input({ cloud }));
+        const handle = await lab.startDownload(input({ cloud }));
         const result = await handle.result();
         expect(process.memoryUsage.rss() - peak).toBeLessThan(150_000_000);
         expect(result.problems).toEqual([]);
         expect(await compareDatasets(source, target)).toMatchObject({ equal: true });
         expect(readdirSync(parent)).toEqual(['target']);
-        for (const place of [rig.dir, parent, target, rig.homeDir, '/tmp']) {
+        for (const place of [lab.dir, parent, target, lab.homeDir, '/tmp']) {
           expect(existsSync(join(place, 'evil.json'))).toBe(false);
         }
         const ledger = openLedger(join(target, '.ndi', 'courier', 'ledger.sqlite'));

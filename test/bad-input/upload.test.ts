@@ -35,48 +35,48 @@ import {
 } from '../../workflows/contracts/index.ts';
 import { tamper } from '../fixtures/dataset.ts';
 import { createCloudDataset, documentsInCloud } from '../support/cloud-state.ts';
+import { createLab, datasetIdOf, type Lab } from '../support/lab.ts';
 import { cloudContent, contentOf, refusalOf } from '../support/refusals.ts';
-import { createRig, datasetIdOf, type Rig } from '../support/rig.ts';
 
 const DATASET = { documents: 40, files: 4, fileBytes: 2_000, seed: 3 };
 const UNKNOWN = 'ffffffffffffffffffffffff';
 
 describe('an upload', () => {
-  let rig: Rig;
+  let lab: Lab;
   /** What `datasetId` is taken from where the source is none. */
   let template: string;
   let source: string;
   let made = 0;
 
   beforeAll(async () => {
-    rig = await createRig();
-    template = join(rig.dir, 'template');
+    lab = await createLab();
+    template = join(lab.dir, 'template');
     await makeDataset(template, DATASET);
   });
-  afterAll(() => rig?.close());
+  afterAll(() => lab?.close());
   beforeEach(async () => {
     made += 1;
-    source = join(rig.dir, `source-${made}`);
+    source = join(lab.dir, `source-${made}`);
     await makeDataset(source, DATASET);
   });
-  afterEach(() => rig.sandbox.faults.clear());
+  afterEach(() => lab.sandbox.faults.clear());
 
   const input = (more: Partial<UploadInput> = {}): UploadInput =>
-    rig.uploadInput(template, { datasetDir: source, ...more });
+    lab.uploadInput(template, { datasetDir: source, ...more });
 
   /** Refused with this code; neither side has changed. */
-  async function refused(code: string, given: UploadInput, on: Rig = rig): Promise<string> {
-    const [here, there] = [contentOf(given.datasetDir), cloudContent(rig)];
+  async function refused(code: string, given: UploadInput, on: Lab = lab): Promise<string> {
+    const [here, there] = [contentOf(given.datasetDir), cloudContent(lab)];
     const info = await refusalOf(await on.startUpload(given));
     expect(info.code).toBe(code);
     expect(info.sentence.length).toBeGreaterThan(20);
     expect(info.nextStep.length).toBeGreaterThan(5);
     expect(contentOf(given.datasetDir)).toEqual(here);
-    expect(cloudContent(rig)).toBe(there);
+    expect(cloudContent(lab)).toBe(there);
     return info.sentence;
   }
 
-  it('of a folder that is no dataset', async () => {
+  it('of a folder that is no dataset is refused', async () => {
     rmSync(source, { recursive: true });
     mkdirSync(source);
     writeFileSync(join(source, 'notes.txt'), 'no dataset');
@@ -84,12 +84,12 @@ describe('an upload', () => {
     expect(readdirSync(source)).toEqual(['notes.txt']);
   });
 
-  it('of a folder that is not there', async () => {
+  it('of a folder that is not there is refused', async () => {
     rmSync(source, { recursive: true });
     await refused('NDI_E_NOT_A_DATASET', input());
   });
 
-  it('of another dataset than the run was started for', async () => {
+  it('of another dataset than the run was started for is refused', async () => {
     await refused('NDI_E_NOT_A_DATASET', input({ datasetId: '4126970000000000_40b0000000000000' }));
   });
 
@@ -97,12 +97,12 @@ describe('an upload', () => {
     ['overwritten', Buffer.alloc(16_384, 0x41)],
     ['empty', Buffer.alloc(0)],
     ['cut off after its header', Buffer.concat([Buffer.from('SQLite format 3\0'), Buffer.alloc(84)])],
-  ])('of a dataset whose database is %s', async (_how, bytes) => {
+  ])('of a dataset whose database is %s is refused', async (_how, bytes) => {
     writeFileSync(databasePath(source), bytes);
     await refused('NDI_E_DATABASE_CORRUPT', input());
   });
 
-  it('of a dataset that is linked to two cloud datasets', async () => {
+  it('of a dataset that is linked to two cloud datasets is refused', async () => {
     const link = { datasetId: datasetIdOf(source), organizationId: 'b'.repeat(24) };
     linkRemote(source, { ...link, cloudDatasetId: 'a'.repeat(24) });
     doubleLink(source, 'c'.repeat(24));
@@ -115,37 +115,37 @@ describe('an upload', () => {
     ['that does not exist', UNKNOWN, 'NDI_E_NOT_FOUND'],
     ['that is published', SEED_DATASETS.small, 'NDI_E_DATASET_PUBLISHED'],
     ['whose id is a path', '../../etc', 'NDI_E_NOT_FOUND'],
-  ])('into a cloud dataset %s', async (_what, cloudDatasetId, code) => {
+  ])('into a cloud dataset %s is refused', async (_what, cloudDatasetId, code) => {
     await refused(code, input({ target: { kind: 'to', cloudDatasetId } }));
   });
 
-  it('by an account of another laboratory', async () => {
-    const cloudDatasetId = await createCloudDataset(rig, `Private ${made}`);
+  it('by an account of another laboratory is refused', async () => {
+    const cloudDatasetId = await createCloudDataset(lab, `Private ${made}`);
     await loginAs('second');
     const cloud = { ...input().cloud, profile: 'second' };
     await refused('NDI_E_FORBIDDEN', input({ cloud, target: { kind: 'to', cloudDatasetId } }));
   });
 
-  it('by an account that may not create cloud datasets', async () => {
+  it('by an account that may not create cloud datasets is refused', async () => {
     await loginAs('reader');
     await refused('NDI_E_FORBIDDEN', input({ cloud: { ...input().cloud, profile: 'reader' } }));
   });
 
   async function loginAs(name: string): Promise<void> {
-    const { email, password } = rig.sandbox.users.find((user) => user.email.startsWith(`${name}@`))!;
-    const store = createProfileStore({ stateHome: rig.homeDir, env: rig.env });
-    await login({ store, env: { NDI_CLOUD_URL: rig.sandbox.apiUrl }, email, password, profile: name });
+    const { email, password } = lab.sandbox.users.find((user) => user.email.startsWith(`${name}@`))!;
+    const store = createProfileStore({ homeDir: lab.homeDir, env: lab.env });
+    await login({ store, env: { NDI_CLOUD_URL: lab.sandbox.apiUrl }, email, password, profile: name });
   }
 
-  it('of a dataset that another program is writing: waits for a person, and goes on', async () => {
+  it('of a dataset that another program is writing waits for a person, and goes on', async () => {
     const other = new DatabaseSync(databasePath(source));
     other.exec('BEGIN EXCLUSIVE');
-    const [here, there] = [contentOf(source), cloudContent(rig)];
-    const handle = await rig.startUpload(input());
-    const { waitingFor } = await rig.until(handle, (progress) => progress.waitingFor !== null);
+    const [here, there] = [contentOf(source), cloudContent(lab)];
+    const handle = await lab.startUpload(input());
+    const { waitingFor } = await lab.until(handle, (progress) => progress.waitingFor !== null);
     expect(waitingFor).toMatchObject({ kind: 'person', code: 'NDI_E_DATABASE_BUSY' });
     expect(contentOf(source)).toEqual(here);
-    expect(cloudContent(rig)).toBe(there);
+    expect(cloudContent(lab)).toBe(there);
     other.exec('ROLLBACK');
     other.close();
     await handle.signal(resumeSignal);
@@ -158,19 +158,19 @@ describe('an upload', () => {
     strategy: UploadStrategy = 'zip',
   ): Promise<TransferResult> {
     const result: TransferResult = await (
-      await rig.startUpload(input({ strategy, target: { kind: 'as-new', name: source } }))
+      await lab.startUpload(input({ strategy, target: { kind: 'as-new', name: source } }))
     ).result();
     expect(result.status).toBe('done-with-leftovers');
     expect(result.problems).toEqual([expect.objectContaining(expected)]);
     expect(result.documents.transferred + result.documents.failed).toBe(result.documents.total);
     expect(result.files.transferred + result.files.failed).toBe(result.files.total);
-    const cloud = await documentsInCloud(rig, result.datasetId);
+    const cloud = await documentsInCloud(lab, result.datasetId);
     expect(cloud.count).toBe(result.documents.transferred);
     expect(cloud.doubled).toEqual([]);
     return result;
   }
 
-  it('of a dataset with a binary that is not there: names it and takes the others', async () => {
+  it('of a dataset with a binary that is not there names it and takes the others', async () => {
     const { uid, name, documentId } = aFile(source);
     removeBinary(source, uid);
     const result = await wentRound({ kind: 'file', id: uid, code: 'NDI_E_FILE_MISSING' });
@@ -179,10 +179,10 @@ describe('an upload', () => {
     expect(result.files).toMatchObject({ total: 4, transferred: 3, failed: 1 });
   });
 
-  describe.each(['zip', 'serial'] as const)('one by one or not: %s', (strategy) => {
+  describe.each(['zip', 'serial'] as const)('by the strategy %s', (strategy) => {
     /** A file in name: it can be opened, and every read of it fails with EIO, even for root. */
     it.runIf(process.platform === 'linux')(
-      'of a dataset with a binary on a bad disk: names it and takes the others',
+      'of a dataset with a binary on a bad disk names it and takes the others',
       async () => {
         const { uid } = aFile(source);
         removeBinary(source, uid);
@@ -193,7 +193,7 @@ describe('an upload', () => {
     );
 
     it.runIf(process.getuid?.() !== 0)(
-      'of a dataset with a binary that may not be read: names it and takes the others',
+      'of a dataset with a binary that may not be read names it and takes the others',
       async () => {
         const { uid } = aFile(source);
         chmodSync(uidPath(source, uid), 0);
@@ -202,7 +202,7 @@ describe('an upload', () => {
       },
     );
 
-    it('of a dataset with a binary that is written all the time: names it and takes the others', async () => {
+    it('of a dataset with a binary that is written all the time names it and takes the others', async () => {
       const { uid } = aFile(source);
       const path = uidPath(source, uid);
       writeFileSync(path, randomBytes(9 * 1024 * 1024));
@@ -217,7 +217,7 @@ describe('an upload', () => {
     });
   });
 
-  it('of a dataset with a file over 5 GB: names it and the limit, and takes the others', async () => {
+  it('of a dataset with a file over 5 GB names it and the limit, and takes the others', async () => {
     const { uid, name } = aFile(source);
     const path = uidPath(source, uid);
     const file = openSync(path, 'r+');
@@ -228,13 +228,13 @@ describe('an upload', () => {
     expect(result.problems[0]?.detail).toContain('5000000001');
   });
 
-  it('of a dataset with a document that is no JSON: names it and takes the others', async () => {
+  it('of a dataset with a document that is no JSON names it and takes the others', async () => {
     const id = plainDocument(source);
     tamper(source, `UPDATE docs SET json_code = '{"base": {"id": oops' WHERE doc_id = '${id}'`);
     await wentRound({ kind: 'document', id, code: 'NDI_E_BAD_JSON' });
   });
 
-  it('of a dataset with a document too large for a request of its own: names it and takes the others', async () => {
+  it('of a dataset with a document too large for a request of its own names it and takes the others', async () => {
     const id = plainDocument(source);
     tamper(
       source,
@@ -244,7 +244,7 @@ describe('an upload', () => {
     await wentRound({ kind: 'document', id, code: 'NDI_E_REQUEST_TOO_LARGE' }, 'serial');
   });
 
-  it('of a dataset with a document whose id is a path: names it and takes the others', async () => {
+  it('of a dataset with a document whose id is a path names it and takes the others', async () => {
     const id = plainDocument(source);
     const evil = '../../../evil';
     tamper(
@@ -254,7 +254,7 @@ describe('an upload', () => {
     await wentRound({ kind: 'document', id: evil, code: 'NDI_E_BAD_ID' });
   });
 
-  it('of a dataset with a file whose uid is a path: names it and takes the others', async () => {
+  it('of a dataset with a file whose uid is a path names it and takes the others', async () => {
     const { uid, documentId } = aFile(source);
     const evil = '../../../../../../etc/hostname';
     tamper(
@@ -271,22 +271,22 @@ describe('an upload', () => {
 });
 
 describe('an upload with a wrong password', () => {
-  let rig: Rig;
+  let lab: Lab;
   beforeAll(async () => {
-    rig = await createRig({ env: { NDI_CLOUD_PASSWORD: 'not the password' } });
+    lab = await createLab({ env: { NDI_CLOUD_PASSWORD: 'not the password' } });
   });
-  afterAll(() => rig?.close());
+  afterAll(() => lab?.close());
 
   it('waits for a login; nothing has changed', async () => {
-    const source = join(rig.dir, 'source');
+    const source = join(lab.dir, 'source');
     await makeDataset(source, { documents: 30, files: 2, fileBytes: 1_000, seed: 4 });
-    const [here, there] = [contentOf(source), cloudContent(rig)];
-    const handle = await rig.startUpload(rig.uploadInput(source));
-    const { waitingFor } = await rig.until(handle, (progress) => progress.waitingFor !== null);
+    const [here, there] = [contentOf(source), cloudContent(lab)];
+    const handle = await lab.startUpload(lab.uploadInput(source));
+    const { waitingFor } = await lab.until(handle, (progress) => progress.waitingFor !== null);
     expect(waitingFor).toMatchObject({ kind: 'login', code: 'NDI_E_WRONG_PASSWORD' });
     expect(waitingFor?.nextStep).toContain('ndi-courier login');
     expect(contentOf(source)).toEqual(here);
-    expect(cloudContent(rig)).toBe(there);
+    expect(cloudContent(lab)).toBe(there);
     await handle.cancel();
     await handle.result().catch(() => {});
   });

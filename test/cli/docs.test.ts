@@ -8,7 +8,7 @@ import { fill, generateDocs } from '../../tools/docs.ts';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 describe('generated docs', () => {
-  it('are up to date; else run: node tools/docs.ts', async () => {
+  it('are up to date, or else need: node tools/docs.ts', async () => {
     for (const [path, text] of Object.entries(await generateDocs())) {
       expect(readFileSync(join(root, path), 'utf8'), path).toBe(text);
     }

@@ -10,7 +10,7 @@ import { type Sandbox, type SandboxUser, startSandbox } from '../../sandbox/serv
 
 const MAIN = fileURLToPath(new URL('../../client/cli/main.ts', import.meta.url));
 
-export interface Finished {
+export interface CommandResult {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
@@ -19,9 +19,9 @@ export interface Finished {
   json(): any;
 }
 
-export interface Running {
+export interface RunningCommand {
   readonly child: ChildProcess;
-  readonly finished: Promise<Finished>;
+  readonly finished: Promise<CommandResult>;
   /** Resolves once stdout or stderr holds this. */
   says(text: string | RegExp): Promise<void>;
 }
@@ -31,8 +31,8 @@ export interface Harness {
   readonly sandbox: Sandbox;
   readonly env: Record<string, string>;
   user(name: string): SandboxUser;
-  start(args: readonly string[], options?: RunOptions): Running;
-  run(args: readonly string[], options?: RunOptions): Promise<Finished>;
+  start(args: readonly string[], options?: RunOptions): RunningCommand;
+  run(args: readonly string[], options?: RunOptions): Promise<CommandResult>;
   dataset(options?: { documents?: number; files?: number; fileBytes?: number }): Promise<string>;
   path(name: string): string;
   close(): Promise<void>;
@@ -93,7 +93,7 @@ function launch(
   env: Record<string, string | undefined>,
   dir: string,
   { input, cwd, script = MAIN }: RunOptions,
-): Running {
+): RunningCommand {
   const child = spawn(process.execPath, [script, ...args], {
     cwd: cwd ?? dir,
     env: Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined)),
@@ -115,7 +115,7 @@ function launch(
   });
   child.stdin.on('error', () => {});
   child.stdin.end(input ?? '');
-  const finished = new Promise<Finished>((resolve, reject) => {
+  const finished = new Promise<CommandResult>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => {
       heard();

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildCommand } from '../../client/cli/build.ts';
-import { command } from '../../client/cli/cloud.ts';
+import { buildCommand } from '../../client/cli/commander.ts';
+import { command } from '../../client/cli/commands/cloud.ts';
 import { createOutput } from '../../client/cli/output.ts';
 import { type Sandbox, startSandbox } from '../../sandbox/server.ts';
 import { zipOf } from '../../sandbox/testing.ts';
@@ -114,7 +114,7 @@ describe('cloud datasets', () => {
     }
   });
 
-  it('branches, bookmarks and searches', async () => {
+  it('branches a dataset, bookmarks it, and searches', async () => {
     const made = (await cloud(['datasets', 'branch', dataset, '--name', 'try'])).json();
     expect(made).toMatchObject({ branchOf: dataset, branchName: 'try' });
     expect((await cloud(['datasets', 'branches', dataset])).json().branches[0].id).toBe(made.id);

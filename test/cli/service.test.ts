@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { buildCommand } from '../../client/cli/build.ts';
+import { buildCommand } from '../../client/cli/commander.ts';
 import { COMMANDS } from '../../client/cli/commands.ts';
 import { createHarness, type Harness } from './harness.ts';
 

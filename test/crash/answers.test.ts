@@ -20,7 +20,7 @@ import {
   within,
 } from '../support/crash.ts';
 import type { WorkerSite } from '../support/crashing-worker.ts';
-import { createRig, type Rig, TEST_TUNING } from '../support/rig.ts';
+import { createLab, type Lab, TEST_TUNING } from '../support/lab.ts';
 import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts';
 
 const tuning = { ...TEST_TUNING, window: 3, zipBytes: 100_000, documentsPerUnit: 30, importQuietMs: 1_500 };
@@ -59,20 +59,20 @@ const heldBack = ({ route, key }: Request): FaultSpec => ({
 });
 
 describe('a worker killed before the answer', () => {
-  let rig: Rig;
+  let lab: Lab;
   let survivor: WorkerProcess;
   let places = 0;
   const slot = createSlots(DYING_AT_ONCE);
   const sandboxes: Sandbox[] = [];
 
   beforeAll(async () => {
-    rig = await createRig({ worker: 'control' });
-    survivor = await startWorkerProcess({ roles: ['site'], controlQueue: rig.queue });
+    lab = await createLab({ worker: 'control' });
+    survivor = await startWorkerProcess({ roles: ['site'], controlQueue: lab.queue });
   });
   afterAll(async () => {
     await survivor?.kill();
     await Promise.all(sandboxes.map((sandbox) => sandbox.close()));
-    await rig?.close();
+    await lab?.close();
   });
 
   interface Place {
@@ -81,15 +81,15 @@ describe('a worker killed before the answer', () => {
     readonly target: string;
     readonly up: WorkerSite;
     readonly down: WorkerSite;
-    startUpload(strategy: UploadStrategy): ReturnType<Rig['startUpload']>;
-    startDownload(cloudId: string): ReturnType<Rig['startDownload']>;
+    startUpload(strategy: UploadStrategy): ReturnType<Lab['startUpload']>;
+    startDownload(cloudId: string): ReturnType<Lab['startDownload']>;
   }
 
   /** Each has a cloud of its own, so that a fault meets the run it is meant for. */
   async function newPlace(): Promise<Place> {
     places += 1;
     const name = `place-${String(places).padStart(3, '0')}`;
-    const dir = join(rig.dir, name);
+    const dir = join(lab.dir, name);
     mkdirSync(dir);
     const sandbox = await startSandbox({
       stateDir: join(dir, 'cloud'),
@@ -97,8 +97,8 @@ describe('a worker killed before the answer', () => {
       bulkDownloadDelayMs: 30,
     });
     sandboxes.push(sandbox);
-    const env = { ...rig.env, NDI_CLOUD_URL: sandbox.apiUrl };
-    const site = (what: string) => ({ siteId: `${rig.site}-${name}-${what}`, homeDir: join(dir, what), env });
+    const env = { ...lab.env, NDI_CLOUD_URL: sandbox.apiUrl };
+    const site = (what: string) => ({ siteId: `${lab.site}-${name}-${what}`, homeDir: join(dir, what), env });
     const cloud = { baseUrl: sandbox.apiUrl, profile: null, organizationId: null };
     const [source, target] = [join(dir, 'source'), join(dir, 'target')];
     const [up, down] = [site('up'), site('down')];
@@ -110,8 +110,8 @@ describe('a worker killed before the answer', () => {
       up,
       down,
       startUpload: (strategy) =>
-        rig.startUpload(
-          rig.uploadInput(source, {
+        lab.startUpload(
+          lab.uploadInput(source, {
             site: up.siteId,
             cloud,
             strategy,
@@ -120,7 +120,7 @@ describe('a worker killed before the answer', () => {
           }),
         ),
       startDownload: (cloudId) =>
-        rig.startDownload(rig.downloadInput(cloudId, target, { site: down.siteId, cloud, tuning })),
+        lab.startDownload(lab.downloadInput(cloudId, target, { site: down.siteId, cloud, tuning })),
     };
   }
 
@@ -128,7 +128,7 @@ describe('a worker killed before the answer', () => {
     sandbox: Sandbox,
     site: WorkerSite,
     request: Request | undefined,
-    start: () => ReturnType<Rig['startUpload']>,
+    start: () => ReturnType<Lab['startUpload']>,
   ): Promise<TransferResult> {
     let fault: string | undefined;
     if (request !== undefined) fault = sandbox.faults.set(heldBack(request));
@@ -137,7 +137,7 @@ describe('a worker killed before the answer', () => {
       await slot(async () => {
         const worker = await startWorkerProcess({
           roles: ['site'],
-          controlQueue: rig.queue,
+          controlQueue: lab.queue,
           sites: [site],
         });
         try {
@@ -190,7 +190,7 @@ describe('a worker killed before the answer', () => {
         const place = await newPlace();
         const { sandbox } = place;
         const result = await crashed(sandbox, place.up, request, () => place.startUpload(strategy));
-        await expectUploadedOnce({ ...rig, sandbox }, result, 'Once');
+        await expectUploadedOnce({ ...lab, sandbox }, result, 'Once');
         if (strategy === 'zip') {
           const { received } = bytesOf(sandbox, result.datasetId);
           expect(received).toBeLessThanOrEqual(upBytes + tuning.window * UNIT_BYTES + SLACK_BYTES);

@@ -1,32 +1,34 @@
 /** A run is cancelled while the worker of its step is dead: nobody answers, and cancelled is what it is. */
 import { join } from 'node:path';
 import { CancelledFailure, type WorkflowFailedError } from '@temporalio/client';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
-import { createRig, type Rig } from '../support/rig.ts';
+import { createLab, type Lab } from '../support/lab.ts';
 import { startWorkerProcess } from '../support/worker-process.ts';
 
-let rig: Rig;
+let lab: Lab;
 beforeAll(async () => {
-  rig = await createRig({ worker: false });
+  lab = await createLab({ worker: false });
 });
-afterAll(() => rig?.close());
+afterAll(() => lab?.close());
 
-it('a run whose worker was killed is cancelled, not failed', async () => {
-  const site = { siteId: rig.site, homeDir: join(rig.dir, 'site'), env: rig.env };
-  const start = () =>
-    startWorkerProcess({ roles: ['control', 'site'], controlQueue: rig.queue, sites: [site] });
-  const source = join(rig.dir, 'source');
-  await makeDataset(source, { documents: 30, files: 3, fileBytes: 10_000, seed: 1 });
-  rig.sandbox.faults.set({ route: 'PUT object', kind: 'latency', params: { ms: 60_000 } });
-  const first = await start();
-  const handle = await rig.startUpload(rig.uploadInput(source));
-  await rig.until(handle, (progress) => progress.units.inFlight > 0);
-  await first.kill();
-  await handle.cancel();
-  const second = await start();
-  const error = await handle.result().catch((reason: unknown) => reason);
-  expect((error as WorkflowFailedError).cause).toBeInstanceOf(CancelledFailure);
-  rig.sandbox.faults.clear();
-  await second.kill();
+describe('cancelling a run', () => {
+  it('a run whose worker was killed is cancelled, not failed', async () => {
+    const site = { siteId: lab.site, homeDir: join(lab.dir, 'site'), env: lab.env };
+    const start = () =>
+      startWorkerProcess({ roles: ['control', 'site'], controlQueue: lab.queue, sites: [site] });
+    const source = join(lab.dir, 'source');
+    await makeDataset(source, { documents: 30, files: 3, fileBytes: 10_000, seed: 1 });
+    lab.sandbox.faults.set({ route: 'PUT object', kind: 'latency', params: { ms: 60_000 } });
+    const first = await start();
+    const handle = await lab.startUpload(lab.uploadInput(source));
+    await lab.until(handle, (progress) => progress.units.inFlight > 0);
+    await first.kill();
+    await handle.cancel();
+    const second = await start();
+    const error = await handle.result().catch((reason: unknown) => reason);
+    expect((error as WorkflowFailedError).cause).toBeInstanceOf(CancelledFailure);
+    lab.sandbox.faults.clear();
+    await second.kill();
+  });
 });

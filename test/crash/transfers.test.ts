@@ -19,7 +19,7 @@ import { createCloudDataset, documentsInCloud } from '../support/cloud-state.ts'
 import { bytesOf, expectDownloaded, failuresOf, within } from '../support/crash.ts';
 import type { WorkerSite } from '../support/crashing-worker.ts';
 import { stepCalls } from '../support/history.ts';
-import { createRig, type Rig, TEST_TUNING } from '../support/rig.ts';
+import { createLab, type Lab, TEST_TUNING } from '../support/lab.ts';
 import { startWorkerProcess } from '../support/worker-process.ts';
 
 const MB = 1_000_000;
@@ -54,13 +54,13 @@ const KEYS = {
 };
 
 describe('a worker killed inside a transfer', () => {
-  let rig: Rig;
+  let lab: Lab;
   let places = 0;
 
   beforeAll(async () => {
-    rig = await createRig({ worker: false });
+    lab = await createLab({ worker: false });
   });
-  afterAll(() => rig?.close());
+  afterAll(() => lab?.close());
 
   interface Place {
     readonly name: string;
@@ -74,16 +74,16 @@ describe('a worker killed inside a transfer', () => {
   async function newPlace(dataset: Parameters<typeof makeDataset>[1] = DATASET): Promise<Place> {
     places += 1;
     const name = `place-${String(places).padStart(3, '0')}`;
-    const dir = join(rig.dir, name);
+    const dir = join(lab.dir, name);
     mkdirSync(dir);
     const site = (what: string) => ({
-      siteId: `${rig.site}-${name}-${what}`,
+      siteId: `${lab.site}-${name}-${what}`,
       homeDir: join(dir, what),
-      env: rig.env,
+      env: lab.env,
     });
     const source = join(dir, 'source');
     await makeDataset(source, dataset);
-    const cloudId = await createCloudDataset(rig, name);
+    const cloudId = await createCloudDataset(lab, name);
     return { name, source, target: join(dir, 'target'), up: site('up'), down: site('down'), cloudId };
   }
 
@@ -91,13 +91,13 @@ describe('a worker killed inside a transfer', () => {
     const { siteId: site } = place[what];
     const input =
       what === 'up'
-        ? rig.uploadInput(place.source, {
+        ? lab.uploadInput(place.source, {
             site,
             tuning,
             target: { kind: 'to', cloudDatasetId: place.cloudId },
           })
-        : rig.downloadInput(place.cloudId, place.target, { site, tuning });
-    return rig.client.workflow.start(what === 'up' ? 'uploadDataset' : 'downloadDataset', {
+        : lab.downloadInput(place.cloudId, place.target, { site, tuning });
+    return lab.client.workflow.start(what === 'up' ? 'uploadDataset' : 'downloadDataset', {
       args: [input],
       taskQueue: site,
       workflowId: `${what}/${site}`,
@@ -133,7 +133,7 @@ describe('a worker killed inside a transfer', () => {
   }
 
   const moved = (key: string, direction: 'bytesReceived' | 'bytesSent'): number =>
-    Object.entries(rig.sandbox.faults.requests().objects)
+    Object.entries(lab.sandbox.faults.requests().objects)
       .filter(([name]) => new RegExp(key).test(name))
       .reduce((sum, [, count]) => sum + count[direction], 0);
 
@@ -146,10 +146,10 @@ describe('a worker killed inside a transfer', () => {
       kind: 'slow-body',
       params: { key, bytesPerSecond: Math.max(totalBytes / 3, 20_000) },
     };
-    const id = rig.sandbox.faults.set(fault);
+    const id = lab.sandbox.faults.set(fault);
     const before = moved(key, direction);
     while (moved(key, direction) - before < kill.at * totalBytes) await sleep(5);
-    rig.sandbox.faults.clear(id);
+    lab.sandbox.faults.clear(id);
   };
 
   function ledgerOf(place: Place, what: 'up' | 'down'): Ledger {
@@ -167,7 +167,7 @@ describe('a worker killed inside a transfer', () => {
 
   /** Bytes of what was begun and not acknowledged when the process died. */
   async function begunBytes(place: Place, what: 'up' | 'down', handle: WorkflowHandle): Promise<number> {
-    const { objects } = rig.sandbox.faults.requests();
+    const { objects } = lab.sandbox.faults.requests();
     const runKey = await runKeyOf(handle);
     const ledger = ledgerOf(place, what);
     let bytes = 0;
@@ -193,11 +193,11 @@ describe('a worker killed inside a transfer', () => {
   it.concurrent('of an upload or a download, ends as if nothing had been', async () => {
     const clean = await newPlace();
     await crashed(clean, 'up', []);
-    const upBytes = bytesOf(rig.sandbox, clean.cloudId).received;
+    const upBytes = bytesOf(lab.sandbox, clean.cloudId).received;
     const zipBytes = moved(KEYS['a zip of files'](clean.cloudId), 'bytesReceived');
     const documentBytes = moved(KEYS['a zip of documents'](clean.cloudId), 'bytesReceived');
     await crashed(clean, 'down', []);
-    const downBytes = bytesOf(rig.sandbox, clean.cloudId).sent;
+    const downBytes = bytesOf(lab.sandbox, clean.cloudId).sent;
     expect(documentBytes / 5).toBeLessThan(DOCUMENT_ZIP_BYTES);
 
     const totals = {
@@ -228,14 +228,14 @@ describe('a worker killed inside a transfer', () => {
         expect(sent.result.problems).toEqual([]);
         expect(sent.result.status).toBe('done');
         expect(sent.result.duplicatesRemoved).toBe(0);
-        const cloud = await documentsInCloud(rig, place.cloudId);
+        const cloud = await documentsInCloud(lab, place.cloudId);
         expect(cloud.doubled).toEqual([]);
         expect(cloud.count).toBe(sent.result.documents.total);
-        const { received } = bytesOf(rig.sandbox, place.cloudId);
+        const { received } = bytesOf(lab.sandbox, place.cloudId);
         expect(received, 'bytes sent').toBeLessThanOrEqual(upBytes + sent.inFlight + SLACK_BYTES);
         const back = await crashed(place, 'down', dies('down', down));
         await expectDownloaded(back.result, place.source, place.target);
-        const fetched = bytesOf(rig.sandbox, place.cloudId).sent;
+        const fetched = bytesOf(lab.sandbox, place.cloudId).sent;
         expect(fetched, 'bytes fetched').toBeLessThanOrEqual(downBytes + back.inFlight + SLACK_BYTES);
       },
     }));
@@ -268,7 +268,7 @@ describe('a worker killed inside a transfer', () => {
       noted.push(done());
       ledger.close();
     };
-    rig.sandbox.faults.set({
+    lab.sandbox.faults.set({
       route: 'GET object',
       kind: 'slow-body',
       params: { key, bytesPerSecond: 30 * MiB },

@@ -5,7 +5,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { createRunsRig, type RunsRig } from '../../bench/runs-rig.ts';
+import { type BenchLab, createBenchLab } from '../../bench/lab.ts';
 import { compareDatasets } from '../../ndi/dataset/compare.ts';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 
@@ -15,13 +15,13 @@ const BIG_FILE_BYTES = 4_000_000_000;
 const MANY_DOCUMENTS = 80_000;
 
 /** The worker is fresh for each way, so each peak is of one run. */
-async function peaks(rig: RunsRig, source: string, target: string) {
-  await rig.restartWorker();
-  const up = await rig.upload(source);
-  const upMiB = Math.round(rig.workerPeakBytes() / MiB);
-  await rig.restartWorker();
-  const down = await rig.download(up.result.datasetId, target);
-  const downMiB = Math.round(rig.workerPeakBytes() / MiB);
+async function peaks(lab: BenchLab, source: string, target: string) {
+  await lab.restartWorker();
+  const up = await lab.upload(source);
+  const upMiB = Math.round(lab.workerPeakBytes() / MiB);
+  await lab.restartWorker();
+  const down = await lab.download(up.result.datasetId, target);
+  const downMiB = Math.round(lab.workerPeakBytes() / MiB);
   console.log(
     `up ${upMiB} MiB in ${up.seconds.toFixed(1)} s, down ${downMiB} MiB in ${down.seconds.toFixed(1)} s`,
   );
@@ -29,19 +29,19 @@ async function peaks(rig: RunsRig, source: string, target: string) {
 }
 
 describe(`the worker stays under ${LIMIT_MIB} MiB`, () => {
-  let rig: RunsRig;
+  let lab: BenchLab;
   beforeAll(async () => {
     const temporal = { address: inject('temporalAddress'), namespace: inject('temporalNamespace') };
-    rig = await createRunsRig({ temporal });
+    lab = await createBenchLab({ temporal });
   });
-  afterAll(() => rig?.close());
+  afterAll(() => lab?.close());
 
   it('for a file of 4 GB, up and down', async () => {
-    const source = join(rig.dir, 'large');
-    const target = join(rig.dir, 'large-target');
+    const source = join(lab.dir, 'large');
+    const target = join(lab.dir, 'large-target');
     const size = { fileBytes: BIG_FILE_BYTES, bigFileBytes: BIG_FILE_BYTES };
     await makeDataset(source, { documents: 30, files: 1, ...size });
-    const { up, down, upMiB, downMiB } = await peaks(rig, source, target);
+    const { up, down, upMiB, downMiB } = await peaks(lab, source, target);
     expect(up).toMatchObject({ status: 'done', files: { total: 1, transferred: 1, failed: 0 } });
     expect(down).toMatchObject({ status: 'done', files: { total: 1, transferred: 1, failed: 0 } });
     // Compares every byte.
@@ -52,10 +52,10 @@ describe(`the worker stays under ${LIMIT_MIB} MiB`, () => {
   });
 
   it('for 80,000 documents, up and down', async () => {
-    const source = join(rig.dir, 'many');
-    const target = join(rig.dir, 'many-target');
+    const source = join(lab.dir, 'many');
+    const target = join(lab.dir, 'many-target');
     await makeDataset(source, { documents: MANY_DOCUMENTS, files: 0, fileBytes: 0 });
-    const { up, down, upMiB, downMiB } = await peaks(rig, source, target);
+    const { up, down, upMiB, downMiB } = await peaks(lab, source, target);
     expect(up.problems).toEqual([]);
     expect(up.documents).toMatchObject({ transferred: up.documents.total, failed: 0 });
     expect(up.documents.total).toBeGreaterThanOrEqual(MANY_DOCUMENTS);

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Worker, type WorkflowBundle } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { bundleWorkflows } from '../../workers/workflow-source.ts';
+import { bundleWorkflows } from '../../workers/workflow-bundle.ts';
 
 const folder = join(import.meta.dirname, 'histories');
 const recordings = readdirSync(folder).filter((name) => name.endsWith('.json'));
@@ -27,11 +27,11 @@ describe('recorded histories', () => {
     expect(recordings.length).toBeGreaterThanOrEqual(4);
   });
 
-  it.each(recordings)('%s', async (name) => {
+  it.each(recordings)('%s replay on today’s workflows', async (name) => {
     await Worker.runReplayHistory({ workflowBundle }, read(name), name);
   });
 
-  it('would notice a step that is not the recorded one', async () => {
+  it('do not replay where a step is not the recorded one', async () => {
     const history = read(recordings[0]!);
     const first = history.events.find((event) => event.activityTaskScheduledEventAttributes !== undefined);
     first!.activityTaskScheduledEventAttributes!.activityType.name = 'somethingElse';

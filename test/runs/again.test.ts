@@ -6,90 +6,92 @@ import type { FaultSpec } from '../../sandbox/server.ts';
 import type { RunProgress, TransferResult } from '../../workflows/contracts/index.ts';
 import { documentsInCloud } from '../support/cloud-state.ts';
 import { stepCalls } from '../support/history.ts';
-import { createRig, type Rig, TEST_TUNING } from '../support/rig.ts';
+import { createLab, type Lab, TEST_TUNING } from '../support/lab.ts';
 
-let rig: Rig;
+let lab: Lab;
 beforeAll(async () => {
-  rig = await createRig();
+  lab = await createLab();
 });
-afterAll(() => rig?.close());
+afterAll(() => lab?.close());
 beforeEach(() => {
-  rig.sandbox.faults.clear();
+  lab.sandbox.faults.clear();
 });
 
-it('what a cancelled run sent is waited for, not sent again', async () => {
-  const source = join(rig.dir, 'source');
-  await makeDataset(source, { documents: 60, files: 2, fileBytes: 100, seed: 1 });
-  const importMs = 2_000;
-  rig.sandbox.faults.set({ route: 'IMPORT documents', kind: 'import-delay', params: { ms: importMs } });
-  const first = await rig.startUpload(rig.uploadInput(source));
-  await expect
-    .poll(() => rig.sandbox.faults.list()[0]!.fired, { timeout: 10_000, interval: 10 })
-    .toBeGreaterThan(0);
-  await first.cancel();
-  await first.result().catch(() => {});
-  const result = await rig.upload(source);
-  expect(result.status).toBe('done');
-  // Long enough for whatever was sent twice to show.
-  await new Promise((resolve) => setTimeout(resolve, importMs + 500));
-  const state = await documentsInCloud(rig, result.datasetId);
-  expect(state.doubled).toEqual([]);
-  expect(state.count).toBe(result.documents.total);
-});
-
-it('what was given up as lost and came late is not there twice', async () => {
-  const source = join(rig.dir, 'late');
-  await makeDataset(source, { documents: 60, files: 2, fileBytes: 100, seed: 2 });
-  rig.sandbox.faults.set({ route: 'IMPORT documents', kind: 'import-delay', params: { ms: 1_500 } });
-  const tuning = { ...TEST_TUNING, importQuietMs: 1_000 };
-  const result = await rig.upload(source, { tuning });
-  expect(result.status).toBe('done');
-  expect(result.duplicatesRemoved).toBeGreaterThan(0);
-  await new Promise((resolve) => setTimeout(resolve, 2_000));
-  const state = await documentsInCloud(rig, result.datasetId);
-  expect(state.doubled).toEqual([]);
-  expect(state.count).toBe(result.documents.total);
-});
-
-it('what is sent again is counted once', async () => {
-  const source = join(rig.dir, 'counted');
-  await makeDataset(source, { documents: 60, files: 4, fileBytes: 100, seed: 3 });
-  for (const route of ['IMPORT documents', 'IMPORT files']) {
-    rig.sandbox.faults.set({ route, kind: 'import-lost', count: 1 });
-  }
-  const tuning = { ...TEST_TUNING, importQuietMs: 700 };
-  const handle = await rig.startUpload(rig.uploadInput(source, { tuning }));
-  const seen: RunProgress[] = [];
-  await rig.until(handle, (progress) => {
-    seen.push(progress);
-    return progress.phase === 'done';
+describe('what an earlier upload sent', () => {
+  it('what a cancelled run sent is waited for, not sent again', async () => {
+    const source = join(lab.dir, 'source');
+    await makeDataset(source, { documents: 60, files: 2, fileBytes: 100, seed: 1 });
+    const importMs = 2_000;
+    lab.sandbox.faults.set({ route: 'IMPORT documents', kind: 'import-delay', params: { ms: importMs } });
+    const first = await lab.startUpload(lab.uploadInput(source));
+    await expect
+      .poll(() => lab.sandbox.faults.list()[0]!.fired, { timeout: 10_000, interval: 10 })
+      .toBeGreaterThan(0);
+    await first.cancel();
+    await first.result().catch(() => {});
+    const result = await lab.upload(source);
+    expect(result.status).toBe('done');
+    // Long enough for whatever was sent twice to show.
+    await new Promise((resolve) => setTimeout(resolve, importMs + 500));
+    const state = await documentsInCloud(lab, result.datasetId);
+    expect(state.doubled).toEqual([]);
+    expect(state.count).toBe(result.documents.total);
   });
-  expect(rig.sandbox.faults.list().map(({ fired }) => fired)).toEqual([1, 1]);
-  for (const { counts, bytes } of seen) {
-    for (const { transferred, total } of Object.values(counts))
-      expect(transferred).toBeLessThanOrEqual(total);
-    expect(bytes.transferred).toBeLessThanOrEqual(bytes.total);
-  }
-  const { counts, bytes, units } = seen.at(-1)!;
-  expect(Object.keys(counts)).toEqual(['documents', 'files']);
-  for (const { transferred, total } of Object.values(counts)) expect(transferred).toBe(total);
-  expect(bytes.transferred).toBe(bytes.total);
-  expect(units.done).toBe(units.total);
-  expect(units.done).toBeGreaterThan(2);
-});
 
-it('the list is asked for once, however many waves there are', async () => {
-  const source = join(rig.dir, 'waves');
-  await makeDataset(source, { documents: 300, files: 2, fileBytes: 100, seed: 4 });
-  const tuning = { ...TEST_TUNING, documentsPerUnit: 60 };
-  const handle = await rig.startUpload(rig.uploadInput(source, { tuning }));
-  await expectOnce(await handle.result(), 0);
-  const calls = await stepCalls(handle);
-  const times = (step: string) => calls.filter((call) => call.step === step).length;
-  // Files and nothing; documents wave by wave and nothing.
-  expect(times('nextUploadUnits')).toBeGreaterThan(5);
-  // All are out; nothing is.
-  expect(times('settleDocuments')).toBe(2);
+  it('what was given up as lost and came late is not there twice', async () => {
+    const source = join(lab.dir, 'late');
+    await makeDataset(source, { documents: 60, files: 2, fileBytes: 100, seed: 2 });
+    lab.sandbox.faults.set({ route: 'IMPORT documents', kind: 'import-delay', params: { ms: 1_500 } });
+    const tuning = { ...TEST_TUNING, importQuietMs: 1_000 };
+    const result = await lab.upload(source, { tuning });
+    expect(result.status).toBe('done');
+    expect(result.duplicatesRemoved).toBeGreaterThan(0);
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    const state = await documentsInCloud(lab, result.datasetId);
+    expect(state.doubled).toEqual([]);
+    expect(state.count).toBe(result.documents.total);
+  });
+
+  it('what is sent again is counted once', async () => {
+    const source = join(lab.dir, 'counted');
+    await makeDataset(source, { documents: 60, files: 4, fileBytes: 100, seed: 3 });
+    for (const route of ['IMPORT documents', 'IMPORT files']) {
+      lab.sandbox.faults.set({ route, kind: 'import-lost', count: 1 });
+    }
+    const tuning = { ...TEST_TUNING, importQuietMs: 700 };
+    const handle = await lab.startUpload(lab.uploadInput(source, { tuning }));
+    const seen: RunProgress[] = [];
+    await lab.until(handle, (progress) => {
+      seen.push(progress);
+      return progress.phase === 'done';
+    });
+    expect(lab.sandbox.faults.list().map(({ fired }) => fired)).toEqual([1, 1]);
+    for (const { counts, bytes } of seen) {
+      for (const { transferred, total } of Object.values(counts))
+        expect(transferred).toBeLessThanOrEqual(total);
+      expect(bytes.transferred).toBeLessThanOrEqual(bytes.total);
+    }
+    const { counts, bytes, units } = seen.at(-1)!;
+    expect(Object.keys(counts)).toEqual(['documents', 'files']);
+    for (const { transferred, total } of Object.values(counts)) expect(transferred).toBe(total);
+    expect(bytes.transferred).toBe(bytes.total);
+    expect(units.done).toBe(units.total);
+    expect(units.done).toBeGreaterThan(2);
+  });
+
+  it('the list is asked for once, however many waves there are', async () => {
+    const source = join(lab.dir, 'waves');
+    await makeDataset(source, { documents: 300, files: 2, fileBytes: 100, seed: 4 });
+    const tuning = { ...TEST_TUNING, documentsPerUnit: 60 };
+    const handle = await lab.startUpload(lab.uploadInput(source, { tuning }));
+    await expectOnce(await handle.result(), 0);
+    const calls = await stepCalls(handle);
+    const times = (step: string) => calls.filter((call) => call.step === step).length;
+    // Files and nothing; documents wave by wave and nothing.
+    expect(times('nextUploadUnits')).toBeGreaterThan(5);
+    // All are out; nothing is.
+    expect(times('settleDocuments')).toBe(2);
+  });
 });
 
 /** The store has everything and keeps its answer to itself. */
@@ -109,7 +111,7 @@ const ADD: FaultSpec = {
 };
 
 async function untilFired(id: string): Promise<void> {
-  const fired = (): number => rig.sandbox.faults.list().find((fault) => fault.id === id)?.fired ?? 0;
+  const fired = (): number => lab.sandbox.faults.list().find((fault) => fault.id === id)?.fired ?? 0;
   await expect.poll(fired, { timeout: 20_000, interval: 10 }).toBe(1);
   // What the cloud does for a request takes milliseconds; only the answer is held.
   await new Promise((resolve) => setTimeout(resolve, 200));
@@ -120,7 +122,7 @@ async function expectOnce(result: TransferResult, afterMs: number): Promise<void
   expect(result.problems).toEqual([]);
   // Long enough for whatever was sent twice to show.
   await new Promise((resolve) => setTimeout(resolve, afterMs));
-  const state = await documentsInCloud(rig, result.datasetId);
+  const state = await documentsInCloud(lab, result.datasetId);
   expect(state.doubled).toEqual([]);
   expect(state.count).toBe(result.documents.total);
 }
@@ -137,25 +139,25 @@ describe.each([
 
   beforeEach(async () => {
     made += 1;
-    source = join(rig.dir, `${strategy}-${made}`);
+    source = join(lab.dir, `${strategy}-${made}`);
     await makeDataset(source, { documents: 40, files: 2, fileBytes: 100, seed: 30 + made });
-    rig.sandbox.faults.set({ route: 'IMPORT documents', kind: 'import-delay', params: { ms: importMs } });
+    lab.sandbox.faults.set({ route: 'IMPORT documents', kind: 'import-delay', params: { ms: importMs } });
   });
 
   it('is not there twice after a cancel and another upload', async () => {
-    const held = rig.sandbox.faults.set(fault);
-    const first = await rig.startUpload(rig.uploadInput(source, { strategy, tuning }));
+    const held = lab.sandbox.faults.set(fault);
+    const first = await lab.startUpload(lab.uploadInput(source, { strategy, tuning }));
     await untilFired(held);
     await first.cancel();
     await first.result().catch(() => {});
-    await expectOnce(await rig.upload(source, { strategy, tuning }), importMs + 500);
+    await expectOnce(await lab.upload(source, { strategy, tuning }), importMs + 500);
   });
 
   it('is not there twice when the worker stops and another one goes on', async () => {
-    const held = rig.sandbox.faults.set(fault);
-    const handle = await rig.startUpload(rig.uploadInput(source, { strategy, tuning }));
+    const held = lab.sandbox.faults.set(fault);
+    const handle = await lab.startUpload(lab.uploadInput(source, { strategy, tuning }));
     await untilFired(held);
-    await rig.restartWorker();
+    await lab.restartWorker();
     await expectOnce(await handle.result(), importMs + 500);
   });
 });

@@ -13,25 +13,25 @@ import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
 import type { TransferResult, UploadResult } from '../../workflows/contracts/index.ts';
 import { cloudIds, cloudRequest } from '../support/cloud-state.ts';
-import { createRig, type Rig, TEST_TUNING } from '../support/rig.ts';
+import { createLab, type Lab, TEST_TUNING } from '../support/lab.ts';
 
-let rig: Rig;
+let lab: Lab;
 let source: string;
 let made = 0;
 beforeAll(async () => {
-  rig = await createRig();
+  lab = await createLab();
 });
-afterAll(() => rig?.close());
+afterAll(() => lab?.close());
 beforeEach(async () => {
   made += 1;
-  source = join(rig.dir, `source-${made}`);
+  source = join(lab.dir, `source-${made}`);
   await makeDataset(source, { documents: 40, files: 6, fileBytes: 3_000, seed: made });
 });
 
 const tuning = { ...TEST_TUNING, importQuietMs: 1_000 };
 const NOTHING = { changedHere: 0, changedThere: 0, goneHere: 0, onlyInCloud: 0 };
 const upload = async (more: object = {}): Promise<UploadResult> =>
-  (await rig.upload(source, { tuning, ...more })) as UploadResult;
+  (await lab.upload(source, { tuning, ...more })) as UploadResult;
 
 /** A subject document without files, and one of its texts. */
 function someDocument(): { id: string; text: string } {
@@ -58,15 +58,15 @@ function edit(id: string, description: string): void {
 }
 
 async function inCloud(result: TransferResult, id: string): Promise<{ subject: { description: string } }> {
-  const ids = await cloudIds(rig, result.datasetId);
-  return (await cloudRequest(rig, 'GET', `/datasets/${result.datasetId}/documents/${ids.get(id)}`)) as never;
+  const ids = await cloudIds(lab, result.datasetId);
+  return (await cloudRequest(lab, 'GET', `/datasets/${result.datasetId}/documents/${ids.get(id)}`)) as never;
 }
 
 async function editInCloud(result: TransferResult, id: string, description: string): Promise<void> {
-  const ids = await cloudIds(rig, result.datasetId);
+  const ids = await cloudIds(lab, result.datasetId);
   const path = `/datasets/${result.datasetId}/documents/${ids.get(id)}`;
-  const { id: _, ...body } = await cloudRequest(rig, 'GET', path);
-  await cloudRequest(rig, 'POST', path, { ...body, subject: { ...(body.subject as object), description } });
+  const { id: _, ...body } = await cloudRequest(lab, 'GET', path);
+  await cloudRequest(lab, 'POST', path, { ...body, subject: { ...(body.subject as object), description } });
 }
 
 const baseOf = (id: string) => {
@@ -132,7 +132,7 @@ describe('an upload of a dataset', () => {
     expect(result).toMatchObject({ status: 'done', documents: { transferred: 1 }, problems: [] });
     expect((await inCloud(result, id)).subject.description).toBe('replaced from here');
     expect(baseOf(id)!.cloud.hash).toBe(baseOf(id)!.local.hash);
-    expect((await cloudIds(rig, result.datasetId)).size).toBe(result.documents.total);
+    expect((await cloudIds(lab, result.datasetId)).size).toBe(result.documents.total);
     expect(await upload({ onChange: 'replace' })).toMatchObject({
       status: 'done',
       documents: { transferred: 0 },
@@ -143,16 +143,16 @@ describe('an upload of a dataset', () => {
     const first = await upload();
     const { id } = someDocument();
     edit(id, 'from here');
-    rig.sandbox.faults.set({
+    lab.sandbox.faults.set({
       route: 'GET /datasets/:d/files',
       kind: 'latency',
       count: 1,
       params: { ms: 1_500 },
     });
-    const handle = await rig.startUpload(rig.uploadInput(source, { tuning, onChange: 'replace' }));
-    await rig.until(handle, ({ phase }) => phase === 'planning');
+    const handle = await lab.startUpload(lab.uploadInput(source, { tuning, onChange: 'replace' }));
+    await lab.until(handle, ({ phase }) => phase === 'planning');
     await editInCloud(first, id, 'from there');
-    rig.sandbox.faults.clear();
+    lab.sandbox.faults.clear();
     const result: UploadResult = await handle.result();
     expect((await inCloud(result, id)).subject.description).toBe('from there');
     expect(result.problems).toMatchObject([{ id, code: 'NDI_E_CHANGED_THERE' }]);
@@ -185,21 +185,21 @@ describe('an upload of a dataset', () => {
   });
 
   it('names what the cloud made of a document that it took in', async () => {
-    rig.sandbox.faults.set({
+    lab.sandbox.faults.set({
       route: 'GET /datasets/:d/files',
       kind: 'latency',
       skip: 1,
       params: { ms: 1_500 },
     });
-    const handle = await rig.startUpload(rig.uploadInput(source, { tuning }));
-    const { cloudDatasetId } = await rig.until(handle, ({ phase }) => phase === 'verifying');
+    const handle = await lab.startUpload(lab.uploadInput(source, { tuning }));
+    const { cloudDatasetId } = await lab.until(handle, ({ phase }) => phase === 'verifying');
     const { id } = someDocument();
     await expect
-      .poll(async () => (await cloudIds(rig, cloudDatasetId!)).has(id), { timeout: 5_000 })
+      .poll(async () => (await cloudIds(lab, cloudDatasetId!)).has(id), { timeout: 5_000 })
       .toBe(true);
     await editInCloud({ datasetId: cloudDatasetId } as TransferResult, id, 'as the importer had it');
     const result: UploadResult = await handle.result();
-    rig.sandbox.faults.clear();
+    lab.sandbox.faults.clear();
     expect(result.problems).toEqual([
       expect.objectContaining({
         id,
@@ -221,7 +221,7 @@ describe('an upload of a dataset', () => {
       base: { id: `${'a'.repeat(16)}_${'b'.repeat(16)}`, name: 'x' },
       document_class: { class_name: 'base' },
     });
-    await cloudRequest(rig, 'POST', `/datasets/${first.datasetId}/documents`, JSON.parse(text));
+    await cloudRequest(lab, 'POST', `/datasets/${first.datasetId}/documents`, JSON.parse(text));
     expect(await upload()).toMatchObject({
       status: 'done',
       differences: { documents: { ...NOTHING, goneHere: 1, onlyInCloud: 1 } },
@@ -244,7 +244,7 @@ describe('a file', () => {
     }
   }
   const object = async (result: TransferResult, uid: string): Promise<Buffer> => {
-    const detail = await cloudRequest(rig, 'GET', `/datasets/${result.datasetId}/files/${uid}/detail`);
+    const detail = await cloudRequest(lab, 'GET', `/datasets/${result.datasetId}/files/${uid}/detail`);
     const answer = await fetch(String(detail.downloadUrl));
     return Buffer.from(await answer.arrayBuffer());
   };
@@ -268,30 +268,30 @@ describe('a file', () => {
   });
 
   it('that the cloud has other bytes of when it is verified is sent again', async () => {
-    rig.sandbox.faults.set({
+    lab.sandbox.faults.set({
       route: 'POST /datasets/:d/documents/bulk-upload',
       kind: 'latency',
       params: { ms: 1_500 },
     });
-    const handle = await rig.startUpload(rig.uploadInput(source, { tuning }));
-    const { cloudDatasetId } = await rig.until(handle, ({ phase }) => phase === 'documents');
+    const handle = await lab.startUpload(lab.uploadInput(source, { tuning }));
+    const { cloudDatasetId } = await lab.until(handle, ({ phase }) => phase === 'documents');
     const { uid, path } = someFile();
-    const { organizationId } = rig.sandbox.users[0]!;
+    const { organizationId } = lab.sandbox.users[0]!;
     const address = await cloudRequest(
-      rig,
+      lab,
       'GET',
       `/datasets/${organizationId}/${cloudDatasetId}/files/${uid}`,
     );
     const mine = readFileSync(path);
     await fetch(String(address.url), { method: 'PUT', body: Buffer.alloc(mine.length, 5) });
     const result: UploadResult = await handle.result();
-    rig.sandbox.faults.clear();
+    lab.sandbox.faults.clear();
     expect(result).toMatchObject({ status: 'done', problems: [] });
     expect(await object(result, uid)).toEqual(mine);
   });
 
   it('whose bytes change on the way is refused by the store, also where its ETags prove nothing', async () => {
-    const big = join(rig.dir, `big-${made}`);
+    const big = join(lab.dir, `big-${made}`);
     await makeDataset(big, {
       documents: 30,
       files: 2,
@@ -299,18 +299,18 @@ describe('a file', () => {
       bigFileBytes: 3_000_000,
       seed: made,
     });
-    await fetch(`${rig.sandbox.controlUrl}/knobs`, { method: 'POST', body: '{"etag":"opaque"}' });
+    await fetch(`${lab.sandbox.controlUrl}/knobs`, { method: 'POST', body: '{"etag":"opaque"}' });
     try {
-      rig.sandbox.faults.set({ route: 'PUT object', kind: 'corrupt-put', count: 2 });
-      const result = await rig.upload(big, { strategy: 'serial', tuning });
-      expect(rig.sandbox.faults.list()[0]!.fired).toBe(2);
+      lab.sandbox.faults.set({ route: 'PUT object', kind: 'corrupt-put', count: 2 });
+      const result = await lab.upload(big, { strategy: 'serial', tuning });
+      expect(lab.sandbox.faults.list()[0]!.fired).toBe(2);
       expect(result).toMatchObject({ status: 'done', problems: [] });
-      const copy = join(rig.dir, `big-copy-${made}`);
-      await rig.download(result.datasetId, copy, { tuning });
+      const copy = join(lab.dir, `big-copy-${made}`);
+      await lab.download(result.datasetId, copy, { tuning });
       expect(await compareDatasets(big, copy)).toMatchObject({ equal: true });
     } finally {
-      rig.sandbox.faults.clear();
-      await fetch(`${rig.sandbox.controlUrl}/knobs`, { method: 'POST', body: '{"etag":"md5"}' });
+      lab.sandbox.faults.clear();
+      await fetch(`${lab.sandbox.controlUrl}/knobs`, { method: 'POST', body: '{"etag":"md5"}' });
     }
   });
 
@@ -327,8 +327,8 @@ describe('a file', () => {
   it('of other bytes under its uid in the cloud is listed where no base is at hand', async () => {
     const first = await upload();
     const { uid, path } = someFile();
-    const copy = join(rig.dir, `copy-${made}`);
-    await rig.download(first.datasetId, copy);
+    const copy = join(lab.dir, `copy-${made}`);
+    await lab.download(first.datasetId, copy);
     writeFileSync(path, Buffer.alloc(readFileSync(path).length, 9));
     rmSync(join(source, '.ndi/courier'), { recursive: true });
     expect(await upload()).toMatchObject({

@@ -9,7 +9,7 @@ import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import type { FaultSpec } from '../../sandbox/server.ts';
 import type { TransferResult } from '../../workflows/contracts/index.ts';
 import { documentsInCloud } from '../support/cloud-state.ts';
-import { createRig, type Rig, TEST_TUNING } from '../support/rig.ts';
+import { createLab, type Lab, TEST_TUNING } from '../support/lab.ts';
 
 const CREATE = 'POST /organizations/:org/datasets';
 const ADD = 'POST /datasets/:d/documents';
@@ -81,8 +81,8 @@ const DOWN: [string, FaultSpec[]][] = [
   ['lists without an order', [{ route: 'GET /datasets/:d/documents', kind: 'unstable-order' }]],
 ];
 
-describe('faults', () => {
-  let rig: Rig;
+describe('a run under faults', () => {
+  let lab: Lab;
   let n = 0;
   let source: string;
   /** Goes up once, in peace, and comes down under each fault. */
@@ -91,57 +91,57 @@ describe('faults', () => {
   const tuning = { ...TEST_TUNING, documentsPerUnit: 60, zipFiles: 12, importQuietMs: 1_000 };
 
   beforeAll(async () => {
-    rig = await createRig();
-    source = join(rig.dir, 'source');
+    lab = await createLab();
+    source = join(lab.dir, 'source');
     await makeDataset(source, { documents: 150, files: 30, fileBytes: 20_000, seed: 7 });
-    original = join(rig.dir, 'original');
+    original = join(lab.dir, 'original');
     await makeDataset(original, { documents: 150, files: 30, fileBytes: 20_000, seed: 8 });
-    cloudId = (await rig.upload(original, { tuning })).datasetId;
+    cloudId = (await lab.upload(original, { tuning })).datasetId;
   });
-  afterAll(() => rig?.close());
+  afterAll(() => lab?.close());
   beforeEach(() => {
     n += 1;
-    rig.sandbox.faults.clear();
+    lab.sandbox.faults.clear();
   });
 
-  it.each(UP)('up: %s', async (_name, faults) => {
-    for (const fault of faults) rig.sandbox.faults.set(fault);
+  it.each(UP)('uploads everything once: %s', async (_name, faults) => {
+    for (const fault of faults) lab.sandbox.faults.set(fault);
     const name = `Fault ${n}`;
-    const result: TransferResult = await rig.upload(source, { tuning, target: { kind: 'as-new', name } });
-    const fired = rig.sandbox.faults.list();
-    rig.sandbox.faults.clear();
+    const result: TransferResult = await lab.upload(source, { tuning, target: { kind: 'as-new', name } });
+    const fired = lab.sandbox.faults.list();
+    lab.sandbox.faults.clear();
     expect(fired.every((fault) => fault.fired > 0)).toBe(true);
     expect(result.problems).toEqual([]);
     expect(result.status).toBe('done');
-    const state = await documentsInCloud(rig, result.datasetId);
+    const state = await documentsInCloud(lab, result.datasetId);
     expect(state.doubled).toEqual([]);
     expect(state.count).toBe(result.documents.total);
     expect(await state.datasetsNamed(name)).toBe(1);
-    const target = join(rig.dir, `up-${n}`);
-    await rig.download(result.datasetId, target);
+    const target = join(lab.dir, `up-${n}`);
+    await lab.download(result.datasetId, target);
     expect(await compareDatasets(source, target)).toMatchObject({ equal: true });
   });
 
-  it('up, one by one: adds that answer 504 after doing it', async () => {
-    rig.sandbox.faults.set({ route: ADD, kind: '504-after-work', skip: 3, count: 4 });
-    const result = await rig.upload(source, {
+  it('uploads everything once, one by one: adds that answer 504 after doing it', async () => {
+    lab.sandbox.faults.set({ route: ADD, kind: '504-after-work', skip: 3, count: 4 });
+    const result = await lab.upload(source, {
       tuning,
       strategy: 'serial',
       target: { kind: 'as-new', name: 'Serial' },
     });
-    rig.sandbox.faults.clear();
+    lab.sandbox.faults.clear();
     expect(result.status).toBe('done');
-    const state = await documentsInCloud(rig, result.datasetId);
+    const state = await documentsInCloud(lab, result.datasetId);
     expect(state.doubled).toEqual([]);
     expect(state.count).toBe(result.documents.total);
   });
 
-  it.each(DOWN)('down: %s', async (_name, faults) => {
-    for (const fault of faults) rig.sandbox.faults.set(fault);
-    const target = join(rig.dir, `down-${n}`);
-    const result: TransferResult = await rig.download(cloudId, target, { tuning });
-    const fired = rig.sandbox.faults.list();
-    rig.sandbox.faults.clear();
+  it.each(DOWN)('downloads everything: %s', async (_name, faults) => {
+    for (const fault of faults) lab.sandbox.faults.set(fault);
+    const target = join(lab.dir, `down-${n}`);
+    const result: TransferResult = await lab.download(cloudId, target, { tuning });
+    const fired = lab.sandbox.faults.list();
+    lab.sandbox.faults.clear();
     expect(fired.every((fault) => fault.fired > 0)).toBe(true);
     expect(result.problems).toEqual([]);
     expect(await compareDatasets(original, target)).toMatchObject({ equal: true });

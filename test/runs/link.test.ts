@@ -13,28 +13,28 @@ import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import { pauseSignal, resumeSignal } from '../../workflows/contracts/index.ts';
 import { tamper } from '../fixtures/dataset.ts';
 import { cloudRequest, documentsInCloud } from '../support/cloud-state.ts';
-import { createRig, type Rig } from '../support/rig.ts';
+import { createLab, type Lab } from '../support/lab.ts';
 
 const CREATE = 'POST /organizations/:org/datasets';
 const LIST = 'GET /organizations/:org/datasets';
 const RENAME = 'POST /datasets/:d';
 
-let rig: Rig;
+let lab: Lab;
 let source: string;
 let made = 0;
 beforeAll(async () => {
-  rig = await createRig();
+  lab = await createLab();
 });
-afterAll(() => rig?.close());
+afterAll(() => lab?.close());
 beforeEach(async () => {
-  rig.sandbox.faults.clear();
+  lab.sandbox.faults.clear();
   made += 1;
-  source = join(rig.dir, `source-${made}`);
+  source = join(lab.dir, `source-${made}`);
   await makeDataset(source, { documents: 60, files: 4, fileBytes: 2_000, seed: 100 + made });
 });
 
 const start = (name: string): Promise<WorkflowHandle> =>
-  rig.startUpload(rig.uploadInput(source, { target: { kind: 'linked-or-new', name } }));
+  lab.startUpload(lab.uploadInput(source, { target: { kind: 'linked-or-new', name } }));
 
 async function ended(handle: WorkflowHandle): Promise<void> {
   await handle.result().catch(() => {});
@@ -42,9 +42,9 @@ async function ended(handle: WorkflowHandle): Promise<void> {
 
 /** Those of the laboratory that carry the name, with or without a mark. */
 const named = async (name: string): Promise<number> => {
-  const { organizationId } = rig.sandbox.users[0]!;
+  const { organizationId } = lab.sandbox.users[0]!;
   const path = `/organizations/${organizationId}/datasets?page=1&pageSize=1000`;
-  const { datasets } = await cloudRequest(rig, 'GET', path);
+  const { datasets } = await cloudRequest(lab, 'GET', path);
   return (datasets as { name: string }[]).filter(
     (row) => row.name === name || row.name.startsWith(`${name} [`),
   ).length;
@@ -63,56 +63,56 @@ describe('a cloud dataset is created once', () => {
     // There is one, known by its id, and it has not got its name.
     ['nameless', [{ route: RENAME, kind: '5xx' }]],
   ] as const)('by two runs, the first cancelled while it is %s', async (state, faults) => {
-    for (const fault of faults) rig.sandbox.faults.set(fault);
+    for (const fault of faults) lab.sandbox.faults.set(fault);
     const name = `Twice ${state}`;
     const first = await start(name);
     await expect
-      .poll(() => rig.sandbox.faults.list().every((fault) => fault.fired > 0), { timeout: 20_000 })
+      .poll(() => lab.sandbox.faults.list().every((fault) => fault.fired > 0), { timeout: 20_000 })
       .toBe(true);
     await first.cancel();
     await ended(first);
-    rig.sandbox.faults.clear();
+    lab.sandbox.faults.clear();
     expect(await named(name)).toBe(1);
-    const result = await rig.upload(source, { target: { kind: 'linked-or-new', name } });
+    const result = await lab.upload(source, { target: { kind: 'linked-or-new', name } });
     expect(result.status).toBe('done');
     expect(await named(name)).toBe(1);
-    expect((await cloudRequest(rig, 'GET', `/datasets/${result.datasetId}`)).name).toBe(name);
-    expect((await documentsInCloud(rig, result.datasetId)).count).toBe(result.documents.total);
+    expect((await cloudRequest(lab, 'GET', `/datasets/${result.datasetId}`)).name).toBe(name);
+    expect((await documentsInCloud(lab, result.datasetId)).count).toBe(result.documents.total);
   });
 
   it('anew when somebody has deleted what a cancelled run left behind', async () => {
-    rig.sandbox.faults.set({ route: RENAME, kind: '5xx' });
+    lab.sandbox.faults.set({ route: RENAME, kind: '5xx' });
     const first = await start('Stray');
     await expect
-      .poll(() => rig.sandbox.faults.list().every((fault) => fault.fired > 0), { timeout: 20_000 })
+      .poll(() => lab.sandbox.faults.list().every((fault) => fault.fired > 0), { timeout: 20_000 })
       .toBe(true);
     await first.cancel();
     await ended(first);
-    rig.sandbox.faults.clear();
+    lab.sandbox.faults.clear();
     const ledger = openLedger(join(source, '.ndi/courier/ledger.sqlite'));
     const creation = JSON.parse(ledger.datasetFact('creation')!) as { id: string };
     // Long enough ago that a replica would know of it.
     ledger.setDatasetFact('creation', JSON.stringify({ ...creation, createdAt: '2026-01-01T00:00:00.000Z' }));
     ledger.close();
-    await cloudRequest(rig, 'DELETE', `/datasets/${creation.id}?when=now`);
-    const result = await rig.upload(source, { target: { kind: 'linked-or-new', name: 'Stray' } });
+    await cloudRequest(lab, 'DELETE', `/datasets/${creation.id}?when=now`);
+    const result = await lab.upload(source, { target: { kind: 'linked-or-new', name: 'Stray' } });
     expect(result.datasetId).not.toBe(creation.id);
     expect(await named('Stray')).toBe(1);
   });
 
   it('and is not taken for a double of itself by a list that has not heard of its name', async () => {
-    rig.sandbox.faults.set({ route: 'PUT object', kind: 'latency', params: { ms: 500 } });
+    lab.sandbox.faults.set({ route: 'PUT object', kind: 'latency', params: { ms: 500 } });
     const handle = await start('Late name');
-    const { cloudDatasetId: datasetId } = await rig.until(handle, (progress) => progress.units.inFlight > 0);
+    const { cloudDatasetId: datasetId } = await lab.until(handle, (progress) => progress.units.inFlight > 0);
     await handle.signal(pauseSignal);
     const ledger = openLedger(join(source, '.ndi/courier/ledger.sqlite'));
     const { markedName } = JSON.parse(ledger.datasetFact('creation')!) as { markedName: string };
     ledger.close();
     // As a replica would show it that is behind.
-    await cloudRequest(rig, 'POST', `/datasets/${datasetId}`, { name: markedName });
+    await cloudRequest(lab, 'POST', `/datasets/${datasetId}`, { name: markedName });
     await handle.signal(resumeSignal);
     const result = await handle.result();
-    expect((await documentsInCloud(rig, result.datasetId)).count).toBe(result.documents.total);
+    expect((await documentsInCloud(lab, result.datasetId)).count).toBe(result.documents.total);
   });
 });
 
@@ -129,11 +129,11 @@ function indexOf(dir: string): { local: string[]; remote: string[] } {
 
 describe('the index for the NDI clients', () => {
   it('says of another cloud dataset only what is true of it', async () => {
-    await rig.upload(source);
+    await lab.upload(source);
     expect(indexOf(source).remote.toSorted()).toEqual(idsIn(source));
     const bad = idsIn(source)[7]!;
     tamper(source, `UPDATE docs SET json_code = '{' WHERE doc_id = '${bad}'`);
-    const result = await rig.upload(source, { target: { kind: 'as-new', name: 'Without one' } });
+    const result = await lab.upload(source, { target: { kind: 'as-new', name: 'Without one' } });
     expect(result.problems).toMatchObject([{ id: bad, code: 'NDI_E_BAD_JSON' }]);
     const ids = idsIn(source);
     expect(indexOf(source).local.toSorted()).toEqual(ids);
@@ -153,17 +153,17 @@ function idsIn(dir: string): string[] {
 
 describe.skipIf(!canMount())('a folder that cannot be written', () => {
   it('goes up once, says what could not be written, and goes to the same place the next time', async () => {
-    const disk = join(rig.dir, 'read-only');
+    const disk = join(lab.dir, 'read-only');
     mkdirSync(disk);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32m', 'tmpfs', disk]);
     try {
       const dir = join(disk, 'dataset');
       cpSync(source, dir, { recursive: true });
       execFileSync('mount', ['-o', 'remount,ro', disk]);
-      const first = await rig.upload(dir, { target: { kind: 'linked-or-new', name: 'Read-only' } });
+      const first = await lab.upload(dir, { target: { kind: 'linked-or-new', name: 'Read-only' } });
       expect(first.problems).toMatchObject([{ code: 'NDI_E_READ_ONLY', kind: 'dataset' }]);
-      expect((await documentsInCloud(rig, first.datasetId)).count).toBe(first.documents.total);
-      const second = await rig.upload(dir, { target: { kind: 'linked-or-new', name: 'Read-only' } });
+      expect((await documentsInCloud(lab, first.datasetId)).count).toBe(first.documents.total);
+      const second = await lab.upload(dir, { target: { kind: 'linked-or-new', name: 'Read-only' } });
       expect(second).toMatchObject({ datasetId: first.datasetId, documents: { transferred: 0, failed: 0 } });
       expect(await named('Read-only')).toBe(1);
     } finally {

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { filesDir } from '../../ndi/dataset/layout.ts';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
-import { createRig, type Rig, TEST_TUNING } from '../support/rig.ts';
+import { createLab, type Lab, TEST_TUNING } from '../support/lab.ts';
 
-let rig: Rig;
+let lab: Lab;
 beforeAll(async () => {
-  rig = await createRig();
+  lab = await createLab();
 });
-afterAll(() => rig?.close());
+afterAll(() => lab?.close());
 
 const tuning = { ...TEST_TUNING, importQuietMs: 500 };
 
@@ -31,7 +31,7 @@ function snapshot(dir: string): string {
 }
 /** Requests that changed something in the cloud. */
 const writes = (): number =>
-  Object.entries(rig.sandbox.faults.requests().routes)
+  Object.entries(lab.sandbox.faults.requests().routes)
     .filter(
       ([route]) =>
         /^(POST|PUT|DELETE|IMPORT)/.test(route) && !/login|bulk-fetch|bulk-download|ndiquery/.test(route),
@@ -41,10 +41,10 @@ const planOf = (path: string) => JSON.parse(readFileSync(path, 'utf8'));
 
 describe('the preview of an upload', () => {
   it('of a dataset that the cloud has not, names everything and creates nothing', async () => {
-    const source = join(rig.dir, 'new');
+    const source = join(lab.dir, 'new');
     await makeDataset(source, { documents: 50, files: 6, fileBytes: 2_000, seed: 1 });
     const [before, written] = [snapshot(source), writes()];
-    const plan = await rig.preview({ operation: 'upload', input: rig.uploadInput(source, { tuning }) });
+    const plan = await lab.preview({ operation: 'upload', input: lab.uploadInput(source, { tuning }) });
     expect(plan).toMatchObject({
       operation: 'preview',
       status: 'planned',
@@ -70,14 +70,14 @@ describe('the preview of an upload', () => {
   });
 
   it('of one that is there, names what is new, what differs and what would be left over', async () => {
-    const source = join(rig.dir, 'known');
+    const source = join(lab.dir, 'known');
     await makeDataset(source, { documents: 50, files: 6, fileBytes: 2_000, seed: 2 });
-    const { datasetId, documents } = await rig.upload(source, { tuning });
+    const { datasetId, documents } = await lab.upload(source, { tuning });
     const [name] = readdirSync(filesDir(source)).filter((file) => file.length === 33);
     const path = join(filesDir(source), name!);
     writeFileSync(path, Buffer.alloc(statSync(path).size, 1));
     const [before, written] = [snapshot(source), writes()];
-    const plan = await rig.preview({ operation: 'upload', input: rig.uploadInput(source, { tuning }) });
+    const plan = await lab.preview({ operation: 'upload', input: lab.uploadInput(source, { tuning }) });
     expect(plan).toMatchObject({
       datasetId,
       documents: { total: documents.total, skipped: documents.total, transferred: 0 },
@@ -95,13 +95,13 @@ describe('the preview of an upload', () => {
 
 describe('the preview of a download', () => {
   it('names what would come, and makes no folder', async () => {
-    const source = join(rig.dir, 'up');
+    const source = join(lab.dir, 'up');
     await makeDataset(source, { documents: 50, files: 6, fileBytes: 2_000, seed: 3 });
-    const { datasetId, documents } = await rig.upload(source, { tuning });
-    const target = join(rig.dir, 'down');
-    const before = readdirSync(rig.dir);
-    const input = rig.downloadInput(datasetId, target, { tuning });
-    const plan = await rig.preview({ operation: 'download', input });
+    const { datasetId, documents } = await lab.upload(source, { tuning });
+    const target = join(lab.dir, 'down');
+    const before = readdirSync(lab.dir);
+    const input = lab.downloadInput(datasetId, target, { tuning });
+    const plan = await lab.preview({ operation: 'download', input });
     expect(plan).toMatchObject({
       status: 'planned',
       documents: { total: documents.total, transferred: documents.total },
@@ -109,9 +109,9 @@ describe('the preview of a download', () => {
       bytes: expect.any(Number),
     });
     expect(planOf(plan.listPath).files).toHaveLength(6);
-    expect(readdirSync(rig.dir)).toEqual(before);
-    await rig.download(datasetId, target, { tuning });
-    const again = await rig.preview({ operation: 'download', input });
+    expect(readdirSync(lab.dir)).toEqual(before);
+    await lab.download(datasetId, target, { tuning });
+    const again = await lab.preview({ operation: 'download', input });
     expect(again).toMatchObject({
       documents: { transferred: 0, skipped: documents.total },
       files: { transferred: 0 },

@@ -7,18 +7,18 @@ import { createNameMatcher } from '../../ndi/dataset/selection.ts';
 import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
-import { createRig, type Rig } from '../support/rig.ts';
+import { createLab, type Lab } from '../support/lab.ts';
 
-let rig: Rig;
+let lab: Lab;
 let source: string;
 let cloudId: string;
 beforeAll(async () => {
-  rig = await createRig();
-  source = join(rig.dir, 'source');
+  lab = await createLab();
+  source = join(lab.dir, 'source');
   await makeDataset(source, { documents: 80, files: 12, fileBytes: 3_000, seed: 31 });
-  cloudId = (await rig.upload(source)).datasetId;
+  cloudId = (await lab.upload(source)).datasetId;
 });
-afterAll(() => rig?.close());
+afterAll(() => lab?.close());
 
 function documentsOf(dir: string) {
   const reader = openDataset(dir);
@@ -36,12 +36,12 @@ const kindsOf = (dir: string) => documentsOf(dir).flatMap(({ found }) => found.m
 
 describe('a download of selected documents', () => {
   it('brings those of a class, what they depend on, and what makes the folder a dataset', async () => {
-    const target = join(rig.dir, 'class');
+    const target = join(lab.dir, 'class');
     const all = documentsOf(source);
     const dependent = all.find(
       ({ dependsOn, className }) => dependsOn.some(({ value }) => value !== '') && className !== 'session',
     )!;
-    const result = await rig.download(cloudId, target, {
+    const result = await lab.download(cloudId, target, {
       selection: { ...none, classes: [dependent.className] },
     });
     expect(result).toMatchObject({ status: 'done', problems: [] });
@@ -59,48 +59,48 @@ describe('a download of selected documents', () => {
     reader.close();
     original.close();
     // The same command again has nothing to do.
-    const again = await rig.download(cloudId, target, {
+    const again = await lab.download(cloudId, target, {
       selection: { ...none, classes: [dependent.className] },
     });
     expect(again).toMatchObject({ status: 'done', bytes: 0, documents: { transferred: 0 } });
   });
 
   it('brings one document by its id', async () => {
-    const target = join(rig.dir, 'id');
+    const target = join(lab.dir, 'id');
     const one = documentsOf(source).find(({ className }) => className === 'subject')!;
-    await rig.download(cloudId, target, { selection: { ...none, documents: [one.id] } });
+    await lab.download(cloudId, target, { selection: { ...none, documents: [one.id] } });
     const subjects = documentsOf(target).filter(({ className }) => className === 'subject');
     expect(subjects.map(({ id }) => id)).toEqual([one.id]);
   });
 
   it('brings those of a session by its reference', async () => {
-    const target = join(rig.dir, 'session');
+    const target = join(lab.dir, 'session');
     const reader = openDataset(source);
     const { reference, datasetId, sessions } = reader.identity;
     reader.close();
     const wanted = sessions[0] ?? { reference, sessionId: datasetId };
-    await rig.download(cloudId, target, { selection: { ...none, sessions: [wanted.reference] } });
+    await lab.download(cloudId, target, { selection: { ...none, sessions: [wanted.reference] } });
     const ids = new Set(documentsOf(target).map(({ id }) => id));
     for (const { id, sessionId } of documentsOf(source))
       if (sessionId === wanted.sessionId) expect(ids.has(id)).toBe(true);
   });
 
   it('brings only the binaries whose names match, and leaves the others in the cloud', async () => {
-    const target = join(rig.dir, 'names');
+    const target = join(lab.dir, 'names');
     const names = documentsOf(source).flatMap(({ found }) => found.map(({ name }) => name));
-    const result = await rig.download(cloudId, target, { filesMatching: [names[0]!] });
+    const result = await lab.download(cloudId, target, { filesMatching: [names[0]!] });
     expect(result).toMatchObject({ status: 'done', problems: [] });
     for (const { found } of documentsOf(target))
       for (const { name, file } of found) expect(file.kind).toBe(name === names[0] ? 'local' : 'remote');
-    expect(await rig.download(cloudId, target, { filesMatching: [names[0]!] })).toMatchObject({ bytes: 0 });
+    expect(await lab.download(cloudId, target, { filesMatching: [names[0]!] })).toMatchObject({ bytes: 0 });
   });
 });
 
 describe('a download into a folder that holds the dataset in the other mode', () => {
   it('brings the binaries, or lets go of them, and nothing else', async () => {
-    const target = join(rig.dir, 'modes');
-    await rig.download(cloudId, target, { mode: 'hybrid' });
-    const local = await rig.download(cloudId, target, { mode: 'local' });
+    const target = join(lab.dir, 'modes');
+    await lab.download(cloudId, target, { mode: 'hybrid' });
+    const local = await lab.download(cloudId, target, { mode: 'local' });
     expect(local).toMatchObject({
       operation: 'download',
       status: 'done',
@@ -108,14 +108,14 @@ describe('a download into a folder that holds the dataset in the other mode', ()
       files: { transferred: 12 },
     });
     expect(await compareDatasets(source, target)).toMatchObject({ equal: true, sameFiles: 12 });
-    const hybrid = await rig.download(cloudId, target, { mode: 'hybrid' });
+    const hybrid = await lab.download(cloudId, target, { mode: 'hybrid' });
     expect(hybrid).toMatchObject({
       status: 'done',
       documents: { transferred: 0 },
       files: { transferred: 12 },
     });
     expect(new Set(kindsOf(target))).toEqual(new Set(['remote']));
-    expect(await rig.download(cloudId, target, { mode: 'hybrid' })).toMatchObject({
+    expect(await lab.download(cloudId, target, { mode: 'hybrid' })).toMatchObject({
       status: 'done',
       bytes: 0,
     });

@@ -10,24 +10,24 @@ import type { ResolvedFile } from '../../ndi/dataset/types.ts';
 import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
 import type { DocumentFacts } from '../../ndi/document/types.ts';
-import { createRig, type Rig } from '../support/rig.ts';
+import { createLab, type Lab } from '../support/lab.ts';
 
-let rig: Rig;
+let lab: Lab;
 let source: string;
 let target: string;
 let cloudId: string;
 let made = 0;
 beforeAll(async () => {
-  rig = await createRig();
-  source = join(rig.dir, 'source');
+  lab = await createLab();
+  source = join(lab.dir, 'source');
   await makeDataset(source, { documents: 60, files: 10, fileBytes: 5_000, seed: 21 });
-  cloudId = (await rig.upload(source)).datasetId;
+  cloudId = (await lab.upload(source)).datasetId;
 });
-afterAll(() => rig?.close());
+afterAll(() => lab?.close());
 beforeEach(() => {
-  rig.sandbox.faults.clear();
+  lab.sandbox.faults.clear();
   made += 1;
-  target = join(rig.dir, `target-${made}`);
+  target = join(lab.dir, `target-${made}`);
 });
 
 const filesOf = (dir: string): { facts: DocumentFacts; name: string; file: ResolvedFile }[] => {
@@ -46,9 +46,9 @@ const none = { documents: [], classes: [], sessions: [] };
 
 describe('files of a hybrid dataset', () => {
   it('are all fetched, and the dataset is as if it had been downloaded with them', async () => {
-    await rig.download(cloudId, target, { mode: 'hybrid' });
+    await lab.download(cloudId, target, { mode: 'hybrid' });
     expect(new Set(kinds(target))).toEqual(new Set(['remote']));
-    const result = await rig.files(target, 'get');
+    const result = await lab.files(target, 'get');
     expect(result).toMatchObject({
       operation: 'files',
       action: 'get',
@@ -66,18 +66,18 @@ describe('files of a hybrid dataset', () => {
         uidPath(target, file.uid),
       );
     }
-    expect(await rig.files(target, 'get')).toMatchObject({
+    expect(await lab.files(target, 'get')).toMatchObject({
       status: 'done',
       bytes: 0,
       files: { skipped: 10 },
     });
-    expect(await rig.upload(target)).toMatchObject({ status: 'done', bytes: 0 });
+    expect(await lab.upload(target)).toMatchObject({ status: 'done', bytes: 0 });
   });
 
   it('are fetched for the selected documents only', async () => {
-    await rig.download(cloudId, target, { mode: 'hybrid' });
+    await lab.download(cloudId, target, { mode: 'hybrid' });
     const [one] = filesOf(target);
-    const result = await rig.files(target, 'get', { selection: { ...none, documents: [one!.facts.id] } });
+    const result = await lab.files(target, 'get', { selection: { ...none, documents: [one!.facts.id] } });
     expect(result.files.transferred).toBe(
       filesOf(source).filter(({ facts }) => facts.id === one!.facts.id).length,
     );
@@ -85,15 +85,15 @@ describe('files of a hybrid dataset', () => {
   });
 
   it('that the cloud cannot give are listed, and all others come', async () => {
-    await rig.download(cloudId, target, { mode: 'hybrid' });
+    await lab.download(cloudId, target, { mode: 'hybrid' });
     const { uid } = filesOf(target)[0]!.file;
-    rig.sandbox.faults.set({ route: 'GET object', kind: 'archived', params: { key: `^${cloudId}/${uid}$` } });
-    const result = await rig.files(target, 'get');
+    lab.sandbox.faults.set({ route: 'GET object', kind: 'archived', params: { key: `^${cloudId}/${uid}$` } });
+    const result = await lab.files(target, 'get');
     expect(result).toMatchObject({ status: 'done-with-leftovers', files: { transferred: 9, failed: 1 } });
     expect(result.problems).toMatchObject([{ kind: 'file', id: uid }]);
     expect(kinds(target).filter((kind) => kind === 'remote')).toHaveLength(1);
-    rig.sandbox.faults.clear();
-    expect(await rig.files(target, 'get')).toMatchObject({
+    lab.sandbox.faults.clear();
+    expect(await lab.files(target, 'get')).toMatchObject({
       status: 'done',
       files: { transferred: 1, skipped: 9 },
     });
@@ -104,13 +104,13 @@ describe('files of a local dataset', () => {
   it.each(['md5', 'opaque'] as const)(
     'are let go of when the cloud has the same bytes, by an ETag that is %s, and can be fetched again',
     async (etag) => {
-      await rig.download(cloudId, target);
-      await fetch(`${rig.sandbox.controlUrl}/knobs`, { method: 'POST', body: JSON.stringify({ etag }) });
+      await lab.download(cloudId, target);
+      await fetch(`${lab.sandbox.controlUrl}/knobs`, { method: 'POST', body: JSON.stringify({ etag }) });
       try {
-        const result = await rig.files(target, 'drop');
+        const result = await lab.files(target, 'drop');
         expect(result).toMatchObject({ status: 'done', files: { total: 10, transferred: 10 }, problems: [] });
       } finally {
-        await fetch(`${rig.sandbox.controlUrl}/knobs`, {
+        await fetch(`${lab.sandbox.controlUrl}/knobs`, {
           method: 'POST',
           body: JSON.stringify({ etag: 'md5' }),
         });
@@ -118,29 +118,29 @@ describe('files of a local dataset', () => {
       expect(readdirSync(filesDir(target))).toEqual([]);
       for (const { file } of filesOf(target))
         expect(file).toMatchObject({ kind: 'remote', uri: `ndic://${cloudId}/${file.uid}` });
-      expect(await rig.upload(target)).toMatchObject({ status: 'done', bytes: 0 });
-      await rig.files(target, 'get');
+      expect(await lab.upload(target)).toMatchObject({ status: 'done', bytes: 0 });
+      await lab.files(target, 'get');
       expect(await compareDatasets(source, target)).toMatchObject({ equal: true, sameFiles: 10 });
     },
   );
 
   it('that differ from the cloud’s stay here and are listed', async () => {
-    await rig.download(cloudId, target);
+    await lab.download(cloudId, target);
     const { uid } = filesOf(target)[0]!.file;
     const path = uidPath(target, uid);
     const mine = Buffer.alloc(readFileSync(path).length, 3);
     rmSync(path);
     writeFileSync(path, mine);
-    const result = await rig.files(target, 'drop');
+    const result = await lab.files(target, 'drop');
     expect(result).toMatchObject({ status: 'done-with-leftovers', files: { transferred: 9, failed: 1 } });
     expect(result.problems).toMatchObject([{ kind: 'file', id: uid, code: 'NDI_E_CHANGED_HERE' }]);
     expect(readFileSync(path)).toEqual(mine);
   });
 
   it('are not let go of while another document names them', async () => {
-    await rig.download(cloudId, target);
+    await lab.download(cloudId, target);
     const all = filesOf(target);
-    const result = await rig.files(target, 'drop', { selection: { ...none, documents: [all[0]!.facts.id] } });
+    const result = await lab.files(target, 'drop', { selection: { ...none, documents: [all[0]!.facts.id] } });
     expect(result.files.transferred).toBe(all.filter(({ facts }) => facts.id === all[0]!.facts.id).length);
     expect(kinds(target).filter((kind) => kind === 'local')).toHaveLength(10 - result.files.transferred);
   });
@@ -148,8 +148,8 @@ describe('files of a local dataset', () => {
 
 describe('a dataset without a link', () => {
   it('has no cloud to fetch from', async () => {
-    const alone = join(rig.dir, 'alone');
+    const alone = join(lab.dir, 'alone');
     await makeDataset(alone, { documents: 30, files: 0, fileBytes: 0, seed: 3 });
-    await expect(rig.files(alone, 'get')).rejects.toMatchObject({ type: 'NDI_E_NOT_LINKED' });
+    await expect(lab.files(alone, 'get')).rejects.toMatchObject({ type: 'NDI_E_NOT_LINKED' });
   });
 });

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareDatasets } from '../../ndi/dataset/compare.ts';
 import type { FaultSpec } from '../../sandbox/server.ts';
 import { createHarness, type Harness } from '../cli/harness.ts';
@@ -50,21 +50,23 @@ async function throughPowerFailure(
   return ended.json();
 }
 
-it('an upload and a download go on when everything was killed', { timeout: 120_000 }, async () => {
-  const dir = await cli.dataset({ documents: 200, files: 8, fileBytes: 300_000 });
-  const upload = ['upload', dir, '--new', 'Power', '--strategy', 'serial'];
-  const up = await throughPowerFailure(upload, {
-    route: 'PUT object',
-    kind: 'latency',
-    params: { ms: 500 },
+describe('a service that starts again', () => {
+  it('an upload and a download go on when everything was killed', { timeout: 120_000 }, async () => {
+    const dir = await cli.dataset({ documents: 200, files: 8, fileBytes: 300_000 });
+    const upload = ['upload', dir, '--new', 'Power', '--strategy', 'serial'];
+    const up = await throughPowerFailure(upload, {
+      route: 'PUT object',
+      kind: 'latency',
+      params: { ms: 500 },
+    });
+    const target = cli.path('target');
+    await throughPowerFailure(['download', String(up.datasetId), target], {
+      route: 'GET object',
+      kind: 'latency',
+      params: { ms: 500 },
+    });
+    expect(await compareDatasets(dir, target)).toMatchObject({ equal: true });
+    const again = await cli.run(['upload', dir, '--json']);
+    expect(again.json()).toMatchObject({ datasetId: up.datasetId, bytes: 0, documents: { transferred: 0 } });
   });
-  const target = cli.path('target');
-  await throughPowerFailure(['download', String(up.datasetId), target], {
-    route: 'GET object',
-    kind: 'latency',
-    params: { ms: 500 },
-  });
-  expect(await compareDatasets(dir, target)).toMatchObject({ equal: true });
-  const again = await cli.run(['upload', dir, '--json']);
-  expect(again.json()).toMatchObject({ datasetId: up.datasetId, bytes: 0, documents: { transferred: 0 } });
 });

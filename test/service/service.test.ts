@@ -10,7 +10,7 @@ import { isCourierError } from '../../errors/index.ts';
 import { homeFromEnv } from '../../workers/home.ts';
 import { processToken } from '../../workers/processes.ts';
 import { dev, down, type ServiceStatus, status, up } from '../../workers/service.ts';
-import { readServiceFile, writeServiceFile } from '../../workers/service-file.ts';
+import { readServiceFile, writeServiceFile } from '../../workers/service-state.ts';
 
 let dir: string;
 let env: Record<string, string | undefined>;

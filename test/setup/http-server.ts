@@ -2,7 +2,7 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-export interface Seen {
+export interface SeenRequest {
   readonly method: string;
   /** Path with query, below the base address. */
   readonly path: string;
@@ -13,12 +13,12 @@ export interface Seen {
 export interface TestServer extends AsyncDisposable {
   /** With `/v1`, as an NDI Cloud has it. */
   readonly baseUrl: string;
-  readonly seen: readonly Seen[];
+  readonly seen: readonly SeenRequest[];
   /** Answers from now on. */
   use(handler: Handler): void;
 }
 
-export type Handler = (request: Seen, response: ServerResponse) => void | Promise<void>;
+export type Handler = (request: SeenRequest, response: ServerResponse) => void | Promise<void>;
 
 /** An answer with a JSON body; a string is sent as it is. */
 export function answer(
@@ -33,11 +33,11 @@ export function answer(
 
 export async function startTestServer(handler: Handler): Promise<TestServer> {
   let current = handler;
-  const seen: Seen[] = [];
+  const seen: SeenRequest[] = [];
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
-    const one: Seen = {
+    const one: SeenRequest = {
       method: request.method ?? '',
       path: (request.url ?? '').replace(/^\/v1/, ''),
       headers: request.headers,

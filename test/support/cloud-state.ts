@@ -1,5 +1,5 @@
 /** What the cloud holds, asked for as a stranger to the run would: over HTTP, page by page. */
-import type { Rig } from './rig.ts';
+import type { Lab } from './lab.ts';
 
 interface Row {
   readonly id: string;
@@ -14,10 +14,10 @@ export interface CloudState {
   datasetsNamed(name: string): Promise<number>;
 }
 
-export async function documentsInCloud(rig: Rig, datasetId: string): Promise<CloudState> {
-  const token = await login(rig);
+export async function documentsInCloud(lab: Lab, datasetId: string): Promise<CloudState> {
+  const token = await login(lab);
   const get = async (path: string): Promise<Record<string, Row[]>> => {
-    const answer = await fetch(`${rig.sandbox.apiUrl}${path}`, {
+    const answer = await fetch(`${lab.sandbox.apiUrl}${path}`, {
       headers: { authorization: `Bearer ${token}` },
     });
     if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
@@ -31,7 +31,7 @@ export async function documentsInCloud(rig: Rig, datasetId: string): Promise<Clo
     count += documents.length;
     if (documents.length < 1000) break;
   }
-  const organization = rig.sandbox.users[0]!.organizationId;
+  const organization = lab.sandbox.users[0]!.organizationId;
   return {
     count,
     doubled: [...seen].filter(([, times]) => times > 1).map(([id]) => id),
@@ -44,27 +44,27 @@ export async function documentsInCloud(rig: Rig, datasetId: string): Promise<Clo
 }
 
 /** An empty dataset, as a person makes one in the cloud. */
-export async function createCloudDataset(rig: Rig, name: string): Promise<string> {
-  const { organizationId } = rig.sandbox.users[0]!;
-  const made = await cloudRequest(rig, 'POST', `/organizations/${organizationId}/datasets`, { name });
+export async function createCloudDataset(lab: Lab, name: string): Promise<string> {
+  const { organizationId } = lab.sandbox.users[0]!;
+  const made = await cloudRequest(lab, 'POST', `/organizations/${organizationId}/datasets`, { name });
   return made.id as string;
 }
 
 /** A document of any content, as any other client could add it. */
-export async function addCloudDocument(rig: Rig, datasetId: string, text: string): Promise<void> {
-  await cloudRequest(rig, 'POST', `/datasets/${datasetId}/documents`, text);
+export async function addCloudDocument(lab: Lab, datasetId: string, text: string): Promise<void> {
+  await cloudRequest(lab, 'POST', `/datasets/${datasetId}/documents`, text);
 }
 
 /** Any request of the first user; what it answers. */
 export async function cloudRequest(
-  rig: Rig,
+  lab: Lab,
   method: string,
   path: string,
   body?: object | string,
 ): Promise<Record<string, unknown>> {
-  const answer = await fetch(rig.sandbox.apiUrl + path, {
+  const answer = await fetch(lab.sandbox.apiUrl + path, {
     method,
-    headers: { authorization: `Bearer ${await login(rig)}` },
+    headers: { authorization: `Bearer ${await login(lab)}` },
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   });
   const text = await answer.text();
@@ -73,15 +73,15 @@ export async function cloudRequest(
 }
 
 /** The cloud id of each NDI id, of up to 1,000 documents. */
-export async function cloudIds(rig: Rig, datasetId: string): Promise<Map<string, string>> {
+export async function cloudIds(lab: Lab, datasetId: string): Promise<Map<string, string>> {
   const path = `/datasets/${datasetId}/documents?page=1&pageSize=1000`;
-  const { documents } = await cloudRequest(rig, 'GET', path);
+  const { documents } = await cloudRequest(lab, 'GET', path);
   return new Map((documents as { id: string; ndiId: string }[]).map((row) => [row.ndiId, row.id]));
 }
 
-async function login(rig: Rig): Promise<string> {
-  const { email, password } = rig.sandbox.users[0]!;
-  const answer = await fetch(`${rig.sandbox.apiUrl}/auth/login`, {
+async function login(lab: Lab): Promise<string> {
+  const { email, password } = lab.sandbox.users[0]!;
+  const answer = await fetch(`${lab.sandbox.apiUrl}/auth/login`, {
     method: 'POST',
     body: JSON.stringify({ email, password }),
   });

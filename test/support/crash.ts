@@ -6,7 +6,7 @@ import { compareDatasets } from '../../ndi/dataset/compare.ts';
 import type { Sandbox } from '../../sandbox/server.ts';
 import type { TransferResult } from '../../workflows/contracts/index.ts';
 import { documentsInCloud } from './cloud-state.ts';
-import type { Rig } from './rig.ts';
+import type { Lab } from './lab.ts';
 
 /** At most so many at once: starting a process is work for the processor, waiting for a dead one is not. */
 export function createSlots(count: number): <T>(work: () => Promise<T>) => Promise<T> {
@@ -68,12 +68,12 @@ export function bytesOf(sandbox: Sandbox, cloudDatasetId: string): { received: n
 }
 
 /** Everything is in the cloud, once, in one dataset of this name, and the run says so. */
-export async function expectUploadedOnce(rig: Rig, result: TransferResult, name: string): Promise<void> {
+export async function expectUploadedOnce(lab: Lab, result: TransferResult, name: string): Promise<void> {
   expect(result.problems).toEqual([]);
   expect(result.status).toBe('done');
   expect(result.documents).toMatchObject({ transferred: result.documents.total, failed: 0 });
   expect(result.files).toMatchObject({ transferred: result.files.total, failed: 0 });
-  const state = await documentsInCloud(rig, result.datasetId);
+  const state = await documentsInCloud(lab, result.datasetId);
   expect(state.doubled).toEqual([]);
   expect(state.count).toBe(result.documents.total);
   // Nothing was ever sent twice and tidied away afterwards.

@@ -4,15 +4,15 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import type { Rig } from './rig.ts';
+import type { Lab } from './lab.ts';
 
 const folder = join(import.meta.dirname, '..', 'replay', 'histories');
 
 /** `name` says what happened in the run. What only this machine knows is replaced; replay does not look at it. */
-export async function record(rig: Rig, handle: WorkflowHandle, name: string): Promise<void> {
+export async function record(lab: Lab, handle: WorkflowHandle, name: string): Promise<void> {
   if (process.env.RECORD_HISTORIES !== '1') return;
   const anonymous = (text: string): string =>
-    text.replaceAll(rig.dir, '/lab').replaceAll(process.cwd(), '/courier').replaceAll(hostname(), 'lab');
+    text.replaceAll(lab.dir, '/lab').replaceAll(process.cwd(), '/courier').replaceAll(hostname(), 'lab');
   const withoutMachine = (value: unknown): unknown => {
     if (typeof value === 'string') return anonymous(value);
     if (Array.isArray(value)) return value.map(withoutMachine);

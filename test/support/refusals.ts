@@ -6,7 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import type { FailureInfo } from '../../workflows/contracts/index.ts';
 import { failureInfo } from '../../workflows/run/park.ts';
-import type { Rig } from './rig.ts';
+import type { Lab } from './lab.ts';
 
 /** Waits for the run to fail; why it did, in its own words. */
 export async function refusalOf(handle: WorkflowHandle): Promise<FailureInfo> {
@@ -33,8 +33,8 @@ export function contentOf(dir: string): string[] {
 }
 
 /** All that the cloud keeps about datasets, documents, files and objects, as one hash. */
-export function cloudContent(rig: Rig): string {
-  const database = new DatabaseSync(join(rig.dir, 'cloud', 'cloud.sqlite'), { readOnly: true });
+export function cloudContent(lab: Lab): string {
+  const database = new DatabaseSync(join(lab.dir, 'cloud', 'cloud.sqlite'), { readOnly: true });
   const all = createHash('sha256');
   for (const table of ['datasets', 'documents', 'bodies', 'files', 'jobs', 'objects']) {
     for (const row of database.prepare(`SELECT * FROM ${table}`).iterate()) all.update(JSON.stringify(row));

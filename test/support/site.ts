@@ -1,4 +1,4 @@
-/** The steps of a run, called by hand: for what happens between two of them. Real ledgers, real disk, the rig's cloud. */
+/** The steps of a run, called by hand: for what happens between two of them. Real ledgers, real disk, the lab's cloud. */
 import { join } from 'node:path';
 import type { StepContext, StepDeps } from '../../activities/deps.ts';
 import { fetchUnit, nextDownloadUnits } from '../../activities/download/fetch.ts';
@@ -11,17 +11,17 @@ import { composeSite } from '../../workers/composition.ts';
 import { ensureHome, homeAt } from '../../workers/home.ts';
 import type { DownloadInput } from '../../workflows/contracts/index.ts';
 import type { RunRef, SiteResult } from '../../workflows/steps.ts';
-import type { Rig } from './rig.ts';
+import type { Lab } from './lab.ts';
 
 export interface Site {
   readonly deps: StepDeps;
   close(): Promise<void>;
 }
 
-/** `name` keeps its state apart from other sites of the rig. */
-export function siteOf(rig: Rig, name: string): Site {
-  const home = ensureHome(homeAt(join(rig.dir, name)));
-  return composeSite({ home, env: rig.env, workflows: rig.client.workflow, holder: rig.holder });
+/** `name` keeps its state apart from other sites of the lab. */
+export function siteOf(lab: Lab, name: string): Site {
+  const home = ensureHome(homeAt(join(lab.dir, name)));
+  return composeSite({ home, env: lab.env, workflows: lab.client.workflow, holder: lab.holder });
 }
 
 export const stepContext = (attempt = 1): StepContext => ({

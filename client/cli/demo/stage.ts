@@ -10,14 +10,14 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { CourierError } from '../../../errors/index.ts';
-import type { Env } from '../../options.ts';
+import type { Environment } from '../../../ndi/auth/environment.ts';
 
 export interface Stage {
   readonly dir: string;
   readonly datasetDir: string;
   readonly downloadDir: string;
   /** For everything that takes part: its own state, its own cloud, nobody's account. */
-  readonly env: Env;
+  readonly env: Environment;
   readonly apiUrl: string;
   readonly sandboxPid: number;
   /** Ends the cloud and removes the folder. */
@@ -35,7 +35,7 @@ interface ReadyLine {
 const READY_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 10_000;
 
-export async function setStage(env: Env): Promise<Stage> {
+export async function setStage(env: Environment): Promise<Stage> {
   const dir = mkdtempSync(join(tmpdir(), 'ndi-courier-demo-'));
   let sandbox: ChildProcess | undefined;
   const clear = async (): Promise<void> => {
@@ -70,14 +70,14 @@ export async function setStage(env: Env): Promise<Stage> {
 }
 
 /** A demo must not reach a person's cloud account or a lab's Temporal server. */
-function neutral(env: Env): Env {
+function neutral(env: Environment): Environment {
   const keep = Object.entries(env).filter(
     ([name]) => !/^(?:NDI_|CLOUD_API_|COURIER_HOME|TEMPORAL_)/.test(name) || name === 'TEMPORAL_CLI',
   );
   return Object.fromEntries(keep);
 }
 
-function startSandbox(dir: string, env: Env): ChildProcess {
+function startSandbox(dir: string, env: Environment): ChildProcess {
   const main = fileURLToPath(
     new URL(`../main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
   );

@@ -1,0 +1,182 @@
+/** `ndi-courier runs …` */
+import { z } from 'zod';
+import { operationNames } from '../../../workflows/operations.ts';
+import { followOptions, option } from '../../options.ts';
+import { progressJson } from '../../progress.ts';
+import type { RunHandle } from '../../run-handle.ts';
+import { formatDuration, printable } from '../../view/format.ts';
+import { liveLines } from '../../view/progress-lines.ts';
+import { facts, table } from '../../view/table.ts';
+import { defineCommand, type Invocation, withCourier } from '../command.ts';
+import { EXIT, type ExitCode } from '../exit.ts';
+import { follow } from '../follow.ts';
+import { errorJson, errorText } from '../output.ts';
+import { jsonOptions, jsonShape } from '../shared-options.ts';
+
+const RUN = {
+  name: '<run>',
+  help: 'A workflow id, a run id, or a part of an id that only one run has.',
+} as const;
+
+const list = defineCommand({
+  name: 'list',
+  summary: 'Runs, newest first.',
+  options: z
+    .object({
+      limit: option(z.coerce.number().int().min(1).max(1_000).default(20), {
+        help: 'Most runs shown.',
+        value: 'N',
+      }),
+      open: option(z.boolean().default(false), { help: 'Only runs that go on.' }),
+      operation: option(z.enum(operationNames).optional(), { help: 'Only these.' }),
+      ...jsonShape,
+    })
+    .strict(),
+  run: async (invocation, _args, { json, operation, ...query }) =>
+    withCourier(invocation, async (courier) => {
+      const runs = await courier.runs.list({
+        ...query,
+        ...(operation === undefined ? {} : { operation }),
+      });
+      const { out } = invocation;
+      if (json) out.json({ runs });
+      else if (runs.length === 0) out.print(query.open ? 'Nothing is going on.' : 'There are no runs yet.');
+      else {
+        const rows = runs.map((run) => [
+          run.startedAt.slice(0, 16).replace('T', ' '),
+          run.operation,
+          run.status === 'running'
+            ? run.waitingFor === null
+              ? (run.phase ?? '')
+              : `waits: ${run.waitingFor}`
+            : run.status,
+          printable(run.reference ?? ''),
+          run.workflowId,
+        ]);
+        out.print(table(['STARTED (UTC)', 'WHAT', 'STATE', 'DATASET', 'RUN'], rows));
+      }
+      return EXIT.done;
+    }),
+});
+
+const show = defineCommand({
+  name: 'show',
+  summary: 'One run: where it is, what it waits for, what failed.',
+  args: [RUN],
+  options: jsonOptions,
+  run: async (invocation, [run], { json }) =>
+    withCourier(invocation, async (courier) => {
+      const { out } = invocation;
+      const { error, ...details } = await courier.runs.show(run);
+      const page = await courier.linkTo(details.workflowId);
+      if (json) {
+        out.json({
+          ...details,
+          progress: progressJson(details.progress),
+          page,
+          error: error === null ? null : errorJson(error).error,
+        });
+        return EXIT.done;
+      }
+      const took = Date.parse(details.closedAt ?? '') - Date.parse(details.startedAt);
+      out.print(
+        facts([
+          ['run', details.workflowId],
+          ['run id', details.runId],
+          ['what', details.summary ?? undefined],
+          ['state', details.status],
+          ['started', details.startedAt],
+          ['took', Number.isNaN(took) ? undefined : formatDuration(took)],
+          ['folder', details.directory ?? undefined],
+          ['site', details.site ?? undefined],
+          ['profile', details.profile ?? undefined],
+          ['page', page ?? undefined],
+        ]),
+      );
+      out.print('');
+      out.print(
+        liveLines(details.progress, {
+          columns: out.stdout.columns ?? 120,
+          nowMs: details.closedAt === null ? Date.now() : Date.parse(details.closedAt),
+        }).join('\n'),
+      );
+      if (error !== null) out.print(errorText(error));
+      return EXIT.done;
+    }),
+});
+
+const watch = defineCommand({
+  name: 'watch',
+  summary: 'Watch a run until it ends; Ctrl-C leaves it running.',
+  args: [RUN],
+  options: z.object({ json: followOptions.shape.json }).strict(),
+  run: async (invocation, [run], { json }) =>
+    withCourier(invocation, async (courier) =>
+      follow(await courier.attach(run), invocation, { wait: true, json }),
+    ),
+});
+
+/** A command that does one thing to a run and says so. */
+const steer = (name: string, summary: string, said: string, act: (handle: RunHandle) => Promise<void>) =>
+  defineCommand({
+    name,
+    summary,
+    args: [RUN],
+    options: jsonOptions,
+    run: async (invocation, [run], { json }) =>
+      withCourier(invocation, async (courier) => {
+        const handle = await courier.attach(run);
+        await act(handle);
+        return done(invocation, json, `${said}: ${handle.workflowId}`, {
+          workflowId: handle.workflowId,
+          runId: handle.runId,
+          done: name,
+        });
+      }),
+  });
+
+function done({ out }: Invocation, json: boolean, text: string, value: object): ExitCode {
+  if (json) out.json(value);
+  else out.print(text);
+  return EXIT.done;
+}
+
+const window = defineCommand({
+  name: 'window',
+  summary: 'Change how many units are in flight at once.',
+  args: [RUN, { name: '<units>', help: '1 to 64.' }],
+  options: jsonOptions,
+  examples: [{ line: 'ndi-courier runs window 412a 2', does: 'gentler on a slow line' }],
+  run: async (invocation, [run, units], { json }) =>
+    withCourier(invocation, async (courier) => {
+      const handle = await courier.attach(run);
+      const before = await handle.setWindow(Number(units));
+      return done(invocation, json, `Units in flight: ${units} (before: ${before})`, {
+        workflowId: handle.workflowId,
+        window: Number(units),
+        before,
+      });
+    }),
+});
+
+export const command = defineCommand({
+  name: 'runs',
+  summary: 'List, watch and steer runs.',
+  examples: [
+    { line: 'ndi-courier runs list --open', does: 'what goes on now' },
+    { line: 'ndi-courier runs watch 412a', does: 'the run with 412a in its id' },
+  ],
+  subcommands: [
+    list,
+    show,
+    watch,
+    steer('pause', 'Start no new units; those in flight end.', 'Paused', (handle) => handle.pause()),
+    steer('resume', 'End a pause, or look again at what it waits for.', 'Resumed', (handle) =>
+      handle.resume(),
+    ),
+    steer('cancel', 'Stop a run; starting it again goes on where it stopped.', 'Told to stop', (handle) =>
+      handle.cancel(),
+    ),
+    window,
+  ],
+});

@@ -1,0 +1,32 @@
+/** `ndi-courier up` */
+import { z } from 'zod';
+import { option } from '../../options.ts';
+import { defineCommand, withCourier } from '../command.ts';
+import { EXIT } from '../exit.ts';
+import { serviceJson, serviceText } from '../service-line.ts';
+import { jsonShape } from '../shared-options.ts';
+
+export const workersShape = {
+  workers: option(z.coerce.number().int().min(1).max(16).default(1), {
+    help: 'Worker processes.',
+    value: 'N',
+  }),
+};
+
+export const command = defineCommand({
+  name: 'up',
+  summary: 'Start the service in the background.',
+  description:
+    'A Temporal server on a file in the state folder (unless TEMPORAL_ADDRESS or a Temporal profile names one ' +
+    'elsewhere) and workers, started once and kept running; a worker that dies is started again. Runs survive a ' +
+    'restart of everything. `upload` and `download` do this by themselves.',
+  options: z.object({ ...workersShape, ...jsonShape }).strict(),
+  examples: [{ line: 'ndi-courier up --json', does: 'addresses and process ids, for a script' }],
+  run: async (invocation, _args, { workers, json }) =>
+    withCourier(invocation, async ({ service }) => {
+      const state = await service.up({ workers, signal: invocation.signal });
+      if (json) invocation.out.json(serviceJson(state));
+      else invocation.out.print(serviceText(state));
+      return EXIT.done;
+    }),
+});
