@@ -84,6 +84,8 @@ export const DATASET_FACTS = {
   keptLink: json('link', keptLink),
   /** Key of the run whose documents are in a downloaded folder. */
   builtBy: text('built by'),
+  /** Documents that a download made because the cloud's list lacked them: they go when the list is whole. */
+  madeForLack: json('made for lack', z.array(z.string())),
   /** Boot id of the machine when the folder was last written. */
   boot: text('boot'),
 } as const;

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { opendir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { CourierError } from '../../errors/index.ts';
+import { DATASET_FACTS } from '../../ledger/fact-keys.ts';
 import type { RunLedger } from '../../ledger/run-ledger.ts';
 import { completeBookkeeping, finishDataset, linkRemote } from '../../ndi/dataset/finish.ts';
 import { filesDir, uidPath } from '../../ndi/dataset/layout.ts';
@@ -106,6 +107,7 @@ async function removeStrangers(scope: RunScope, buildDir: string): Promise<void>
 async function makeDataset({ deps, ref, ledger }: RunScope, input: DownloadInput): Promise<void> {
   const buildDir = buildDirOf(input);
   const options = { finalDir: input.targetDir };
+  const before = new Set(idsIn(deps, buildDir));
   const { datasetId, added, ambiguous } = completeBookkeeping(buildDir, basename(input.targetDir), options);
   if (added.length > 0) ledger.audit('made documents that the cloud lacks', { added });
   if (ambiguous.length > 0) {
@@ -122,6 +124,23 @@ async function makeDataset({ deps, ref, ledger }: RunScope, input: DownloadInput
   // One that came down stays, whatever it says (contract §5.2).
   if (remotes.length === 0) linkRemote(buildDir, { ...ref, datasetId }, options);
   await finishDataset(buildDir);
+  const isLacking = ledger.problems
+    .list(PROBLEMS_LOOKED_AT)
+    .some(({ code }) => code === 'NDI_E_LISTS_DISAGREE');
+  const made = isLacking ? idsIn(deps, buildDir).filter((id) => !before.has(id)) : null;
+  ledger.dataset.facts.set(DATASET_FACTS.madeForLack, made);
+}
+
+/** Problems of the dataset itself come first. */
+const PROBLEMS_LOOKED_AT = 100;
+
+function idsIn({ scratchDir }: RunScope['deps'], dir: string): string[] {
+  const reader = openDataset(dir, { scratchDir, allowAmbiguousId: true });
+  try {
+    return [...reader.documentIds()];
+  } finally {
+    reader.close();
+  }
 }
 
 /** The next sync of an NDI client starts from this index. */

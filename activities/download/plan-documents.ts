@@ -1,7 +1,10 @@
 /** The documents that a download has to fetch: those that the cloud lists. Binaries are planned when the documents are here. */
 import { CourierError } from '../../errors/index.ts';
+import { DATASET_FACTS } from '../../ledger/fact-keys.ts';
+import type { RunLedger } from '../../ledger/run-ledger.ts';
 import type { NewPlanItem } from '../../ledger/types.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
+import { openForWriting } from '../../ndi/dataset/write.ts';
 import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
 import { isSafeName } from '../../ndi/ids.ts';
@@ -89,14 +92,28 @@ export async function planDependencies(scope: RunScope, input: DownloadInput): P
 }
 
 /** Documents of a target that is being completed. A building folder begins with none. */
-function documentsHere({ deps }: RunScope, input: DownloadInput): ReadonlySet<string> {
+function documentsHere({ deps, ledger }: RunScope, input: DownloadInput): ReadonlySet<string> {
   if (!isCompleting(input)) return new Set();
+  removeMadeForLack(ledger, input);
   const reader = openDataset(input.targetDir, { scratchDir: deps.scratchDir, allowAmbiguousId: true });
   try {
     return new Set(reader.documentIds());
   } finally {
     reader.close();
   }
+}
+
+/** The run before this one made a session of its own, because a list that lagged showed none. */
+function removeMadeForLack({ dataset }: RunLedger, input: DownloadInput): void {
+  const made = dataset.facts.get(DATASET_FACTS.madeForLack);
+  if (made === undefined) return;
+  const writer = openForWriting(input.targetDir);
+  try {
+    writer.removeDocuments(made);
+  } finally {
+    writer.close();
+  }
+  dataset.facts.set(DATASET_FACTS.madeForLack, null);
 }
 
 /** `unitOf` gives null for a document that is here already. */

@@ -55,7 +55,11 @@ const MAX_LAG_MS = 10 * 60_000;
 /** The numbers of documents that the cloud says it has (contract §2.4 D3, D16, D17). */
 async function countsOf({ cloud, ref, signal }: RunScope): Promise<CloudCounts> {
   const { documentCount, raw } = await cloud.datasets.get(ref.cloudDatasetId, signal);
-  const live = await cloud.documents.count(ref.cloudDatasetId, signal);
+  // A replica may not know a young dataset at all.
+  const live = await cloud.documents.count(ref.cloudDatasetId, signal).catch((error: unknown) => {
+    if (isCourierError(error, 'NDI_E_NOT_FOUND')) return 0;
+    throw error;
+  });
   const updatedMs = Date.parse(String(raw.updatedAt));
   return {
     live: Math.max(live, await sumOfClasses()),
