@@ -4,7 +4,7 @@
  * run whose fence is no longer the current one can write nothing more to the ledger.
  */
 import { CourierError } from '../errors/index.ts';
-import type { Db, Row } from './db.ts';
+import type { Db, Row } from '../sqlite/types.ts';
 
 /** The names under which a run asks for the lease. */
 export interface LeaseRequest {

@@ -1,10 +1,10 @@
 /**
- * `openLedger`: the one door to this room. Layout: `schema` the tables and their migrations, `db` the file, `runs` what everything of a run
+ * `openLedger`: the one door to this room. Layout: `schema` the tables and their migrations, `runs` what everything of a run
  * hangs from, then one file per table's questions; `locate` says where the file lies.
  */
+import { openDb } from '../sqlite/db.ts';
 import { openAudit } from './audit.ts';
 import { openBase } from './base.ts';
-import { openDb } from './db.ts';
 import { openDifferences } from './differences.ts';
 import { openFacts } from './facts.ts';
 import { openItems } from './items.ts';
@@ -14,7 +14,7 @@ import { openParts } from './parts.ts';
 import { openProblems } from './problems.ts';
 import { bindRun } from './run-ledger.ts';
 import { openRuns } from './runs.ts';
-import { migrate } from './schema.ts';
+import { LEDGER_DB, MIGRATIONS } from './schema.ts';
 import type { Ledger } from './types.ts';
 import { openUnits } from './units.ts';
 
@@ -24,13 +24,7 @@ import { openUnits } from './units.ts';
  * long), NDI_E_DISK_FULL, NDI_E_READ_ONLY.
  */
 export function openLedger(path: string): Ledger {
-  const db = openDb(path);
-  try {
-    migrate(db);
-  } catch (error) {
-    db.close();
-    throw error;
-  }
+  const db = openDb(path, { ...LEDGER_DB, migrations: MIGRATIONS });
   const { planState, beginPlan, sealPlan, reopenPlan, keepRun, ...runs } = openRuns(db);
   const ledger: Ledger = {
     path,

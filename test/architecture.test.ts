@@ -18,9 +18,14 @@ const FULL: readonly ImportKind[] = ['value', 'type', 'late'];
 const TYPES: readonly ImportKind[] = ['type'];
 const LATE: readonly ImportKind[] = ['type', 'late'];
 
-/** Everybody may import `errors`; a room not named here may not be imported. */
+/** The ground: everybody may import it, but for workflows, and of itself it imports errors alone. */
+const GROUND = ['errors', 'sqlite', 'disk'];
+
+/** A room not named here may not be imported. */
 const ARROWS: Record<string, Readonly<Record<string, readonly ImportKind[]>>> = {
   errors: {},
+  sqlite: {},
+  disk: {},
   ndi: {},
   transfer: {},
   ledger: { ndi: TYPES },
@@ -110,7 +115,8 @@ describe('the rules of the house', () => {
         const target = resolveImport(path, from);
         if (target === undefined) continue;
         const targetRoom = target.split('/')[0]!;
-        if (targetRoom === room || (targetRoom === 'errors' && room !== 'errors')) continue;
+        if (targetRoom === room) continue;
+        if (targetRoom === 'errors' || (GROUND.includes(targetRoom) && !GROUND.includes(room))) continue;
         const allowed = ARROWS[room]?.[targetRoom] ?? [];
         // Pure data may be read wherever its types may.
         if (allowed.includes('type') && PURE_DATA.includes(target)) continue;

@@ -21,6 +21,7 @@ import {
 import { resolve } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { CourierError } from '../../errors/index.ts';
+import { inTransaction } from '../../sqlite/transaction.ts';
 import { stringifyDocument } from '../document/codec.ts';
 import { asArray, asObject, asText, describeDocument } from '../document/describe.ts';
 import type { DocumentFacts, NdiDocument, NdiId } from '../document/types.ts';
@@ -206,15 +207,11 @@ function writeSession(database: DatabaseSync, path: string, branch: string, fina
   const statements = prepareStatements(database);
   const fieldIds = new Map<string, number>();
   const transaction = <T>(work: () => T): T => {
-    database.exec('BEGIN IMMEDIATE');
     try {
-      const result = work();
-      database.exec('COMMIT');
-      return result;
+      return inTransaction(database, work);
     } catch (error) {
       // Field ids made here are gone with it.
       fieldIds.clear();
-      if (database.isTransaction) database.exec('ROLLBACK');
       throw error;
     }
   };
