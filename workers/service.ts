@@ -10,13 +10,13 @@
 import { spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { packageVersion, siblingScript } from '../disk/package.ts';
 import { CourierError, ERRORS, type ErrorCode } from '../errors/index.ts';
 import { resolveTemporal } from './connection.ts';
 import { type Env, ensureHome, type Home, homeFromEnv } from './home.ts';
 import { tryLock } from './lock.ts';
 import { type Log, silent } from './log.ts';
 import { openLog } from './log-files.ts';
-import { packageVersion, siblingScript } from './package.ts';
 import { isRunning, recordOf, signalProcess, stopProcess, waitForExit } from './processes.ts';
 import { isCurrent, readServiceFile, type ServiceFile } from './service-file.ts';
 import { cleanUpOrphans, logFiles, runSupervisor, type SupervisorOptions } from './supervisor.ts';

@@ -6,6 +6,7 @@
  * next supervisor, which finds it by its record, stops it. The lock on the folder dies with the supervisor.
  */
 import { join } from 'node:path';
+import { packageVersion } from '../disk/package.ts';
 import { CourierError } from '../errors/index.ts';
 import { SEARCH_ATTRIBUTES } from '../workflows/contracts/index.ts';
 import {
@@ -19,7 +20,6 @@ import { type Backoff, DEFAULT_BACKOFF, type KeptAlive, keepAlive, type Running 
 import { tryLock } from './lock.ts';
 import type { Log } from './log.ts';
 import { rotateLog } from './log-files.ts';
-import { packageVersion } from './package.ts';
 import { type ProcessRecord, recordOf, stopProcess } from './processes.ts';
 import { startTemporalServer, stopOrphanedServer } from './server.ts';
 import { readServiceFile, type ServiceFile, writeServiceFile } from './service-file.ts';

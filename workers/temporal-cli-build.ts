@@ -6,7 +6,7 @@ import { execFile, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
-import { packageRoot } from './package.ts';
+import { packageRoot } from '../disk/package.ts';
 import type { CliMakerContext } from './temporal-cli.ts';
 
 /** In step with `tools/temporal-cli/go.mod`; a test compares them. */

@@ -3,10 +3,8 @@
  *
  *   runCli   finds the command, loads it, runs it, and says what went wrong
  */
-import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Command as Commander, CommanderError } from 'commander';
+import { packageVersion } from '../../disk/package.ts';
 import { CourierError } from '../../errors/index.ts';
 import type { Invocation } from './command.ts';
 import { COMMANDS } from './commands.ts';
@@ -116,16 +114,3 @@ Start here:
   $ ndi-courier download 65a1b2c3d4e5f60718293a4b my-dataset
 
 More: docs/cli.md, docs/errors.md`;
-
-function packageVersion(): string {
-  let dir = dirname(fileURLToPath(import.meta.url));
-  for (;;) {
-    try {
-      return (JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8')) as { version: string }).version;
-    } catch {
-      const up = dirname(dir);
-      if (up === dir) return 'unknown';
-      dir = up;
-    }
-  }
-}

@@ -7,19 +7,10 @@
  *   finishDataset   (finish.ts) turns a built directory into the single quiet file that NDI expects
  */
 import { randomBytes } from 'node:crypto';
-import {
-  constants,
-  copyFileSync,
-  existsSync,
-  linkSync,
-  mkdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { linkOrCopy, placeIfAbsent } from '../../disk/link.ts';
 import { CourierError } from '../../errors/index.ts';
 import { inTransaction } from '../../sqlite/transaction.ts';
 import { stringifyDocument } from '../document/codec.ts';
@@ -77,20 +68,9 @@ function createDatabase(path: string): void {
     } finally {
       database.close();
     }
-    placeNew(temporary, path);
+    placeIfAbsent(temporary, path);
   } finally {
     for (const suffix of ['', '-wal', '-shm']) rmSync(temporary + suffix, { force: true });
-  }
-}
-
-/** Gives the file its name unless another process was first. */
-function placeNew(temporary: string, path: string): void {
-  try {
-    linkSync(temporary, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return;
-    // No hard links here: rename may replace what another process has just made, which is as empty as ours.
-    renameSync(temporary, path);
   }
 }
 
@@ -362,14 +342,4 @@ export function linkFileNames(dir: string, documentId: NdiId, name: string, uid:
       rmSync(temporary, { force: true });
     }
   });
-}
-
-function linkOrCopy(source: string, target: string): void {
-  try {
-    linkSync(source, target);
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? '';
-    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK', 'ENOSYS', 'EXDEV'].includes(code)) throw error;
-    copyFileSync(source, target, constants.COPYFILE_FICLONE);
-  }
 }

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 export function packageRoot(from: string = import.meta.url): string {
   let dir = dirname(fileURLToPath(from));
   // `dist/` holds no package.json, so the first one upwards is ours.
-  while (!existsSync(join(dir, 'package.json'))) dir = dirname(dir);
+  while (!existsSync(join(dir, 'package.json')) && dirname(dir) !== dir) dir = dirname(dir);
   return dir;
 }
 
