@@ -97,12 +97,8 @@ const resolveImport = (path: string, from: string): string | undefined =>
 describe('the rules of the house', () => {
   it('sees the imports that are written', () => {
     const kinds = (path: string) => importsOf(path).map(({ kind, from }) => `${kind} ${from}`);
-    expect(kinds('workers/temporal-cli-download.ts')).toEqual(
-      expect.arrayContaining([
-        'value node:child_process',
-        'type ./temporal-cli.ts',
-        'late @temporalio/testing',
-      ]),
+    expect(kinds('workers/temporal-cli/download.ts')).toEqual(
+      expect.arrayContaining(['value node:child_process', 'type ./maker.ts', 'late @temporalio/testing']),
     );
     expect(kinds('errors/index.ts')).toEqual(['value ./table.ts', 'value ./table.ts']);
   });

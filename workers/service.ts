@@ -4,7 +4,7 @@
  *   service.ts         these four
  *   supervisor.ts      the process that keeps server and workers running; supervisor-main.ts is its entry
  *   worker-process.ts  one worker seen from the supervisor; worker-main.ts is its entry, worker.ts what it does
- *   server.ts          the embedded Temporal server; temporal-cli.ts finds or makes its program
+ *   server.ts          the embedded Temporal server; temporal-cli/ finds or makes its program
  *   service-file.ts    service.json
  */
 import { spawn } from 'node:child_process';
@@ -20,7 +20,7 @@ import { openLog } from './log-files.ts';
 import { isRunning, recordOf, signalProcess, stopProcess, waitForExit } from './processes.ts';
 import { isCurrent, readServiceFile, type ServiceFile } from './service-file.ts';
 import { cleanUpOrphans, logFiles, runSupervisor, type SupervisorOptions } from './supervisor.ts';
-import { findTemporalCli } from './temporal-cli.ts';
+import { findTemporalCli } from './temporal-cli/find.ts';
 import { type ChildMessage, WORKER_ROLES, type WorkerRole } from './types.ts';
 
 export interface ServiceStatus {

@@ -101,7 +101,7 @@ async function temporalCli({ env }: CheckContext): Promise<Check> {
   const { resolveTemporal } = await import('../../workers/connection.ts');
   const choice = resolveTemporal(env);
   if (choice.kind === 'external') return ok('temporal CLI', `not needed: the server is at ${choice.address}`);
-  const { findTemporalCli } = await import('../../workers/temporal-cli.ts');
+  const { findTemporalCli } = await import('../../workers/temporal-cli/find.ts');
   try {
     // Without makers: a check must not build for minutes.
     const cli = await findTemporalCli({ env, makers: [] });

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { CancelledFailure, type WorkflowFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import { makeDataset } from '../../ndi/synthetic/dataset.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 import { startWorkerProcess } from '../support/worker-process.ts';
 
