@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type DbOptions, openDb } from './db.ts';
+import { copyDb, type DbOptions, openDb } from './db.ts';
 import { migrate } from './migrate.ts';
 import { SLICE_ROWS, sliced } from './sliced.ts';
 import type { Row } from './types.ts';
@@ -206,6 +206,30 @@ describe('what goes wrong with a real file', () => {
     const db = openDb(path, table);
     expect(count(db)).toBe(0);
     db.close();
+  });
+});
+
+describe('a copy', () => {
+  it('holds what was committed, while the original is in use, and leaves it as it is', async () => {
+    const db = openDb(path, table);
+    db.run('INSERT INTO t VALUES (1, NULL)');
+    const before = readFileSync(path);
+    const copy = join(dir, 'copy.sqlite');
+    await copyDb(path, copy, STORE.codes);
+    expect(readFileSync(path).equals(before)).toBe(true);
+    const copied = openDb(copy, table);
+    expect(count(copied)).toBe(1);
+    copied.close();
+    db.close();
+  });
+
+  it('of nothing, or of no database, is an error of the store', async () => {
+    const copy = join(dir, 'copy.sqlite');
+    await expect(copyDb(join(dir, 'none'), copy, STORE.codes)).rejects.toMatchObject({
+      code: 'NDI_E_SERVICE',
+    });
+    writeFileSync(path, 'this is no database, and long enough to be looked at '.repeat(20));
+    await expect(copyDb(path, copy, STORE.codes)).rejects.toMatchObject({ code: 'NDI_E_LEDGER' });
   });
 });
 

@@ -1,9 +1,9 @@
 /** `openDb`: one SQLite file of our own, with prepared statements, transactions, and SQLite's errors turned into ours. */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { backup, DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { CourierError, diskErrorCode, type ErrorCode } from '../errors/index.ts';
-import { type SqliteCodes, withDatabaseErrors } from './errors.ts';
+import { databaseError, type SqliteCodes, withDatabaseErrors } from './errors.ts';
 import { migrate } from './migrate.ts';
 import { inTransaction } from './transaction.ts';
 import type { Db, Row } from './types.ts';
@@ -119,4 +119,21 @@ function dbOn(database: DatabaseSync, path: string, { guard, hasWal, synchronous
       if (database.isOpen) database.close();
     },
   };
+}
+
+/**
+ * Copies the database at `from` to `to`, as it is at this moment, also while others write. Changes nothing at `from`.
+ * @throws as `openDb`; `cannotOpen` when there is none
+ */
+export async function copyDb(from: string, to: string, codes: SqliteCodes): Promise<void> {
+  try {
+    const source = new DatabaseSync(from, { readOnly: true });
+    try {
+      await backup(source, to);
+    } finally {
+      source.close();
+    }
+  } catch (error) {
+    throw databaseError(error, from, codes);
+  }
 }
