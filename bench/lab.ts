@@ -13,7 +13,7 @@ import { openDataset } from '../ndi/dataset/read.ts';
 import { ensureHome, homeAt, siteIdOf } from '../workers/home.ts';
 import type { RunningProcess } from '../workers/keep-alive.ts';
 import { startTemporalServer, type TemporalServer } from '../workers/server.ts';
-import { findTemporalCli } from '../workers/temporal-cli.ts';
+import { findTemporalCli } from '../workers/temporal-cli/find.ts';
 import { startWorkerProcess, WORKER_SELF_GRACE_MS } from '../workers/worker-process.ts';
 import {
   CONTROL_QUEUE,

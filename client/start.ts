@@ -1,5 +1,4 @@
 /** Starting a run: the id is the lock, so a run that is already going on is attached to, and an ended one starts anew. */
-import { realpathSync } from 'node:fs';
 import {
   type Client,
   WorkflowIdConflictPolicy,
@@ -7,6 +6,7 @@ import {
   WorkflowNotFoundError,
 } from '@temporalio/client';
 import { defineSearchAttributeKey, type SearchAttributePair, SearchAttributeType } from '@temporalio/common';
+import { realPath } from '../disk/real-path.ts';
 import { CourierError } from '../errors/index.ts';
 import {
   CONTROL_QUEUE,
@@ -90,14 +90,6 @@ function refuseOtherCopy(run: StartRun, directory: unknown): void {
   throw new CourierError('NDI_E_OTHER_COPY', {
     detail: `Run ${run.workflowId} works on ${directory}, not on ${run.directory}.`,
   });
-}
-
-function realPath(path: string): string {
-  try {
-    return realpathSync.native(path);
-  } catch {
-    return path;
-  }
 }
 
 function searchAttributes(run: StartRun): SearchAttributePair[] {

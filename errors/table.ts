@@ -111,6 +111,26 @@ export const ERRORS = {
     'The disk is full.',
     'Free some space, then resume the run; what is already there is kept.',
   ),
+  NDI_E_DISK_IO: entry(
+    'retryable',
+    'The disk reported an error while a file was read or written.',
+    'The run tries again by itself; if it goes on, check the disk and its connection.',
+  ),
+  NDI_E_FILE_LOCKS: entry(
+    'retryable',
+    'The file system did not grant a lock on a file.',
+    'The run tries again by itself; if it goes on, move the folder to a local disk.',
+  ),
+  NDI_E_OUT_OF_MEMORY: entry(
+    'retryable',
+    'The computer had no memory left for this.',
+    'The run tries again by itself; if it goes on, close other programs.',
+  ),
+  NDI_E_INTERRUPTED: entry(
+    'retryable',
+    'A database statement was interrupted before it was done.',
+    'Nothing to do: the run tries again by itself.',
+  ),
   NDI_E_TARGET_OCCUPIED: entry(
     'permanent',
     'The target folder already holds something else.',
@@ -332,6 +352,11 @@ export const ERRORS = {
     'permanent',
     'The background service could not be started.',
     'Run `ndi-courier doctor`; its log names the cause.',
+  ),
+  NDI_E_SANDBOX: entry(
+    'permanent',
+    'The sandbox cannot use its state folder.',
+    'Stop the sandbox that uses the folder, or give an empty folder with --state.',
   ),
   NDI_E_NOT_RUNNING: entry('permanent', 'ndi-courier is not running.', 'Run `ndi-courier up`.'),
   NDI_E_RUN_UNKNOWN: entry('permanent', 'There is no such run.', 'Run `ndi-courier runs list`.'),

@@ -1,5 +1,5 @@
 /** The audit trail: what was done to this dataset, when, by which run. Never pruned, never changed. */
-import type { Db } from './db.ts';
+import type { Db } from '../sqlite/types.ts';
 import type { Ledger } from './types.ts';
 
 export function openAudit(db: Db): Pick<Ledger, 'audit' | 'auditTrail'> {

@@ -6,7 +6,8 @@
  * changed there. Content is proven only where `local.how` is `read` and `cloud.how` is `read-back`; every other row proves presence
  * and nothing else.
  */
-import { type Db, type Row, SLICE_ROWS, sliced } from './db.ts';
+import { SLICE_ROWS, sliced } from '../sqlite/sliced.ts';
+import type { Db, Row } from '../sqlite/types.ts';
 import type { Runs } from './runs.ts';
 import type { BaseItem, Ledger, Tombstone } from './types.ts';
 

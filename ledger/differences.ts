@@ -1,5 +1,6 @@
 /** Differences between both sides, as a run found them: by number and by name. */
-import { type Db, type Row, SLICE_ROWS, sliced } from './db.ts';
+import { SLICE_ROWS, sliced } from '../sqlite/sliced.ts';
+import type { Db, Row } from '../sqlite/types.ts';
 import type { Runs } from './runs.ts';
 import type { Ledger } from './types.ts';
 

@@ -1,5 +1,5 @@
 /** Small facts of a run, or of the dataset, that must be on disk before the world is touched (a create mark, a chosen id). */
-import type { Db } from './db.ts';
+import type { Db } from '../sqlite/types.ts';
 import type { Runs } from './runs.ts';
 import type { Ledger } from './types.ts';
 

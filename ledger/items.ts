@@ -1,5 +1,6 @@
 /** Items of a plan: documents and files, each with its state. */
-import { type Db, type Row, SLICE_ROWS, sliced } from './db.ts';
+import { SLICE_ROWS, sliced } from '../sqlite/sliced.ts';
+import type { Db, Row } from '../sqlite/types.ts';
 import type { Runs } from './runs.ts';
 import type { ItemKind, KindTotals, Ledger, NewPlanItem, PlanItem } from './types.ts';
 

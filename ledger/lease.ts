@@ -5,7 +5,7 @@
  * else had it keeps its fence.
  */
 import { CourierError } from '../errors/index.ts';
-import type { Db, Row } from './db.ts';
+import type { Db, Row } from '../sqlite/types.ts';
 
 /** The names under which a run asks for the lease. */
 export interface LeaseRequest {

@@ -4,7 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import { CourierError } from '../errors/index.ts';
-import { type Db, type Row, SLICE_ROWS, sliced } from './db.ts';
+import { SLICE_ROWS, sliced } from '../sqlite/sliced.ts';
+import type { Db, Row } from '../sqlite/types.ts';
 import type { Runs } from './runs.ts';
 import type { ItemKind, Ledger, ListingResult, ListingRow } from './types.ts';
 

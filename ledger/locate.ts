@@ -8,8 +8,10 @@
  * Once chosen, a place is kept: a dataset whose folder became writable goes on with the ledger it has.
  */
 import { createHash } from 'node:crypto';
-import { accessSync, constants, existsSync, mkdirSync, realpathSync, statfsSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { isNetworkFileSystem } from '../disk/network.ts';
+import { realPath } from '../disk/real-path.ts';
 import { CourierError } from '../errors/index.ts';
 
 export interface LedgerPlace {
@@ -54,50 +56,12 @@ function pathApart({ datasetDir, datasetId, stateHome }: LedgerPlace): string {
   return join(stateHome, 'ledgers', `${datasetId}-${hash}.sqlite`);
 }
 
-/** With links resolved as far as the path exists, so that a folder about to be made has its final name already. */
-function realPath(path: string): string {
-  const absolute = resolve(path);
-  try {
-    return realpathSync.native(absolute);
-  } catch {
-    const parent = dirname(absolute);
-    return parent === absolute ? absolute : join(realPath(parent), basename(absolute));
-  }
-}
-
 function makeWritable(dir: string, file: string): boolean {
   try {
     mkdirSync(dir, { recursive: true, mode: 0o755 });
     accessSync(dir, constants.W_OK);
     if (existsSync(file)) accessSync(file, constants.W_OK);
     return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Magic numbers of statfs(2) on Linux. FUSE is among them because most of what labs mount by it (sshfs, rclone) is remote. */
-const NETWORK_TYPES = new Set([
-  0x6969, // nfs
-  0x517b, // smb
-  0xff534d42, // cifs
-  0xfe534d42, // smb2
-  0x65735546, // fuse
-  0x01021997, // 9p
-  0x5346414f, // afs
-  0x00c36400, // ceph
-  0x0bd00bd0, // lustre
-  0x47504653, // gpfs
-  0x786f4256, // vboxsf
-]);
-
-function isNetworkFileSystem(dir: string): boolean {
-  if (process.platform === 'win32') return resolve(dir).startsWith('\\\\');
-  // Elsewhere the numbers mean something else from one system version to the next.
-  if (process.platform !== 'linux') return false;
-  try {
-    // The kernel's word is signed on some machines.
-    return NETWORK_TYPES.has(statfsSync(dir).type >>> 0);
   } catch {
     return false;
   }

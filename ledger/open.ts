@@ -1,12 +1,10 @@
 /**
- * `openLedger`: the one door to this room. Layout: `schema` the tables and their migrations, `db` the file, `runs` what everything of a run
+ * `openLedger`: the one door to this room. Layout: `schema` the tables and their migrations, `runs` what everything of a run
  * hangs from, then one file per table's questions; `locate` says where the file lies.
  */
-import { backup, DatabaseSync } from 'node:sqlite';
-import { CourierError } from '../errors/index.ts';
+import { copyDb, openDb } from '../sqlite/db.ts';
 import { openAudit } from './audit.ts';
 import { openBase } from './base.ts';
-import { openDb } from './db.ts';
 import { openDifferences } from './differences.ts';
 import { openFacts } from './facts.ts';
 import { openItems } from './items.ts';
@@ -16,26 +14,15 @@ import { openParts } from './parts.ts';
 import { openProblems } from './problems.ts';
 import { bindRun } from './run-ledger.ts';
 import { openRuns } from './runs.ts';
-import { migrate } from './schema.ts';
+import { LEDGER_DB, MIGRATIONS } from './schema.ts';
 import type { Ledger } from './types.ts';
 import { openUnits } from './units.ts';
 
 /**
  * Copies the ledger at `from` to `to`, as it is at this moment, also while others write. Changes nothing at `from`.
- * @throws NDI_E_LEDGER when it is damaged
+ * @throws NDI_E_LEDGER, NDI_E_LEDGER_BUSY, NDI_E_DISK_FULL
  */
-export async function copyLedger(from: string, to: string): Promise<void> {
-  try {
-    const source = new DatabaseSync(from, { readOnly: true });
-    try {
-      await backup(source, to);
-    } finally {
-      source.close();
-    }
-  } catch (cause) {
-    throw new CourierError('NDI_E_LEDGER', { detail: `${from} cannot be copied.`, cause });
-  }
-}
+export const copyLedger = (from: string, to: string): Promise<void> => copyDb(from, to, LEDGER_DB.codes);
 
 /**
  * Opens the ledger at `path`, creating or migrating it. Every verb is durable when it returns; any number of processes may
@@ -43,13 +30,7 @@ export async function copyLedger(from: string, to: string): Promise<void> {
  * long), NDI_E_DISK_FULL, NDI_E_READ_ONLY.
  */
 export function openLedger(path: string): Ledger {
-  const db = openDb(path);
-  try {
-    migrate(db);
-  } catch (error) {
-    db.close();
-    throw error;
-  }
+  const db = openDb(path, { ...LEDGER_DB, migrations: MIGRATIONS });
   const { planState, beginPlan, sealPlan, reopenPlan, keepRun, ...runs } = openRuns(db);
   const ledger: Ledger = {
     path,

@@ -1,5 +1,5 @@
 /** The journal of ranged downloads. Keyed by file, not by run: the next run goes on with what this one left. */
-import type { Db } from './db.ts';
+import type { Db } from '../sqlite/types.ts';
 import type { Ledger } from './types.ts';
 
 export function openParts(db: Db): Pick<Ledger, 'parts'> {

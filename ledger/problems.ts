@@ -1,5 +1,5 @@
 /** What a run could not do: its failed items, and what was wrong with no item. */
-import type { Db } from './db.ts';
+import type { Db } from '../sqlite/types.ts';
 import type { Runs } from './runs.ts';
 import type { Ledger, Problem } from './types.ts';
 

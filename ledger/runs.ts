@@ -1,7 +1,7 @@
 /** Runs: the row that all of a run's records hang from, and who may build its plan. */
 import { randomUUID } from 'node:crypto';
 import { CourierError } from '../errors/index.ts';
-import type { Db } from './db.ts';
+import type { Db } from '../sqlite/types.ts';
 import type { Ledger } from './types.ts';
 
 export interface Runs {

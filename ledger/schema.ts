@@ -1,8 +1,7 @@
 /**
  * The tables of a ledger, and how an older file becomes a newer one.
  *
- * `user_version` of the file is the number of migrations it has seen. A migration, once released, never changes: what is
- * wrong with it is put right by the next one. All that are missing run in one transaction, so a file is always of one version.
+ * A migration, once released, never changes (see sqlite/migrate.ts).
  *
  *   runs           one row per run: its plan's state and who builds it
  *   items, units   the plan: what moves, and together with what
@@ -18,8 +17,7 @@
  *   audit          what was done when; outlives runs
  *   lease          at most one row: the run that may write this dataset, until when, and its fence
  */
-import { CourierError } from '../errors/index.ts';
-import type { Db } from './db.ts';
+import type { DbOptions } from '../sqlite/db.ts';
 
 const V1 = `
 CREATE TABLE runs (
@@ -238,23 +236,13 @@ export const MIGRATIONS: readonly string[] = [V1, V2, V3, V4];
 /** The version this program writes. */
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
-/**
- * Brings a file to this program's version, in one transaction; does nothing to one that is there already.
- * Raises NDI_E_LEDGER_NEWER for a file of a later program, which it leaves as it is.
- */
-export function migrate(db: Db, migrations: readonly string[] = MIGRATIONS): void {
-  if (versionOf(db) === migrations.length) return;
-  db.transaction(() => {
-    // Read again under the write lock: another process may just have done it.
-    const from = versionOf(db);
-    if (from > migrations.length) {
-      throw new CourierError('NDI_E_LEDGER_NEWER', {
-        detail: `The file is of version ${from}, this program knows ${migrations.length}.`,
-      });
-    }
-    for (const statements of migrations.slice(from)) db.exec(statements);
-    db.exec(`PRAGMA user_version = ${migrations.length}`);
-  });
-}
-
-const versionOf = (db: Db): number => Number(db.get('PRAGMA user_version')?.user_version ?? 0);
+/** How a ledger is opened: an intent must be on disk before the world is touched, and a power cut is no excuse. */
+export const LEDGER_DB = {
+  codes: {
+    busy: 'NDI_E_LEDGER_BUSY',
+    corrupt: 'NDI_E_LEDGER',
+    cannotOpen: 'NDI_E_LEDGER',
+    newer: 'NDI_E_LEDGER_NEWER',
+  },
+  durability: 'power-loss',
+} as const satisfies DbOptions;

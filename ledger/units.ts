@@ -1,6 +1,6 @@
 /** Units of a plan: what moves together, in which wave; and how left-overs are planned again. */
 import { CourierError } from '../errors/index.ts';
-import type { Db, Row } from './db.ts';
+import type { Db, Row } from '../sqlite/types.ts';
 import type { Runs } from './runs.ts';
 import type { Ledger, NewPlanUnit, PlanUnit } from './types.ts';
 

@@ -14,10 +14,11 @@ import { basename, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openDb } from './db.ts';
+import { openDb } from '../sqlite/db.ts';
+import { migrate } from '../sqlite/migrate.ts';
 import { ledgerPath } from './locate.ts';
 import { openLedger } from './open.ts';
-import { MIGRATIONS, migrate, SCHEMA_VERSION } from './schema.ts';
+import { LEDGER_DB, MIGRATIONS, SCHEMA_VERSION } from './schema.ts';
 import type { NewPlanItem } from './types.ts';
 
 let dir: string;
@@ -38,8 +39,8 @@ const versionOf = (file: string): number => {
 
 /** How the fixture of an old version was made; run with LEDGER_FIXTURE=1 for a version that is about to be history. */
 function makeFixture(file: string): void {
-  const db = openDb(file);
-  migrate(db, MIGRATIONS.slice(0, 1));
+  const db = openDb(file, LEDGER_DB);
+  migrate(db, MIGRATIONS.slice(0, 1), 'NDI_E_LEDGER_NEWER');
   db.exec(`
     INSERT INTO runs (run_key, plan_state, operation, cloud_dataset_id, begun_at)
       VALUES ('upload/d@s#1', 'sealed', 'upload', 'c1', '2026-11-21T00:00:00.000Z');
@@ -74,9 +75,9 @@ describe('the schema', () => {
 
   it('takes all steps or none', () => {
     copyFileSync(FIXTURE, path);
-    const db = openDb(path);
+    const db = openDb(path, LEDGER_DB);
     const broken = [...MIGRATIONS, 'CREATE TABLE more (x INTEGER) STRICT;', 'CREATE NONSENSE'];
-    expect(() => migrate(db, broken)).toThrow();
+    expect(() => migrate(db, broken, 'NDI_E_LEDGER_NEWER')).toThrow();
     expect(db.get(`SELECT name FROM sqlite_schema WHERE name = 'more'`)).toBeUndefined();
     db.close();
     expect(versionOf(path)).toBe(1);
@@ -124,7 +125,7 @@ describe('a file that is', () => {
   });
 
   it('durable is in WAL mode with full synchronisation', () => {
-    const db = openDb(path);
+    const db = openDb(path, LEDGER_DB);
     expect(db.get('PRAGMA journal_mode')?.journal_mode).toBe('wal');
     expect(db.get('PRAGMA synchronous')?.synchronous).toBe(2);
     db.close();

@@ -1,16 +1,14 @@
 /**
  * The sandbox's one store: SQLite for everything that has a shape, in `<stateDir>/cloud.sqlite`. Each resource file owns its SQL;
- * this file owns the tables, the prepared-statement cache, the ids and the settings. Object bytes are files beside it.
+ * this file owns the tables, the ids and the settings. Object bytes are files beside it.
  *
  * Deletion is a pair of times on the row: hidden since `deleted_ms`, gone from `purge_ms` on. A row past `purge_ms` is as
  * good as absent for every question but those of a lagging replica, and is swept away later.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-
-const SCHEMA_VERSION = 1;
+import type { SQLInputValue } from 'node:sqlite';
+import { type DbOptions, openDb } from '../sqlite/db.ts';
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -88,41 +86,31 @@ export interface Store {
   close(): void;
 }
 
-/** Opens (or makes) the store of a state folder. Throws what SQLite throws: a sandbox without its state is of no use. */
+/** A power cut may cost a sandbox its state; the death of its process, which is what tests do to it, may not. */
+export const SANDBOX_DB = {
+  codes: {
+    busy: 'NDI_E_SANDBOX',
+    corrupt: 'NDI_E_SANDBOX',
+    cannotOpen: 'NDI_E_SANDBOX',
+    newer: 'NDI_E_SANDBOX',
+  },
+  durability: 'process-death',
+  migrations: [SCHEMA],
+  cacheKiB: 65_536,
+} as const satisfies DbOptions;
+
+/**
+ * Opens (or makes) the store of a state folder.
+ * @throws NDI_E_SANDBOX when the folder holds something else, or belongs to a later program, and what else `openDb` says
+ */
 export function openStore(stateDir: string): Store {
-  mkdirSync(stateDir, { recursive: true });
-  const database = new DatabaseSync(join(stateDir, 'cloud.sqlite'));
-  // synchronous=OFF survives a killed process, which is what tests do to it; only a power cut could lose data.
-  database.exec(
-    'PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;',
-  );
-  database.exec(SCHEMA);
-  database.exec(`PRAGMA user_version=${SCHEMA_VERSION}`);
-  const statements = new Map<string, StatementSync>();
-  const prepare = (sql: string): StatementSync => {
-    let statement = statements.get(sql);
-    if (statement === undefined) {
-      statement = database.prepare(sql);
-      statements.set(sql, statement);
-    }
-    return statement;
-  };
+  const db = openDb(join(stateDir, 'cloud.sqlite'), SANDBOX_DB);
   const store: Store = {
     stateDir,
-    get: <T>(sql: string, ...values: SQLInputValue[]) => prepare(sql).get(...values) as T | undefined,
-    all: <T>(sql: string, ...values: SQLInputValue[]) => prepare(sql).all(...values) as T[],
-    run: (sql, ...values) => Number(prepare(sql).run(...values).changes),
-    transaction: (work) => {
-      database.exec('BEGIN IMMEDIATE');
-      try {
-        const result = work();
-        database.exec('COMMIT');
-        return result;
-      } catch (error) {
-        database.exec('ROLLBACK');
-        throw error;
-      }
-    },
+    get: <T>(sql: string, ...values: SQLInputValue[]) => db.get(sql, ...values) as T | undefined,
+    all: <T>(sql: string, ...values: SQLInputValue[]) => db.all(sql, ...values) as T[],
+    run: db.run,
+    transaction: db.transaction,
     setting: (key) => store.get<{ value: string }>('SELECT value FROM settings WHERE key=?', key)?.value,
     setSetting: (key, value) => {
       store.run(
@@ -131,10 +119,7 @@ export function openStore(stateDir: string): Store {
         value,
       );
     },
-    close: () => {
-      statements.clear();
-      database.close();
-    },
+    close: db.close,
   };
   return store;
 }

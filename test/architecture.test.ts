@@ -1,58 +1,17 @@
-/** The house rules that a compiler does not know: who may import whom, what workflow code may reach, file length. */
+/** The house rules that a compiler does not know: who may import whom, what workflow code may reach, lengths of files and functions. */
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode } from '@temporalio/worker';
 import { describe, expect, it } from 'vitest';
+import { ARROWS, GROUND, type ImportKind, KNOWN_CIRCLES, KNOWN_LONG_FUNCTIONS } from './support/arrows.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** `value` runs the other module, `type` is erased, `late` is `import()`: loaded only when needed. */
-type ImportKind = 'value' | 'type' | 'late';
 interface Import {
   readonly kind: ImportKind;
   readonly from: string;
 }
-
-const FULL: readonly ImportKind[] = ['value', 'type', 'late'];
-const TYPES: readonly ImportKind[] = ['type'];
-const LATE: readonly ImportKind[] = ['type', 'late'];
-
-/** Everybody may import `errors`; a room not named here may not be imported. */
-const ARROWS: Record<string, Readonly<Record<string, readonly ImportKind[]>>> = {
-  errors: {},
-  ndi: {},
-  transfer: {},
-  ledger: { ndi: TYPES },
-  sync: { ndi: TYPES },
-  crossref: { ndi: TYPES },
-  intake: { ndi: TYPES, transfer: FULL },
-  workflows: { sync: TYPES, ndi: TYPES, crossref: TYPES },
-  // Workflows and activities share their contracts as types; nothing of a workflow runs in an activity.
-  activities: {
-    workflows: TYPES,
-    ndi: FULL,
-    transfer: FULL,
-    ledger: FULL,
-    sync: FULL,
-    crossref: FULL,
-    intake: FULL,
-  },
-  // The composition root builds what activities are handed.
-  workers: {
-    workflows: FULL,
-    activities: FULL,
-    ndi: FULL,
-    transfer: FULL,
-    ledger: FULL,
-    sync: FULL,
-    crossref: FULL,
-    intake: FULL,
-  },
-  // The client starts workers and the sandbox as processes, or loads them last: `--help` must not load a server.
-  client: { workflows: FULL, ndi: FULL, workers: LATE, sandbox: LATE },
-  sandbox: { ndi: TYPES },
-};
 
 /** Files that hold data alone and import nothing but such files. */
 const PURE_DATA = [
@@ -66,11 +25,14 @@ const PURE_DATA = [
 ];
 
 const rooms = Object.keys(ARROWS);
-const sources = rooms
-  .flatMap((room) => globSync(`${room}/**/*.ts`, { cwd: root }))
-  .map((path) => path.split('\\').join('/'))
-  .filter((path) => !path.endsWith('.test.ts'))
-  .sort();
+const filesOf = (folders: readonly string[]): string[] =>
+  folders
+    .flatMap((folder) => globSync(`${folder}/**/*.ts`, { cwd: root }))
+    .map((path) => path.split('\\').join('/'))
+    .sort();
+const sources = filesOf(rooms).filter((path) => !path.endsWith('.test.ts'));
+/** Folders with TypeScript that is not published. */
+const OTHER_FOLDERS = ['test', 'bench', 'tools', 'examples'];
 
 function importsOf(path: string): Import[] {
   const text = readFileSync(join(root, path), 'utf8').replace(/\/\*[\s\S]*?\*\//g, '');
@@ -86,19 +48,66 @@ function importsOf(path: string): Import[] {
   return found;
 }
 
+/** Whether `target` is ground that `room` stands on. */
+function isGround(room: string, target: string): boolean {
+  if (target === 'errors') return true;
+  const ground: readonly string[] = GROUND;
+  return ground.includes(target) && !ground.includes(room) && room !== 'workflows';
+}
+
 /** The path within the project that a relative import names. */
 const resolveImport = (path: string, from: string): string | undefined =>
   from.startsWith('.') ? posix.normalize(posix.join(dirname(path), from)) : undefined;
 
+/** Groups of files that import each other, by whatever way (Tarjan's strongly connected components). */
+function circlesAmong(paths: readonly string[], importsFrom: (path: string) => readonly string[]): string[] {
+  const index = new Map<string, number>();
+  const low = new Map<string, number>();
+  const stack: string[] = [];
+  const circles: string[] = [];
+  const known = new Set(paths);
+  const visit = (path: string): void => {
+    index.set(path, index.size);
+    low.set(path, index.get(path)!);
+    stack.push(path);
+    for (const target of importsFrom(path)) {
+      if (!known.has(target)) continue;
+      if (!index.has(target)) visit(target);
+      if (stack.includes(target)) low.set(path, Math.min(low.get(path)!, low.get(target)!));
+    }
+    if (low.get(path) !== index.get(path)) return;
+    const members = stack.splice(stack.indexOf(path));
+    if (members.length > 1 || importsFrom(path).includes(path)) circles.push(members.sort().join(', '));
+  };
+  for (const path of paths) if (!index.has(path)) visit(path);
+  return circles.sort();
+}
+
+const MAX_FUNCTION_LINES = 60;
+
+/**
+ * Names of the top-level functions of a file with their lines. The formatter begins a top-level statement in the first column,
+ * and continues it there with nothing but closing brackets.
+ */
+function functionsOf(path: string): { readonly name: string; readonly lines: number }[] {
+  const lines = readFileSync(join(root, path), 'utf8').split('\n');
+  const head =
+    /^(?:export )?(?:default )?(?:(?:async )?function\*? ?(\w*)|const (\w+)[^=]* = (?:async )?(?:\(|<|\w+ =>|function))/;
+  return lines.flatMap((line, at) => {
+    const found = head.exec(line);
+    if (found === null) return [];
+    const next = lines.findIndex((later, n) => n > at && /^[^\s)\]}>]/.test(later));
+    const statement = lines.slice(at, next === -1 ? lines.length : next);
+    while (statement.at(-1) === '') statement.pop();
+    return [{ name: found[1] ?? found[2] ?? '', lines: statement.length }];
+  });
+}
+
 describe('the rules of the house', () => {
   it('sees the imports that are written', () => {
     const kinds = (path: string) => importsOf(path).map(({ kind, from }) => `${kind} ${from}`);
-    expect(kinds('workers/temporal-cli-download.ts')).toEqual(
-      expect.arrayContaining([
-        'value node:child_process',
-        'type ./temporal-cli.ts',
-        'late @temporalio/testing',
-      ]),
+    expect(kinds('workers/temporal-cli/download.ts')).toEqual(
+      expect.arrayContaining(['value node:child_process', 'type ./maker.ts', 'late @temporalio/testing']),
     );
     expect(kinds('errors/index.ts')).toEqual(['value ./table.ts', 'value ./table.ts']);
   });
@@ -111,14 +120,54 @@ describe('the rules of the house', () => {
         const target = resolveImport(path, from);
         if (target === undefined) continue;
         const targetRoom = target.split('/')[0]!;
-        if (targetRoom === room || (targetRoom === 'errors' && room !== 'errors')) continue;
-        const allowed = ARROWS[room]?.[targetRoom] ?? [];
+        if (targetRoom === room) continue;
+        if (isGround(room, targetRoom)) continue;
+        const allowed = ARROWS[room]?.[targetRoom]?.kinds ?? [];
         // Pure data may be read wherever its types may.
         if (allowed.includes('type') && PURE_DATA.includes(target)) continue;
         if (!allowed.includes(kind)) wrong.push(`${path}: ${kind} import of ${target}`);
       }
     }
     expect(wrong).toEqual([]);
+  });
+
+  it('gives a reason for every arrow', () => {
+    for (const arrow of Object.values(ARROWS).flatMap((to) => Object.values(to)))
+      expect(arrow.because.length).toBeGreaterThan(10);
+    const targets = Object.values(ARROWS).flatMap((to) => Object.keys(to));
+    expect(targets.filter((room) => !rooms.includes(room))).toEqual([]);
+  });
+
+  it('names the same rooms to the compiler, to the build and here', () => {
+    const included = (file: string): string[] =>
+      (JSON.parse(readFileSync(join(root, file), 'utf8')) as { include: string[] }).include.sort();
+    const present = rooms.filter((room) => existsSync(join(root, room)));
+    expect(included('tsconfig.build.json')).toEqual([...present].sort());
+    expect(included('tsconfig.json')).toEqual([...present, ...OTHER_FOLDERS, '*.config.ts'].sort());
+    const folders = new Set(
+      globSync('*/**/*.ts', { cwd: root, exclude: ['node_modules', 'dist', '.cache'] }).map(
+        (path) => path.split(/[\\/]/)[0]!,
+      ),
+    );
+    expect([...folders].sort()).toEqual([...present, ...OTHER_FOLDERS].sort());
+  });
+
+  it('has no circles of imports between files', () => {
+    const within = (path: string): string[] =>
+      importsOf(path).flatMap(({ from }) => resolveImport(path, from) ?? []);
+    expect(circlesAmong(filesOf([...rooms, ...OTHER_FOLDERS]), within)).toEqual(KNOWN_CIRCLES);
+  });
+
+  it('finds circles where there are any', () => {
+    const imports: Record<string, string[]> = {
+      a: ['b'],
+      b: ['c', 'd'],
+      c: ['b'],
+      d: ['e'],
+      e: [],
+      f: ['f'],
+    };
+    expect(circlesAmong(Object.keys(imports), (path) => imports[path] ?? [])).toEqual(['b, c', 'f']);
   });
 
   it('finds no import but types and pure data in pure data', () => {
@@ -155,6 +204,24 @@ describe('the rules of the house', () => {
       .map((path) => ({ path, lines: readFileSync(join(root, path), 'utf8').split('\n').length - 1 }))
       .filter(({ lines }) => lines > 400);
     expect(long).toEqual([]);
+  });
+
+  it('keeps functions short enough to be read', () => {
+    const long = sources.flatMap((path) =>
+      functionsOf(path)
+        .filter(({ lines }) => lines > MAX_FUNCTION_LINES)
+        .map(({ name }) => `${path} ${name}`),
+    );
+    expect(long).toEqual(KNOWN_LONG_FUNCTIONS);
+  });
+
+  it('opens SQLite files in sqlite/ only, but for document databases and locks', () => {
+    const wrong = sources.filter(
+      (path) =>
+        !/^(sqlite|ndi\/dataset|ndi\/synthetic|workers\/lock\.ts)/.test(path) &&
+        importsOf(path).some(({ kind, from }) => from === 'node:sqlite' && kind !== 'type'),
+    );
+    expect(wrong).toEqual([]);
   });
 
   it('has a reason for every dependency', () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareDatasets } from '../ndi/dataset/compare.ts';
 import { openDataset } from '../ndi/dataset/read.ts';
-import { makeDataset } from '../ndi/dataset/synthetic.ts';
+import { makeDataset } from '../ndi/synthetic/dataset.ts';
 import { documentsInCloud } from './support/cloud-state.ts';
 import { createLab, type Lab } from './support/lab.ts';
 

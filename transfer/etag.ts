@@ -1,5 +1,7 @@
 /** What an object store says about the identity of an object. */
+import { CourierError } from '../errors/index.ts';
 import type { Headers } from './failures.ts';
+import type { Digests } from './types.ts';
 
 export interface ObjectTag {
   /** Without quotes and weak mark. */
@@ -19,3 +21,21 @@ export function objectTag(headers: Headers): ObjectTag {
     etag !== undefined && !encrypted && /^[0-9a-fA-F]{32}$/.test(etag) ? etag.toLowerCase() : undefined;
   return { etag, md5Hex };
 }
+
+/**
+ * Compares the MD5 of what arrived; without one, or without one to compare with, does nothing.
+ * @throws NDI_E_INTEGRITY
+ */
+export function verifyDigests(
+  target: string,
+  { md5Hex }: Digests,
+  wanted: readonly (string | undefined)[],
+): void {
+  if (md5Hex === '') return;
+  if (wanted.some((one) => one !== undefined && one.toLowerCase() !== md5Hex)) {
+    throw damaged(target, 'Its MD5 is not the expected one');
+  }
+}
+
+export const damaged = (target: string, what: string): CourierError =>
+  new CourierError('NDI_E_INTEGRITY', { detail: `${target}: ${what}.` });

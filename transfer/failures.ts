@@ -3,7 +3,8 @@
  * goes into an error, and errors of the HTTP library, whose text may quote it, go no further than here.
  */
 import { XMLParser } from 'fast-xml-parser';
-import { CourierError, type CourierErrorOptions, diskErrorCode, isCourierError } from '../errors/index.ts';
+import { fileFailure } from '../disk/errors.ts';
+import { CourierError, type CourierErrorOptions, isCourierError } from '../errors/index.ts';
 
 /** The part of a URL that may be shown. */
 export function hostOf(url: string): string {
@@ -11,27 +12,6 @@ export function hostOf(url: string): string {
     return new URL(url).host;
   } catch {
     return 'an invalid address';
-  }
-}
-
-/** An error of the file system about `path`; other errors pass through as they are. */
-export function fileFailure(error: unknown, path: string): unknown {
-  if (isCourierError(error)) return error;
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  const detail = `${path} (${code}).`;
-  const known = diskErrorCode(error);
-  if (known !== undefined) return new CourierError(known, { detail });
-  switch (code) {
-    case 'ENOENT':
-    case 'ENOTDIR':
-      return new CourierError('NDI_E_FILE_MISSING', { detail });
-    case 'EISDIR':
-    case 'EIO':
-    case 'EMFILE':
-    case 'ENFILE':
-      return new CourierError('NDI_E_INTERNAL', { detail, cause: error });
-    default:
-      return error;
   }
 }
 

@@ -1,7 +1,7 @@
 /** A process that downloads one object with a journal on disk, to be killed by a test: `node get-child… URL TARGET JOURNAL OPTIONS`. */
 import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { type GetOptions, getToFile } from './get.ts';
-import type { PartJournal } from './types.ts';
+import { getToFile } from './get.ts';
+import type { GetOptions, PartJournal } from './types.ts';
 
 const [url = '', target = '', journalPath = '', options = '{}'] = process.argv.slice(2);
 

@@ -2,14 +2,13 @@
  * A small object: its bytes gather in memory, are verified there, and go to the disk in one piece, together with those of others. No
  * journal: with tens of thousands of such files, what is done for each of them is what the download takes.
  */
-import { CourierError } from '../errors/index.ts';
-import type { GetOptions } from './get.ts';
+import { verifyDigests } from './etag.ts';
 import type { RangeAnswer } from './get-range.ts';
 import { memorySink } from './get-receive.ts';
 import { type FetchContext, fetchSpan, type RemoteObject } from './get-span.ts';
 import { hashBytes, INLINE_HASH_BYTES } from './hash.ts';
 import { placeFile } from './place.ts';
-import type { Digests, GetResult } from './types.ts';
+import type { GetOptions, GetResult } from './types.ts';
 
 /** Hashed in this thread, and cheap to ask for again after a crash. */
 export const SMALL_BYTES = INLINE_HASH_BYTES;
@@ -39,18 +38,3 @@ export async function smallIntoPlace(
   await placeFile({ bytes, partial, target, force: sizeBytes > (options.unforcedBytes ?? -1) });
   return { sizeBytes, ...digests, etag: tag.etag, resumedBytes: 0 };
 }
-
-/** Raises NDI_E_INTEGRITY. Without an MD5 of ours, or of theirs, there is nothing to compare. */
-export function verifyDigests(
-  target: string,
-  { md5Hex }: Digests,
-  wanted: readonly (string | undefined)[],
-): void {
-  if (md5Hex === '') return;
-  if (wanted.some((one) => one !== undefined && one.toLowerCase() !== md5Hex)) {
-    throw damaged(target, 'Its MD5 is not the expected one');
-  }
-}
-
-export const damaged = (target: string, what: string): CourierError =>
-  new CourierError('NDI_E_INTEGRITY', { detail: `${target}: ${what}.` });

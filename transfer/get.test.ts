@@ -4,9 +4,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type GetOptions, getToFile } from './get.ts';
+import { getToFile } from './get.ts';
 import { noise, type ObjectServer, sendXml, startObjectServer } from './object-server.test.fixture.ts';
-import type { PartJournal } from './types.ts';
+import type { GetOptions, PartJournal } from './types.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;

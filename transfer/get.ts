@@ -13,43 +13,23 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { fileFailure } from '../disk/errors.ts';
+import { ensureSpace } from '../disk/free-space.ts';
+import { fsyncDirectory } from '../disk/fsync.ts';
 import { CourierError } from '../errors/index.ts';
-import type { ObjectTag } from './etag.ts';
-import { fileFailure } from './failures.ts';
+import { damaged, type ObjectTag, verifyDigests } from './etag.ts';
 import { getRange, type RangeAnswer } from './get-range.ts';
 import { fileSink } from './get-receive.ts';
-import { damaged, SMALL_BYTES, smallIntoPlace, verifyDigests } from './get-small.ts';
+import { SMALL_BYTES, smallIntoPlace } from './get-small.ts';
 import { askTag, type FetchContext, fetchSpan, MOVED, type RemoteObject } from './get-span.ts';
 import { type Follower, followFile, hashFile } from './hash.ts';
 import { createParts, type Parts } from './parts.ts';
-import { syncFolder } from './place.ts';
-import { ensureSpace } from './probe.ts';
 import { createTries, createUrls, type UrlSource } from './tries.ts';
-import type { GetResult, PartJournal, TransferOptions } from './types.ts';
+import type { GetOptions, GetResult } from './types.ts';
 
 export type { UrlSource } from './tries.ts';
 
 const MiB = 1024 * 1024;
-
-export interface GetOptions extends TransferOptions {
-  /** Another size is NDI_E_INTEGRITY. Leave it out where the size is a hint only. */
-  readonly expectedSizeBytes?: number;
-  readonly expectedMd5Hex?: string;
-  /** Requests at once for a large object. Default 4. */
-  readonly ranges?: number;
-  /** From this size on an object counts as large; also the longest stretch asked for at once. Default 64 MiB. */
-  readonly rangeThresholdBytes?: number;
-  /** What a crash can cost, times twice `ranges`. Default 16 MiB. */
-  readonly partSizeBytes?: number;
-  readonly journal?: PartJournal;
-  /**
-   * An object of up to so many bytes (1 MiB at most) is whole under its name when this resolves, but not forced to disk: who asks
-   * for that must `forceToDisk` the folder in the end, and look again after a power cut. Default: all are forced.
-   */
-  readonly unforcedBytes?: number;
-  /** First pause before a broken connection is taken up again; doubles each time. Default 200. */
-  readonly retryDelayMs?: number;
-}
 
 /** Every default filled in. */
 interface Job extends FetchContext {
@@ -202,7 +182,7 @@ async function putInPlace(file: FileHandle, partial: string, target: string): Pr
   if (await isMine(partial)) {
     try {
       await rename(partial, target);
-      return await syncFolder(dirname(target));
+      return await fsyncDirectory(dirname(target));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { followFile, hashFile } from './hash.ts';
 import { noise } from './object-server.test.fixture.ts';
-import { ensureSpace, freeSpace } from './probe.ts';
 
 const MiB = 1024 * 1024;
 let dir: string;
@@ -74,17 +73,5 @@ describe('followFile', () => {
     await left.abandon();
     await expect(left.finish(1000)).rejects.toMatchObject({ code: 'NDI_E_CANCELLED' });
     await file.close();
-  });
-});
-
-describe('space', () => {
-  it('is told for folders that are still to be made, and is refused with the numbers', async () => {
-    const free = await freeSpace(join(dir, 'not', 'yet'));
-    expect(free).toBeGreaterThan(MiB);
-    await ensureSpace(dir, 1);
-    await expect(ensureSpace(dir, free * 2)).rejects.toMatchObject({
-      code: 'NDI_E_DISK_FULL',
-      message: expect.stringMatching(/has [\d.]+ MB free and [\d.]+ MB are needed/),
-    });
   });
 });

@@ -1,13 +1,13 @@
 /**
- * Hashing: of bytes at once, of a file beside its transfer (`followFile`), of a whole file (`hashFile`). Files are hashed in the side
- * threads.
+ * Hashing: of bytes at once, of a file beside its transfer (`followFile`), of a whole file (`hashFile`). Files are hashed in the
+ * helper threads.
  */
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
+import { fileFailure } from '../disk/errors.ts';
 import { CourierError } from '../errors/index.ts';
-import { fileFailure } from './failures.ts';
-import type { HashReply } from './hash-worker.ts';
-import { asError, leastBusyThread, type SideFailure } from './side-threads.ts';
+import { asError, type HashReply, type ThreadFailure } from './threads/messages.ts';
+import { leastBusyThread } from './threads/pool.ts';
 import type { Digests, HashChoice } from './types.ts';
 
 /** Below this, handing a file to a thread costs more than hashing it (2 ms) here. */
@@ -116,7 +116,7 @@ export function followFile(fd: number, hash: HashChoice, path: string): Follower
   };
 }
 
-const asFailure = (failure: SideFailure, path: string): unknown =>
+const asFailure = (failure: ThreadFailure, path: string): unknown =>
   failure.code === 'ENDED_EARLY'
     ? new CourierError('NDI_E_FILE_CHANGED', { detail: path })
     : fileFailure(asError(failure), path);

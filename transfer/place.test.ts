@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { forceToDisk, placeFile } from './place.ts';
+import { placeFile } from './place.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -54,31 +54,5 @@ describe('placeFile', () => {
     await Promise.all(Array.from({ length: 40 }, () => place('same', 'the same bytes', { force: true })));
     expect(readFileSync(join(dir, 'same'), 'utf8')).toBe('the same bytes');
     expect(readdirSync(dir)).toEqual(['same']);
-  });
-});
-
-describe('forceToDisk', () => {
-  it('forces a folder at once, or its files one by one where it must', async () => {
-    await place('a', '1');
-    const asOne = (): Iterable<string> => {
-      throw new Error('not asked here');
-    };
-    if (process.platform === 'linux') await forceToDisk(dir, asOne);
-    const PATH = process.env.PATH;
-    process.env.PATH = '';
-    try {
-      const asked: string[] = [];
-      const files = function* (): Generator<string> {
-        asked.push('a');
-        yield join(dir, 'a');
-      };
-      await forceToDisk(dir, files);
-      expect(asked).toEqual(['a']);
-      await expect(forceToDisk(dir, () => [join(dir, 'gone')])).rejects.toMatchObject({
-        code: 'NDI_E_FILE_MISSING',
-      });
-    } finally {
-      process.env.PATH = PATH;
-    }
   });
 });

@@ -81,6 +81,26 @@ export interface PartJournal {
   clear(): void;
 }
 
+export interface GetOptions extends TransferOptions {
+  /** Another size is NDI_E_INTEGRITY. Leave it out where the size is a hint only. */
+  readonly expectedSizeBytes?: number;
+  readonly expectedMd5Hex?: string;
+  /** Requests at once for a large object. Default 4. */
+  readonly ranges?: number;
+  /** From this size on an object counts as large; also the longest stretch asked for at once. Default 64 MiB. */
+  readonly rangeThresholdBytes?: number;
+  /** What a crash can cost, times twice `ranges`. Default 16 MiB. */
+  readonly partSizeBytes?: number;
+  readonly journal?: PartJournal;
+  /**
+   * An object of up to so many bytes (1 MiB at most) is whole under its name when this resolves, but not forced to disk: who asks
+   * for that must `fsyncFileSystem` the folder in the end, and look again after a power cut. Default: all are forced.
+   */
+  readonly unforcedBytes?: number;
+  /** First pause before a broken connection is taken up again; doubles each time. Default 200. */
+  readonly retryDelayMs?: number;
+}
+
 /** One entry of a ZIP to be written. */
 export type ZipEntry =
   | { readonly name: string; readonly bytes: Uint8Array }

@@ -16,8 +16,8 @@ import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { crc32, inflateRaw, inflateRawSync } from 'node:zlib';
 import unzipper from 'unzipper';
+import { fileFailure } from '../disk/errors.ts';
 import { CourierError, isCourierError } from '../errors/index.ts';
-import { fileFailure } from './failures.ts';
 import type { UnzipLimits } from './types.ts';
 import {
   corrupt,

@@ -8,9 +8,9 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 import type { DataConverter, Payload, PayloadCodec } from '@temporalio/common';
 import protobuf from 'protobufjs';
+import { siblingScript } from '../disk/package.ts';
 import { CourierError } from '../errors/index.ts';
 import type { Environment } from '../ndi/auth/environment.ts';
-import { siblingScript } from './package.ts';
 
 const VARIABLE = 'COURIER_PAYLOAD_KEY';
 const KEY_BYTES = 32;

@@ -12,9 +12,10 @@
  *   config.json       defaults for the options of runs (client/options.ts)
  */
 import { randomBytes } from 'node:crypto';
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
+import { placeIfAbsent } from '../disk/link.ts';
 import { CourierError } from '../errors/index.ts';
 import type { Environment } from '../ndi/auth/environment.ts';
 
@@ -134,12 +135,7 @@ export function siteIdOf(home: Home, host: string = hostname()): string {
   const aside = `${home.siteFile}.${process.pid}.${randomBytes(4).toString('hex')}`;
   writeFileSync(aside, `${JSON.stringify({ siteId })}\n`, { mode: 0o600, flush: true });
   try {
-    // link(2), unlike rename(2), refuses to replace the one that another process just made.
-    linkSync(aside, home.siteFile);
-    return siteId;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    return siteIdOf(home, host);
+    return placeIfAbsent(aside, home.siteFile) ? siteId : siteIdOf(home, host);
   } finally {
     rmSync(aside, { force: true });
   }

@@ -4,18 +4,25 @@
  */
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CourierError } from '../errors/index.ts';
+import { databaseError, type SqliteCodes, sqliteFailure } from '../sqlite/errors.ts';
 
 export interface FileLock {
   release(): void;
 }
 
-const SQLITE_BUSY = 5;
+export const LOCK_CODES = {
+  busy: 'NDI_E_SERVICE',
+  corrupt: 'NDI_E_SERVICE',
+  cannotOpen: 'NDI_E_SERVICE',
+} as const satisfies SqliteCodes;
 
 /** Held locks are rooted here: a garbage-collected connection would let go of its lock. */
 const held = new Set<DatabaseSync>();
 
-/** Takes the lock, or answers `undefined` when another process (or another caller in this one) holds it. */
+/**
+ * Takes the lock, or answers `undefined` when another process (or another caller in this one) holds it.
+ * @throws NDI_E_SERVICE when there can be no lock at `path`, and what else `databaseError` says
+ */
 export function tryLock(path: string): FileLock | undefined {
   let db: DatabaseSync | undefined;
   try {
@@ -23,8 +30,8 @@ export function tryLock(path: string): FileLock | undefined {
     db.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     db?.close();
-    if ((error as { errcode?: number }).errcode === SQLITE_BUSY) return undefined;
-    throw new CourierError('NDI_E_SERVICE', { detail: `The lock ${path} cannot be used.`, cause: error });
+    if (sqliteFailure(error) === 'busy') return undefined;
+    throw databaseError(error, path, LOCK_CODES);
   }
   const connection = db;
   held.add(connection);

@@ -1,5 +1,6 @@
 /** `service.json`: what runs now on this state folder, for whoever asks, and for the one who cleans up after a crash. */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { writeAtomically } from '../disk/write.ts';
 import type { Home } from './home.ts';
 import { isRunning, type ProcessRecord } from './processes.ts';
 
@@ -32,9 +33,7 @@ export function readServiceFile(home: Home): ServiceFile | undefined {
 
 /** Atomic: a reader sees the old file or the new one. */
 export function writeServiceFile(home: Home, file: ServiceFile): void {
-  const aside = `${home.serviceFile}.${process.pid}`;
-  writeFileSync(aside, `${JSON.stringify(file, null, 2)}\n`, { mode: 0o600 });
-  renameSync(aside, home.serviceFile);
+  writeAtomically(home.serviceFile, `${JSON.stringify(file, null, 2)}\n`, { mode: 0o600 });
 }
 
 /** Whether the supervisor that wrote the file is alive: after SIGKILL or a reboot the file stays behind. */

@@ -10,17 +10,17 @@
 import { spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { packageVersion, siblingScript } from '../disk/package.ts';
 import { CourierError, ERRORS, type ErrorCode } from '../errors/index.ts';
 import type { Environment } from '../ndi/auth/environment.ts';
 import { resolveTemporal } from './connection.ts';
 import { ensureHome, type Home, homeFromEnv } from './home.ts';
 import { tryLock } from './lock.ts';
 import { type Log, openLog, silent } from './logs.ts';
-import { packageVersion, siblingScript } from './package.ts';
 import { isRunning, recordOf, signalProcess, stopProcess, waitForExit } from './processes.ts';
 import { isCurrent, readServiceFile, type ServiceFile } from './service-state.ts';
 import { cleanUpOrphans, logFiles, runSupervisor, type SupervisorOptions } from './supervisor.ts';
-import { findTemporalCli } from './temporal-cli.ts';
+import { findTemporalCli } from './temporal-cli/find.ts';
 import { type ChildMessage, WORKER_ROLES, type WorkerRole } from './types.ts';
 
 export interface ServiceStatus {

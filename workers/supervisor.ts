@@ -6,6 +6,7 @@
  * next supervisor, which finds it by its record, stops it. The lock on the folder dies with the supervisor.
  */
 import { join } from 'node:path';
+import { packageVersion } from '../disk/package.ts';
 import { CourierError } from '../errors/index.ts';
 import { SEARCH_ATTRIBUTES } from '../workflows/contracts/index.ts';
 import {
@@ -24,7 +25,6 @@ import {
 } from './keep-alive.ts';
 import { tryLock } from './lock.ts';
 import { type Log, rotateLog } from './logs.ts';
-import { packageVersion } from './package.ts';
 import { type ProcessRecord, recordOf, stopProcess } from './processes.ts';
 import { startTemporalServer, stopOrphanedServer } from './server.ts';
 import { readServiceFile, type ServiceFile, writeServiceFile } from './service-state.ts';

@@ -2,10 +2,10 @@
 import { spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { homedir } from 'node:os';
+import { siblingScript } from '../disk/package.ts';
 import { CourierError } from '../errors/index.ts';
 import type { RunningProcess } from './keep-alive.ts';
 import { lastLines, openLog } from './logs.ts';
-import { siblingScript } from './package.ts';
 import { type ProcessRecord, recordOf, stopProcess } from './processes.ts';
 import type { ChildMessage, WorkerArguments } from './types.ts';
 

@@ -22,7 +22,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { DataConverter } from '@temporalio/common';
 import type { WorkflowBundle } from '@temporalio/worker';
-import { packageRoot } from './package.ts';
+import { packageRoot } from '../disk/package.ts';
 
 const SILENT = { log() {}, trace() {}, debug() {}, info() {}, warn: console.warn, error: console.error };
 const STALE_AFTER_MS = 86_400_000;

@@ -1,5 +1,5 @@
 /**
- * After a start of the machine. Small binaries and documents are noted before they are forced to disk (`forceToDisk` in the end is a
+ * After a start of the machine. Small binaries and documents are noted before they are forced to disk (`fsyncFileSystem` in the end is a
  * thousand times cheaper), so some may be gone, or be there and hold nothing. They are looked at again and fetched again.
  */
 import { rm, stat } from 'node:fs/promises';

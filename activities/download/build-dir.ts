@@ -6,8 +6,8 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, rename, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
+import { fsyncDirectory } from '../../disk/fsync.ts';
 import { CourierError } from '../../errors/index.ts';
-import { syncFolder } from '../../transfer/place.ts';
 import type { DownloadInput } from '../../workflows/contracts/index.ts';
 
 /** Files of up to this size are not forced to disk one by one: a flush for each takes longer than fetching it. */
@@ -95,5 +95,5 @@ export async function moveIntoPlace(input: DownloadInput): Promise<void> {
   if (state === 'empty') await rmdir(input.targetDir);
   await rename(asideOf(input), input.targetDir);
   // Its name is on disk when its folder is.
-  await syncFolder(dirname(input.targetDir));
+  await fsyncDirectory(dirname(input.targetDir));
 }

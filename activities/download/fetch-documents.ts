@@ -16,7 +16,7 @@ import type { NdiDocument } from '../../ndi/document/types.ts';
 import { takeDirectly, takeZip } from '../shared/bodies.ts';
 import { failItem } from '../shared/units.ts';
 import { buildDirOf } from './build-dir.ts';
-import type { Fetching } from './fetch.ts';
+import type { Fetching } from './fetching.ts';
 import { giveTime } from './grace.ts';
 import { CLOUD } from './plan-documents.ts';
 

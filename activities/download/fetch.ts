@@ -2,12 +2,10 @@
 import type { DownloadInput } from '../../workflows/contracts/index.ts';
 import type { UnitBatch, UnitOutcome } from '../../workflows/steps.ts';
 import type { RunScope } from '../deps.ts';
-import { nextUnits, type UnitScope, unitOutcome } from '../shared/units.ts';
+import { nextUnits, unitOutcome } from '../shared/units.ts';
 import { buildDirOf } from './build-dir.ts';
 import { fetchDocuments } from './fetch-documents.ts';
 import { fetchFiles } from './fetch-files.ts';
-
-export type Fetching = UnitScope<DownloadInput>;
 
 export const nextDownloadUnits = async (
   { ledger }: RunScope,

@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { opendir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { fsyncFileSystem } from '../../disk/fsync.ts';
 import { CourierError } from '../../errors/index.ts';
 import { DATASET_FACTS } from '../../ledger/fact-keys.ts';
 import type { RunLedger } from '../../ledger/run-ledger.ts';
@@ -12,7 +13,6 @@ import { completeBookkeeping, finishDataset, linkRemote } from '../../ndi/datase
 import { filesDir, uidPath } from '../../ndi/dataset/layout.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
 import { writeSyncIndex } from '../../ndi/dataset/sync-index.ts';
-import { forceToDisk } from '../../transfer/place.ts';
 import type { DownloadInput } from '../../workflows/contracts/index.ts';
 import type { RunRef, SiteResult } from '../../workflows/steps.ts';
 import type { RunScope, StepContext, StepDeps } from '../deps.ts';
@@ -67,7 +67,7 @@ async function makeWhole(scope: RunScope, input: DownloadInput): Promise<void> {
   await openCheck(scope, buildDir);
   ledger.advanceBase();
   writeIndex(scope, buildDir);
-  await forceToDisk(buildDir, () => unforcedFiles(buildDir, ledger), signal);
+  await fsyncFileSystem(buildDir, () => unforcedFiles(buildDir, ledger), signal);
   noteBuilder(ledger.dataset, ledger.runKey);
 }
 

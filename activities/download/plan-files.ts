@@ -2,6 +2,8 @@
  * The binaries that a download has to fetch: those that the documents here name, then those that a fetched file-series manifest
  * names.
  */
+
+import { ensureSpace } from '../../disk/free-space.ts';
 import { CourierError } from '../../errors/index.ts';
 import { RUN_FACTS } from '../../ledger/fact-keys.ts';
 import type { RunLedger } from '../../ledger/run-ledger.ts';
@@ -12,7 +14,6 @@ import type { DatasetReader, ResolvedFile } from '../../ndi/dataset/types.ts';
 import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
 import { isSafeName } from '../../ndi/ids.ts';
-import { ensureSpace } from '../../transfer/probe.ts';
 import type { DownloadInput } from '../../workflows/contracts/index.ts';
 import type { PlanSummary } from '../../workflows/steps.ts';
 import type { RunScope } from '../deps.ts';

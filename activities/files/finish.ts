@@ -3,6 +3,7 @@
  * goes on where it was: a binary that is here counts as here, whatever a document says.
  */
 import { rm } from 'node:fs/promises';
+import { fsyncFileSystem } from '../../disk/fsync.ts';
 import { documentFilePath, uidPath } from '../../ndi/dataset/layout.ts';
 import { createSelector } from '../../ndi/dataset/selection.ts';
 import type { DatasetReader } from '../../ndi/dataset/types.ts';
@@ -11,7 +12,6 @@ import { parseDocument } from '../../ndi/document/codec.ts';
 import { moveLocations, type NewPlace } from '../../ndi/document/dehydrate.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
 import type { NdiDocument } from '../../ndi/document/types.ts';
-import { forceToDisk } from '../../transfer/place.ts';
 import type { FilesInput } from '../../workflows/contracts/index.ts';
 import type { SiteResult } from '../../workflows/steps.ts';
 import type { RunScope } from '../deps.ts';
@@ -53,7 +53,7 @@ async function nameFetched(scope: RunScope, input: FilesInput, reader: DatasetRe
       ledger.items.mark('file', [file.uid], { state: 'done', mtimeMs, inode });
     }
   }
-  await forceToDisk(dir, () => fetchedPaths(scope, dir), signal);
+  await fsyncFileSystem(dir, () => fetchedPaths(scope, dir), signal);
 }
 
 function* fetchedPaths({ ledger }: RunScope, dir: string): Iterable<string> {

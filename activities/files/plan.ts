@@ -1,4 +1,6 @@
 /** Which files are meant: those of the selected documents, and the members of file series whose manifest is here. */
+
+import { ensureSpace } from '../../disk/free-space.ts';
 import { CourierError } from '../../errors/index.ts';
 import type { RunLedger } from '../../ledger/run-ledger.ts';
 import type { ListingRow, NewPlanItem, NewPlanUnit } from '../../ledger/types.ts';
@@ -7,7 +9,6 @@ import type { DatasetReader, ResolvedFile } from '../../ndi/dataset/types.ts';
 import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
 import { isSafeName } from '../../ndi/ids.ts';
-import { ensureSpace } from '../../transfer/probe.ts';
 import type { FilesInput } from '../../workflows/contracts/index.ts';
 import type { PlanSummary } from '../../workflows/steps.ts';
 import type { RunScope } from '../deps.ts';

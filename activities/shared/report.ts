@@ -1,6 +1,7 @@
 /** The outcome of a run: sums in the words of the contracts, the result that travels, and the report beside the ledger. */
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { writeAtomically } from '../../disk/write.ts';
 import type { RunLedger } from '../../ledger/run-ledger.ts';
 import type { DifferenceCounts, ItemKind, KindTotals } from '../../ledger/types.ts';
 import type { Counts } from '../../workflows/contracts/index.ts';
@@ -80,9 +81,7 @@ export async function writeReport(
     ...(result.differences === undefined ? {} : { differing: differing(ledger) }),
   };
   await mkdir(dirname(result.reportPath), { recursive: true });
-  const aside = `${result.reportPath}.${process.pid}`;
-  await writeFile(aside, `${JSON.stringify(report, null, 2)}\n`);
-  await rename(aside, result.reportPath);
+  writeAtomically(result.reportPath, `${JSON.stringify(report, null, 2)}\n`);
 }
 
 const DIFFERENCES = ['new', 'equal', 'changedHere', 'changedThere', 'goneHere', 'onlyInCloud'] as const;

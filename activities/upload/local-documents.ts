@@ -6,7 +6,7 @@ import { canonicalHash } from '../../ndi/document/canonical.ts';
 import { parseDocument } from '../../ndi/document/codec.ts';
 import { failItem } from '../shared/units.ts';
 import { textHashOf } from './plan-documents.ts';
-import type { Sending } from './send.ts';
+import type { Sending } from './sending.ts';
 
 /**
  * The stored text of an item, whose hashes are noted: what goes out is what will be compared with. Undefined for a document that is

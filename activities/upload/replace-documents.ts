@@ -8,8 +8,8 @@ import type { PlanItem } from '../../ledger/types.ts';
 import { readBack } from '../shared/read-back.ts';
 import { failItem } from '../shared/units.ts';
 import { textToSend } from './local-documents.ts';
-import type { Sending } from './send.ts';
 import { addProblemUnlessAbout } from './send-documents.ts';
+import type { Sending } from './sending.ts';
 import { openForUnit } from './shared-copy.ts';
 
 export async function replaceDocuments(scope: Sending): Promise<void> {

@@ -10,7 +10,7 @@ import { mayHaveHappened, wasRefused } from '../shared/effects.ts';
 import { failItem } from '../shared/units.ts';
 import { textToSend } from './local-documents.ts';
 import { noteSentAgain } from './resend.ts';
-import type { Sending } from './send.ts';
+import type { Sending } from './sending.ts';
 import { openForUnit } from './shared-copy.ts';
 
 /** A body above this does not pass the gateway (contract §4.4). */

@@ -10,7 +10,7 @@ import { putFile } from '../../transfer/put.ts';
 import type { PutResult, TransferOptions } from '../../transfer/types.ts';
 import { inLanes } from '../shared/lanes.ts';
 import { backoffMs, sleep } from '../shared/poll.ts';
-import type { Sending } from './send.ts';
+import type { Sending } from './sending.ts';
 import { isSameFile, sourceFile, unlessAboutFile } from './source-file.ts';
 
 /** Files of a serial unit that are on their way at once. */

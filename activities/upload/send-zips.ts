@@ -9,8 +9,8 @@ import type { ZipEntry } from '../../transfer/types.ts';
 import { putZip } from '../../transfer/zip.ts';
 import { untilQuiet } from '../shared/poll.ts';
 import { failItem } from '../shared/units.ts';
-import type { Sending } from './send.ts';
 import { sendFile, withAttempts } from './send-files.ts';
+import type { Sending } from './sending.ts';
 import { isSameFile, type SourceFile, sourceFile, unlessAboutFile } from './source-file.ts';
 
 type FileEntry = Extract<ZipEntry, { path: string }>;

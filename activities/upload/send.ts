@@ -8,15 +8,14 @@ import { RUN_FACTS } from '../../ledger/fact-keys.ts';
 import type { UploadInput } from '../../workflows/contracts/index.ts';
 import type { UnitBatch, UnitOutcome } from '../../workflows/steps.ts';
 import type { RunScope } from '../deps.ts';
-import { nextUnits, type UnitScope, unitOutcome } from '../shared/units.ts';
+import { nextUnits, unitOutcome } from '../shared/units.ts';
 import { replaceDocuments } from './replace-documents.ts';
 import { isAgain } from './resend.ts';
 import { sendDocumentsSerially, sendDocumentsZipped } from './send-documents.ts';
 import { sendFilesSerially } from './send-files.ts';
 import { sendFileZip } from './send-zips.ts';
+import type { Sending } from './sending.ts';
 import { nextDocumentUnits } from './waves.ts';
-
-export type Sending = UnitScope<UploadInput>;
 
 export async function nextUploadUnits(
   { ledger, tuning }: RunScope,

@@ -4,7 +4,7 @@
  */
 import type { DatasetReader } from '../../ndi/dataset/types.ts';
 import { openSource } from './open.ts';
-import type { Sending } from './send.ts';
+import type { Sending } from './sending.ts';
 
 const KEPT_MS = 30_000;
 

@@ -5,7 +5,7 @@ import { CourierError, type ErrorCode, isCourierError } from '../../errors/index
 import type { PlanItem } from '../../ledger/types.ts';
 import { notAFile, readFailure } from '../../transfer/failures.ts';
 import { failItem } from '../shared/units.ts';
-import type { Sending } from './send.ts';
+import type { Sending } from './sending.ts';
 
 /** Errors of one file: it cannot be read, is another one now, or is refused. Everything else concerns the dataset or the login. */
 const ABOUT_FILE: ReadonlySet<ErrorCode> = new Set([

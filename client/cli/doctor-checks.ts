@@ -1,6 +1,8 @@
 /** What `doctor` looks at. Each check answers in a line and never throws; none of them changes anything. */
-import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { freeSpace } from '../../disk/free-space.ts';
+import { packageVersion } from '../../disk/package.ts';
 import { isCourierError } from '../../errors/index.ts';
 import type { Environment } from '../../ndi/auth/environment.ts';
 import type { Courier } from '../courier.ts';
@@ -89,8 +91,7 @@ async function stateFolder({ courier }: CheckContext): Promise<Check> {
 const LITTLE_SPACE_BYTES = 2e9;
 
 async function diskSpace({ courier }: CheckContext): Promise<Check> {
-  const { bavail, bsize } = statfsSync(nearest(await courier.service.homeDir()));
-  const free = bavail * bsize;
+  const free = await freeSpace(await courier.service.homeDir());
   return free < LITTLE_SPACE_BYTES
     ? warn('disk space', `${formatBytes(free)} free`, 'Free some space, or set COURIER_HOME to another disk.')
     : ok('disk space', `${formatBytes(free)} free`);
@@ -100,7 +101,7 @@ async function temporalCli({ env }: CheckContext): Promise<Check> {
   const { resolveTemporal } = await import('../../workers/connection.ts');
   const choice = resolveTemporal(env);
   if (choice.kind === 'external') return ok('temporal CLI', `not needed: the server is at ${choice.address}`);
-  const { findTemporalCli } = await import('../../workers/temporal-cli.ts');
+  const { findTemporalCli } = await import('../../workers/temporal-cli/find.ts');
   try {
     // Without makers: a check must not build for minutes.
     const cli = await findTemporalCli({ env, makers: [] });
@@ -117,7 +118,6 @@ async function temporalCli({ env }: CheckContext): Promise<Check> {
 
 async function service({ courier, env }: CheckContext): Promise<Check> {
   const state = await courier.service.status();
-  const { packageVersion } = await import('../../workers/package.ts');
   const version = packageVersion();
   if (!state.running) {
     return warn(

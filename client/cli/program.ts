@@ -4,6 +4,7 @@
  *   runCli   finds the command, loads it, runs it, and says what went wrong
  */
 import { Command as Commander, CommanderError } from 'commander';
+import { packageVersion } from '../../disk/package.ts';
 import { CourierError } from '../../errors/index.ts';
 import type { Invocation } from './command.ts';
 import { COMMANDS } from './commands.ts';
@@ -80,7 +81,6 @@ interface ProgramDeps {
 
 /** The program with the asked-for command in full and the others as a line of help each. */
 async function buildProgram(argv: readonly string[], deps: ProgramDeps): Promise<Commander> {
-  const { packageVersion } = await import('../../workers/package.ts');
   const program = new Commander('ndi-courier')
     .description(
       'Durable transfers between a lab’s NDI datasets and NDI Cloud.\n' +

@@ -17,7 +17,7 @@ import {
 } from '../cloud/index.ts';
 import { chooseOrganization } from '../cloud/organizations.ts';
 import { createRequester } from '../cloud/request.ts';
-import type { CloudUser, Organization } from '../cloud/types.ts';
+import type { CloudUser, Organization, TokenSource } from '../cloud/types.ts';
 import { createUsers } from '../cloud/users.ts';
 import {
   baseUrlFromEnvironment,
@@ -30,12 +30,13 @@ import {
 import { openKeyring } from './keyring.ts';
 import { NDI_KEYRING_SERVICE, type NdiProfile, ndiPassword, readNdiProfiles } from './ndi-profiles.ts';
 import { createProfileStore, type Profile, type ProfileStore } from './profiles.ts';
-import { type Credentials, createTokenSource, type TokenSource } from './token-source.ts';
+import { type Credentials, createTokenSource } from './token-source.ts';
 
+export type { TokenSource } from '../cloud/types.ts';
 export { baseUrlOf, type Environment, STAGES } from './environment.ts';
 export { type NdiProfile, readNdiProfiles } from './ndi-profiles.ts';
 export { createProfileStore, type Profile, type ProfileStore } from './profiles.ts';
-export { type Credentials, createTokenSource, type TokenSource, tokenClaims } from './token-source.ts';
+export { type Credentials, createTokenSource, tokenClaims } from './token-source.ts';
 
 /** A profile of either kind. */
 type AnyProfile =

@@ -1,17 +1,6 @@
 /** Files with secrets: only for their owner, replaced as a whole or not at all. */
-import { randomUUID } from 'node:crypto';
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
-import { dirname } from 'node:path';
+import { readFileSync, statSync } from 'node:fs';
+import { writeAtomically } from '../../disk/write.ts';
 import { CourierError } from '../../errors/index.ts';
 
 /**
@@ -41,24 +30,6 @@ export function refuseIfExposed(path: string): void {
     });
 }
 
-/** Writes aside with mode 0600, flushes, renames: a reader sees the old text or the new one, never a part. */
-export function writePrivately(path: string, text: string): void {
-  const aside = `${path}.${randomUUID()}.tmp`;
-  try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    const file = openSync(aside, 'wx', 0o600);
-    try {
-      writeSync(file, text);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(aside, path);
-  } catch (error) {
-    rmSync(aside, { force: true });
-    const { code } = error as NodeJS.ErrnoException;
-    throw new CourierError(code === 'ENOSPC' ? 'NDI_E_DISK_FULL' : 'NDI_E_READ_ONLY', {
-      detail: `${path} could not be written (${code}).`,
-    });
-  }
-}
+/** Replaces the file as a whole, for its owner only, in a folder for its owner only. @throws NDI_E_DISK_FULL, NDI_E_READ_ONLY */
+export const writePrivately = (path: string, text: string): void =>
+  writeAtomically(path, text, { mode: 0o600, folderMode: 0o700 });

@@ -2,7 +2,8 @@ import { format, inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ErrorCode, isCourierError } from '../../errors/index.ts';
 import { answer, startTestServer, type TestServer, tokenFor } from '../../test/setup/http-server.ts';
-import { createTokenSource, type TokenSource, type TokenSourceOptions, tokenClaims } from './token-source.ts';
+import type { TokenSource } from '../cloud/types.ts';
+import { createTokenSource, type TokenSourceOptions, tokenClaims } from './token-source.ts';
 
 const EMAIL = 'ana@example.org';
 const PASSWORD = 'correct horse';

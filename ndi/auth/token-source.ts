@@ -12,19 +12,8 @@ import { decodeJwt, type JWTPayload } from 'jose';
 import { CourierError, isCourierError } from '../../errors/index.ts';
 import { requestToken } from '../cloud/auth.ts';
 import { createRequester, type Timeouts } from '../cloud/request.ts';
+import type { TokenSource } from '../cloud/types.ts';
 import { type Environment, setting } from './environment.ts';
-
-export interface TokenSource {
-  /**
-   * A token that is good for five minutes or, where it cannot be renewed, until it expires. Needs-login errors
-   * (NO_CREDENTIALS, LOGIN_EXPIRED, WRONG_PASSWORD) or, when the cloud cannot be asked, retryable ones.
-   */
-  get(): Promise<string>;
-  /** The cloud refused this token: never give it out again. */
-  invalidate(token: string): void;
-  /** Whose login this is, for people; no secret. */
-  describe(): string;
-}
 
 export interface Credentials {
   readonly email: string;

@@ -10,7 +10,7 @@
  * auth, account, license, discovery, compute, signed-urls, file-tiers, write-lock: what no transfer needs, for people and scripts
  * ../auth/        where the token comes from: environment, profiles, logging in
  */
-import type { TokenSource } from '../auth/token-source.ts';
+
 import { type AccountRoutes, createAccount } from './account.ts';
 import { createBulkUploads } from './bulk-uploads.ts';
 import { type ComputeRoutes, createCompute } from './compute.ts';
@@ -24,7 +24,7 @@ import { createQuery } from './query.ts';
 import { type RepeatPolicy, repeatRequests } from './repeat.ts';
 import { createRequester, type Timeouts } from './request.ts';
 import { createSignedUrls, type SignedUrlRoutes } from './signed-urls.ts';
-import type { CloudClient } from './types.ts';
+import type { CloudClient, TokenSource } from './types.ts';
 import { createUsers } from './users.ts';
 import { createWriteLock, type WriteLockRoutes } from './write-lock.ts';
 

@@ -3,8 +3,8 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type CourierError, isCourierError } from '../../errors/index.ts';
 import { answer, type Handler, startTestServer, type TestServer } from '../../test/setup/http-server.ts';
-import type { TokenSource } from '../auth/token-source.ts';
 import { type ApiCall, createRequester, type Requester, type RequesterOptions } from './request.ts';
+import type { TokenSource } from './types.ts';
 
 const open: Array<{ server: TestServer; requester: Requester }> = [];
 afterEach(async () => {

@@ -11,7 +11,6 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { type Dispatcher, Pool } from 'undici';
 import { CourierError } from '../../errors/index.ts';
-import type { TokenSource } from '../auth/token-source.ts';
 import {
   asksForLogin,
   brokenConnection,
@@ -20,6 +19,7 @@ import {
   type RequestInfo,
   type RouteKind,
 } from './outcome.ts';
+import type { TokenSource } from './types.ts';
 
 const gunzipAsync = promisify(gunzip);
 

@@ -153,3 +153,16 @@ export interface PageQuery {
   readonly page: number;
   readonly pageSize: number;
 }
+
+/** Where a request gets its bearer token: the client says what it needs, `ndi/auth` gives it. */
+export interface TokenSource {
+  /**
+   * A token that is good for five minutes or, where it cannot be renewed, until it expires. Needs-login errors
+   * (NO_CREDENTIALS, LOGIN_EXPIRED, WRONG_PASSWORD) or, when the cloud cannot be asked, retryable ones.
+   */
+  get(): Promise<string>;
+  /** The cloud refused this token: never give it out again. */
+  invalidate(token: string): void;
+  /** Whose login this is, for people; no secret. */
+  describe(): string;
+}

@@ -2,8 +2,9 @@
  * The end of building a directory from documents: the bookkeeping that NDI needs to open it, the link to the cloud,
  * and one quiet database file on disk.
  */
-import { closeSync, fsyncSync, openSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { setImmediate as nextTick } from 'node:timers/promises';
+import { fsyncDirectorySync, fsyncFileSync } from '../../disk/fsync.ts';
 import { CourierError } from '../../errors/index.ts';
 import { type NewDocument, newDocument } from '../document/classes.ts';
 import { describeDocument } from '../document/describe.ts';
@@ -245,9 +246,9 @@ export async function finishDataset(dir: string): Promise<DatasetIdentity> {
       uniqueReferencePath(dir),
       objectTypePath(dir),
     ]) {
-      sync(path);
+      fsyncFileSync(path);
     }
-    for (const folder of [filesDir(dir), ndiDir(dir), dir]) syncFolder(folder);
+    for (const folder of [filesDir(dir), ndiDir(dir), dir]) fsyncDirectorySync(folder);
   });
   return identity;
 }
@@ -256,25 +257,5 @@ async function inSteps(path: string, steps: readonly (() => void)[]): Promise<vo
   for (const step of steps) {
     withDatabaseErrors(path, step);
     await nextTick();
-  }
-}
-
-function sync(path: string): void {
-  const file = openSync(path, 'r+');
-  try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-}
-
-/** Names are only safe once their folder is. Windows cannot open a folder, and does not need it. */
-function syncFolder(path: string): void {
-  if (process.platform === 'win32') return;
-  const folder = openSync(path, 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
   }
 }

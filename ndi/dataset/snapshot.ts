@@ -26,7 +26,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { CourierError } from '../../errors/index.ts';
-import { databaseError, isBusy, needsRollback } from './sqlite.ts';
+import { sqliteFailure } from '../../sqlite/errors.ts';
+import { databaseError } from './sqlite.ts';
 
 const MAGIC = 'SQLite format 3\0';
 const HEADER_BYTES = 100;
@@ -107,21 +108,15 @@ function openInPlace(path: string, busyTimeoutMs: number): DatabaseSync | undefi
     return database;
   } catch (error) {
     database.close();
-    if (isBusy(error)) throw error;
-    if (sizeOf(`${path}-journal`) > 0 && needsRollback(error)) return undefined;
-    if (!isLockFailure(error)) throw error;
+    const failure = sqliteFailure(error);
+    const needsRollback = failure === 'recovery' || failure === 'cannotOpen';
+    if (needsRollback && sizeOf(`${path}-journal`) > 0) return undefined;
+    if (failure !== 'locks') throw error;
     // A file system without locks (some network shares): nobody can lock it, so nothing is lost by not asking.
     const url = pathToFileURL(path);
     url.searchParams.set('immutable', '1');
     return new DatabaseSync(url, { readOnly: true });
   }
-}
-
-const SQLITE_IOERR = 10;
-const SQLITE_PROTOCOL = 15;
-function isLockFailure(error: unknown): boolean {
-  const primary = ((error as { errcode?: number }).errcode ?? 0) & 0xff;
-  return primary === SQLITE_IOERR || primary === SQLITE_PROTOCOL;
 }
 
 /** Copies the parts until nothing moved while copying; then SQLite recovers the copy. */

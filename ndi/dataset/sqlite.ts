@@ -1,67 +1,22 @@
-/** SQLite's errors in the words of the house. A driver error never leaves `ndi/dataset`. */
-import { CourierError, diskErrorCode, type ErrorCode } from '../../errors/index.ts';
+/** SQLite's errors about a document database, which other programs write too. */
+import type { CourierError } from '../../errors/index.ts';
+import * as sqlite from '../../sqlite/errors.ts';
 
-const BUSY = 5;
-const LOCKED = 6;
-const READONLY = 8;
-const CORRUPT = 11;
-const FULL = 13;
-const CANTOPEN = 14;
-const NOTADB = 26;
-const READONLY_ROLLBACK = 776;
+export const DATASET_CODES = {
+  busy: 'NDI_E_DATABASE_BUSY',
+  corrupt: 'NDI_E_DATABASE_CORRUPT',
+  // Its folder refuses the journal that a reader of a hot database must make.
+  cannotOpen: 'NDI_E_READ_ONLY',
+  // The writer may still be in its transaction.
+  recovery: 'NDI_E_DATABASE_BUSY',
+  // The tables are not ours: SQL that does not fit them says that they are not those of NDI.
+  statement: 'NDI_E_DATABASE_CORRUPT',
+} as const satisfies sqlite.SqliteCodes;
 
-interface SqliteError extends Error {
-  readonly errcode: number;
-}
+/** The error for what SQLite or the file system said about the database at `path`; our own errors stay as they are. */
+export const databaseError = (error: unknown, path: string): CourierError =>
+  sqlite.databaseError(error, path, DATASET_CODES);
 
-const isSqliteError = (error: unknown): error is SqliteError =>
-  error instanceof Error && (error as { code?: unknown }).code === 'ERR_SQLITE_ERROR';
-
-export const isBusy = (error: unknown): boolean => {
-  if (!isSqliteError(error)) return false;
-  const primary = error.errcode & 0xff;
-  return primary === BUSY || primary === LOCKED;
-};
-
-/** A rollback journal of a writer that died: reading needs a repair, which we do on a copy. */
-export const needsRollback = (error: unknown): boolean =>
-  isSqliteError(error) && (error.errcode === READONLY_ROLLBACK || (error.errcode & 0xff) === CANTOPEN);
-
-/** The code of an SQLite or file system error; errors of the house stay as they are. */
-export function databaseError(error: unknown, path: string): CourierError {
-  if (error instanceof CourierError) return error;
-  return new CourierError(codeOf(error), { detail: `${path}: ${messageOf(error)}`, cause: error });
-}
-
-function codeOf(error: unknown): ErrorCode {
-  if (isSqliteError(error)) {
-    switch (error.errcode & 0xff) {
-      case BUSY:
-      case LOCKED:
-        return 'NDI_E_DATABASE_BUSY';
-      case READONLY:
-        return error.errcode === READONLY_ROLLBACK ? 'NDI_E_DATABASE_BUSY' : 'NDI_E_READ_ONLY';
-      case CORRUPT:
-      case NOTADB:
-        return 'NDI_E_DATABASE_CORRUPT';
-      case FULL:
-        return 'NDI_E_DISK_FULL';
-      case CANTOPEN:
-        return 'NDI_E_READ_ONLY';
-      default:
-        return 'NDI_E_DATABASE_CORRUPT';
-    }
-  }
-  return diskErrorCode(error) ?? 'NDI_E_INTERNAL';
-}
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-/** Runs `work`; what SQLite or the file system says becomes an error of the house. */
-export function withDatabaseErrors<T>(path: string, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    throw databaseError(error, path);
-  }
-}
+/** Runs `work` on the database at `path`. @throws what `databaseError` makes of its error */
+export const withDatabaseErrors = <T>(path: string, work: () => T): T =>
+  sqlite.withDatabaseErrors(path, DATASET_CODES, work);

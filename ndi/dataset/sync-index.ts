@@ -2,20 +2,10 @@
  * `.ndi/sync/index.json`, in which both NDI clients keep the document ids of the last sync (NDI Cloud contract §6.5). Each client
  * writes fields that the other cannot read, so we write both spellings.
  */
-import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
+import { writeAtomically } from '../../disk/write.ts';
 import type { NdiId } from '../document/types.ts';
 import { syncIndexPath } from './layout.ts';
 import { withDatabaseErrors } from './sqlite.ts';
@@ -88,20 +78,7 @@ export function writeSyncIndex(dir: string, index: SyncIndexToWrite): void {
     const folder = dirname(path);
     // `recursive` only where it is needed: it says ENOENT on a read-only file system.
     if (!existsSync(folder)) mkdirSync(folder, { recursive: !existsSync(dirname(folder)) });
-    const temporary = `${path}.${randomBytes(6).toString('hex')}.partial`;
-    try {
-      const file = openSync(temporary, 'wx');
-      try {
-        // All of it or an error: `writeSync` may write less on a disk that is nearly full.
-        for (const text of inLots(indexText(index))) writeFileSync(file, text);
-        fsyncSync(file);
-      } finally {
-        closeSync(file);
-      }
-      renameSync(temporary, path);
-    } finally {
-      rmSync(temporary, { force: true });
-    }
+    writeAtomically(path, inLots(indexText(index)));
   });
 }
 

@@ -7,20 +7,12 @@
  *   finishDataset   (finish.ts) turns a built directory into the single quiet file that NDI expects
  */
 import { randomBytes } from 'node:crypto';
-import {
-  constants,
-  copyFileSync,
-  existsSync,
-  linkSync,
-  mkdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { linkOrCopy, placeIfAbsent } from '../../disk/link.ts';
 import { CourierError } from '../../errors/index.ts';
+import { inTransaction } from '../../sqlite/transaction.ts';
 import { stringifyDocument } from '../document/codec.ts';
 import { asArray, asObject, asText, describeDocument } from '../document/describe.ts';
 import type { DocumentFacts, NdiDocument, NdiId } from '../document/types.ts';
@@ -76,20 +68,9 @@ function createDatabase(path: string): void {
     } finally {
       database.close();
     }
-    placeNew(temporary, path);
+    placeIfAbsent(temporary, path);
   } finally {
     for (const suffix of ['', '-wal', '-shm']) rmSync(temporary + suffix, { force: true });
-  }
-}
-
-/** Gives the file its name unless another process was first. */
-function placeNew(temporary: string, path: string): void {
-  try {
-    linkSync(temporary, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return;
-    // No hard links here: rename may replace what another process has just made, which is as empty as ours.
-    renameSync(temporary, path);
   }
 }
 
@@ -206,15 +187,11 @@ function writeSession(database: DatabaseSync, path: string, branch: string, fina
   const statements = prepareStatements(database);
   const fieldIds = new Map<string, number>();
   const transaction = <T>(work: () => T): T => {
-    database.exec('BEGIN IMMEDIATE');
     try {
-      const result = work();
-      database.exec('COMMIT');
-      return result;
+      return inTransaction(database, work);
     } catch (error) {
       // Field ids made here are gone with it.
       fieldIds.clear();
-      if (database.isTransaction) database.exec('ROLLBACK');
       throw error;
     }
   };
@@ -365,14 +342,4 @@ export function linkFileNames(dir: string, documentId: NdiId, name: string, uid:
       rmSync(temporary, { force: true });
     }
   });
-}
-
-function linkOrCopy(source: string, target: string): void {
-  try {
-    linkSync(source, target);
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? '';
-    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK', 'ENOSYS', 'EXDEV'].includes(code)) throw error;
-    copyFileSync(source, target, constants.COPYFILE_FICLONE);
-  }
 }

@@ -10,11 +10,12 @@ import { registerDesignNotes, registerEarlyDesignNotes } from './design-notes.ts
 import { registerDocuments } from './documents.ts';
 import { registerFileTiers } from './file-tiers.ts';
 import { registerFiles } from './files.ts';
-import { type Answer, type Cloud, type CloudEnv, createApi, MAX_BODY_BYTES } from './http.ts';
+import { type Cloud, type CloudEnv, createApi, MAX_BODY_BYTES } from './http.ts';
 import { registerImports } from './imports.ts';
 import { registerLicense } from './license.ts';
 import { registerOrganizations } from './organizations.ts';
 import { registerQuery } from './query.ts';
+import type { Answer } from './refusal.ts';
 import { registerSignedUrls } from './signed-urls.ts';
 import { registerUsers } from './users.ts';
 import { registerWriteLock } from './write-lock.ts';

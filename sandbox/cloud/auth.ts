@@ -1,5 +1,6 @@
 /** Login and passwords: A1–A7 (NDI Cloud contract §2.1). Failures carry Cognito's codes. */
-import { type Api, type Ask, ok, refuse, textOf, type UserRow, userOf } from './http.ts';
+import { type Api, type Ask, textOf, userOf } from './http.ts';
+import { ok, refuse, type UserRow } from './refusal.ts';
 import { newCode, passwordIsWeak, userRecord } from './users.ts';
 
 const cognito = (code: string, status = 400) => refuse(status, { code });

@@ -1,6 +1,7 @@
 /** Bulk file upload jobs: J1 and J2 (NDI Cloud contract §2.8). */
 import { datasetById, datasetFor, mayRead } from './dataset-record.ts';
-import { type Api, type Ask, badRequest, iso, isoOrNull, notFound, ok, refuse } from './http.ts';
+import { type Api, type Ask, iso, isoOrNull } from './http.ts';
+import { badRequest, notFound, ok, refuse } from './refusal.ts';
 
 export interface JobRow {
   id: string;

@@ -4,20 +4,9 @@
  */
 import { randomUUID } from 'node:crypto';
 import { delayOf, type FaultHit, findHit } from '../faults.ts';
-import {
-  type Api,
-  type Ask,
-  badRequest,
-  type Cloud,
-  isObject,
-  iso,
-  notFound,
-  ok,
-  refuse,
-  textOf,
-  userOf,
-} from './http.ts';
+import { type Api, type Ask, type Cloud, isObject, iso, textOf, userOf } from './http.ts';
 import { licenseOf } from './license.ts';
+import { badRequest, notFound, ok, refuse } from './refusal.ts';
 
 interface Pipeline {
   readonly stages: readonly string[];

@@ -1,16 +1,7 @@
 /** A dataset as rows and records: who may see it, what its answers look like, which metadata is kept. */
 import { isCloudId, type Store } from '../store.ts';
-import {
-  type Ask,
-  badRequest,
-  type Cloud,
-  isObject,
-  iso,
-  notFound,
-  refuse,
-  serverError,
-  type UserRow,
-} from './http.ts';
+import { type Ask, type Cloud, isObject, iso } from './http.ts';
+import { badRequest, notFound, refuse, serverError, type UserRow } from './refusal.ts';
 import { isMember } from './users.ts';
 import { refuseLocked } from './write-lock-record.ts';
 

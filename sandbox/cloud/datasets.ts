@@ -11,20 +11,9 @@ import {
   metadataOf,
 } from './dataset-record.ts';
 import { fileRowsOf, fileTotals } from './files.ts';
-import {
-  type Api,
-  type Ask,
-  badRequest,
-  type Cloud,
-  iso,
-  ok,
-  pageOf,
-  refuse,
-  textOf,
-  userOf,
-  whenMs,
-} from './http.ts';
+import { type Api, type Ask, type Cloud, iso, pageOf, textOf, userOf, whenMs } from './http.ts';
 import { insertDataset } from './organizations.ts';
+import { badRequest, ok, refuse } from './refusal.ts';
 
 /** `documents[]` of the record is a subset (NDI-matlab #817); here the first so many. */
 const DOCUMENTS_SHOWN = 100;

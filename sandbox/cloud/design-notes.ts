@@ -8,18 +8,9 @@ import { datasetFor } from './dataset-record.ts';
 import { bookmark, search, updateDataset } from './datasets.ts';
 import { findText, updateDocument } from './documents.ts';
 import { fileDetail, provisionBulk, provisionFile } from './files.ts';
-import {
-  type Api,
-  type Ask,
-  badRequest,
-  notFound,
-  ok,
-  refuse,
-  textOf,
-  type UserRow,
-  userOf,
-} from './http.ts';
+import { type Api, type Ask, textOf, userOf } from './http.ts';
 import { createDataset, listDatasets, organizationFor } from './organizations.ts';
+import { badRequest, notFound, ok, refuse, type UserRow } from './refusal.ts';
 import { organizationsOf, userRecord } from './users.ts';
 
 /** Those that a route with a parameter would swallow, so they are registered before it. */

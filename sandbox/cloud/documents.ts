@@ -13,18 +13,8 @@ import {
   summaryOf,
 } from './document-record.ts';
 import { filesTierOf } from './file-tiers.ts';
-import {
-  type Api,
-  type Ask,
-  badRequest,
-  notFound,
-  ok,
-  okText,
-  pageOf,
-  serverError,
-  textOf,
-  whenMs,
-} from './http.ts';
+import { type Api, type Ask, pageOf, textOf, whenMs } from './http.ts';
+import { badRequest, notFound, ok, okText, serverError } from './refusal.ts';
 
 export const MAX_PAGE = 1000;
 const MAX_FETCH = 500;

@@ -8,18 +8,8 @@ import { isCloudId, type Store } from '../store.ts';
 import type { Task } from '../tasks.ts';
 import { datasetById, datasetFor, mayRead } from './dataset-record.ts';
 import { type DocumentRow, fileInfosOf } from './document-record.ts';
-import {
-  type Api,
-  type Ask,
-  badRequest,
-  type Cloud,
-  isObject,
-  iso,
-  notFound,
-  ok,
-  refuse,
-  textOf,
-} from './http.ts';
+import { type Api, type Ask, type Cloud, isObject, iso, textOf } from './http.ts';
+import { badRequest, notFound, ok, refuse } from './refusal.ts';
 
 const TIERS = ['STANDARD', 'STANDARD_IA', 'GLACIER_IR', 'GLACIER', 'DEEP_ARCHIVE', 'PSEUDO_COLD'];
 /** `GLACIER_IR` answers at once, whatever its name. */

@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto';
 import type { ObjectInfo } from '../objects/bucket.ts';
 import { type DatasetRow, datasetFor } from './dataset-record.ts';
 import { putUrl } from './documents.ts';
-import { type Api, type Ask, badRequest, type Cloud, notFound, ok, type Refusal } from './http.ts';
+import type { Api, Ask, Cloud } from './http.ts';
+import { badRequest, notFound, ok, type Refusal } from './refusal.ts';
 
 export interface FileRow {
   seq: number;

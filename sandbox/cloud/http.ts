@@ -1,6 +1,6 @@
 /**
- * What every route of the cloud shares: the request as a route sees it, its answer, its refusals. The error bodies are the
- * ones that were seen (NDI Cloud contract §2.0): they differ on purpose.
+ * What every route of the cloud shares: the request as a route sees it, and what happens around a route. Answers and refusals are in
+ * `refusal.ts`.
  */
 import type { HttpBindings } from '@hono/node-server';
 import type { Context, Hono } from 'hono';
@@ -13,6 +13,7 @@ import type { Signer } from '../objects/sign.ts';
 import type { RouteTable } from '../routes.ts';
 import type { Store } from '../store.ts';
 import type { Tasks } from '../tasks.ts';
+import { type Answer, badRequest, Refusal, refuse, serverError, type UserRow } from './refusal.ts';
 import type { Tokens } from './tokens.ts';
 
 export type CloudEnv = { Bindings: HttpBindings };
@@ -31,17 +32,6 @@ export interface Cloud {
   readonly log: (line: string) => void;
 }
 
-export interface UserRow {
-  id: string;
-  email: string;
-  name: string;
-  password: string;
-  is_admin: number;
-  is_validated: number;
-  code: string | null;
-  license: string | null;
-}
-
 /** A request as a route sees it. */
 export interface Ask {
   readonly cloud: Cloud;
@@ -57,38 +47,6 @@ export interface Ask {
   /** The moment whose state a list shows: now, or some time ago on a lagging replica. */
   asOf(): number;
 }
-
-/** Text is sent as JSON text that is ready to go; anything else is encoded. */
-export interface Answer {
-  readonly status: number;
-  readonly body: unknown;
-  readonly text?: string;
-  readonly type?: string;
-}
-
-export const ok = (body: unknown, status = 200): Answer => ({ status, body });
-export const okText = (text: string, status = 200): Answer => ({ status, body: undefined, text });
-
-/** Thrown by a route to refuse; becomes the answer. */
-export class Refusal extends Error {
-  readonly answer: Answer;
-  constructor(answer: Answer) {
-    super(`refused with ${answer.status}`);
-    this.answer = answer;
-  }
-}
-
-export const refuse = (status: number, body: unknown): Refusal => new Refusal({ status, body });
-export const badRequest = (message: string): Refusal => refuse(400, { message });
-export const notFound = (message: string): Refusal => refuse(404, { message });
-/** What the backend says when Mongo cannot cast an id, and whenever else it breaks (§2.0). */
-export const serverError = (): Refusal =>
-  new Refusal({
-    status: 500,
-    body: undefined,
-    text: 'An error occured.  Please check the logs.',
-    type: 'text/plain',
-  });
 
 export type Handler = (ask: Ask) => Answer | Promise<Answer>;
 /** `required`: 401 without a token; `optional`: anonymous is fine, a bad token is not; `none`: tokens are not looked at. */

@@ -1,5 +1,6 @@
 /** The MATLAB licence of an account: U4–U7 (NDI Cloud contract §2.2). */
-import { type Api, type Ask, badRequest, ok, refuse, textOf, type UserRow, userOf } from './http.ts';
+import { type Api, type Ask, textOf, userOf } from './http.ts';
+import { badRequest, ok, refuse, type UserRow } from './refusal.ts';
 
 const PATH = '/users/me/matlab-license';
 

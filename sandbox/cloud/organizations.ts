@@ -7,18 +7,8 @@ import {
   datasetRowRecord,
   metadataOf,
 } from './dataset-record.ts';
-import {
-  type Api,
-  type Ask,
-  badRequest,
-  type Cloud,
-  notFound,
-  ok,
-  pageOf,
-  refuse,
-  serverError,
-  userOf,
-} from './http.ts';
+import { type Api, type Ask, type Cloud, pageOf, userOf } from './http.ts';
+import { badRequest, notFound, ok, refuse, serverError } from './refusal.ts';
 import { isMember, type OrganizationRow } from './users.ts';
 
 export function registerOrganizations(api: Api): void {

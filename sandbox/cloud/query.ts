@@ -5,7 +5,8 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import { isCloudId } from '../store.ts';
 import { type DatasetRow, mayRead } from './dataset-record.ts';
 import { type DocumentRow, summaryOf } from './document-record.ts';
-import { type Api, type Ask, badRequest, ok, pageOf, textOf } from './http.ts';
+import { type Api, type Ask, pageOf, textOf } from './http.ts';
+import { badRequest, ok } from './refusal.ts';
 import { compileSearch, type Search } from './search.ts';
 
 const SCAN = 500;

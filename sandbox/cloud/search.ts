@@ -5,7 +5,8 @@
  * §2.6 has it that `document_class.class_name` cannot be searched; the Python client's live tests search it and expect hits, so here
  * it can.
  */
-import { badRequest, isObject, textOf } from './http.ts';
+import { isObject, textOf } from './http.ts';
+import { badRequest } from './refusal.ts';
 
 /** What a search needs to know of a document besides its body. */
 export interface Searchable {

@@ -8,7 +8,8 @@ import { delayOf, findHit } from '../faults.ts';
 import type { Task } from '../tasks.ts';
 import { datasetById, datasetFor, mayRead } from './dataset-record.ts';
 import { type DocumentRow, fileInfosOf } from './document-record.ts';
-import { type Api, type Ask, badRequest, type Cloud, iso, isoOrNull, notFound, ok, refuse } from './http.ts';
+import { type Api, type Ask, type Cloud, iso, isoOrNull } from './http.ts';
+import { badRequest, notFound, ok, refuse } from './refusal.ts';
 
 const DEFAULT_LIMIT = 500;
 const MAX_LIMIT = 1000;

@@ -2,7 +2,7 @@
 import { jwtVerify, SignJWT } from 'jose';
 import type { Knobs } from '../knobs.ts';
 import { type Store, stateSecret } from '../store.ts';
-import { Refusal, type UserRow } from './http.ts';
+import { Refusal, type UserRow } from './refusal.ts';
 
 export interface Tokens {
   issue(user: UserRow): Promise<string>;

@@ -1,17 +1,8 @@
 /** Users: U1–U3 (NDI Cloud contract §2.2); the MATLAB licence is in `license.ts`. */
 import { randomInt } from 'node:crypto';
 import { newCloudId } from '../store.ts';
-import {
-  type Api,
-  type Ask,
-  type Cloud,
-  notFound,
-  ok,
-  refuse,
-  textOf,
-  type UserRow,
-  userOf,
-} from './http.ts';
+import { type Api, type Ask, type Cloud, textOf, userOf } from './http.ts';
+import { notFound, ok, refuse, type UserRow } from './refusal.ts';
 
 export interface OrganizationRow {
   id: string;

@@ -1,6 +1,7 @@
 /** The write lock of a dataset as a row: who holds it, and the refusals of others (NDI Cloud contract §2.11). */
 import type { Store } from '../store.ts';
-import { type Cloud, iso, refuse } from './http.ts';
+import { type Cloud, iso } from './http.ts';
+import { refuse } from './refusal.ts';
 
 export interface LockRow {
   dataset_id: string;

@@ -3,7 +3,8 @@
  * and the answers, not the path: `/datasets/:d/write-lock` is a guess.
  */
 import { datasetFor } from './dataset-record.ts';
-import { type Api, type Ask, badRequest, iso, notFound, ok, refuse, textOf, userOf } from './http.ts';
+import { type Api, type Ask, iso, textOf, userOf } from './http.ts';
+import { badRequest, notFound, ok, refuse } from './refusal.ts';
 import { holderOf, type LockRow, lockOf } from './write-lock-record.ts';
 
 const DEFAULT_TTL_SECONDS = 30 * 60;

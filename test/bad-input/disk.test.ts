@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import { makeDataset } from '../../ndi/synthetic/dataset.ts';
 import { resumeSignal, type TransferResult } from '../../workflows/contracts/index.ts';
 import { documentsInCloud } from '../support/cloud-state.ts';
 import { expectDownloaded } from '../support/crash.ts';

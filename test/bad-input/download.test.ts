@@ -11,7 +11,7 @@ import { openLedger } from '../../ledger/open.ts';
 import { createProfileStore, login } from '../../ndi/auth/index.ts';
 import { compareDatasets } from '../../ndi/dataset/compare.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
-import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import { makeDataset } from '../../ndi/synthetic/dataset.ts';
 import type { DownloadInput } from '../../workflows/contracts/index.ts';
 import { tamper } from '../fixtures/dataset.ts';
 import { addCloudDocument, cloudRequest } from '../support/cloud-state.ts';

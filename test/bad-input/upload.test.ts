@@ -23,9 +23,9 @@ import { createProfileStore, login } from '../../ndi/auth/index.ts';
 import { linkRemote } from '../../ndi/dataset/finish.ts';
 import { databasePath, uidPath } from '../../ndi/dataset/layout.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
-import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
+import { makeDataset } from '../../ndi/synthetic/dataset.ts';
 import { SEED_DATASETS } from '../../sandbox/seed.ts';
 import {
   resumeSignal,

@@ -6,7 +6,7 @@ import { Client, Connection } from '@temporalio/client';
 import { describe, expect, inject, it } from 'vitest';
 import { createCourier } from '../../client/courier.ts';
 import { isCourierError } from '../../errors/index.ts';
-import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import { makeDataset } from '../../ndi/synthetic/dataset.ts';
 
 describe('a copy of a dataset', () => {
   it('an upload of a copy is not answered with the run of the original', async () => {

@@ -14,7 +14,7 @@ import { isCourierError } from '../../errors/index.ts';
 import { linkRemote } from '../../ndi/dataset/finish.ts';
 import { databasePath } from '../../ndi/dataset/layout.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
-import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import { makeDataset } from '../../ndi/synthetic/dataset.ts';
 import { SEED_DATASETS } from '../../sandbox/seed.ts';
 import { type Sandbox, startSandbox } from '../../sandbox/server.ts';
 import { fingerprint, tamper } from '../fixtures/dataset.ts';

@@ -8,7 +8,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import { makeDataset } from '../../ndi/synthetic/dataset.ts';
 import { type FaultSpec, type Sandbox, startSandbox } from '../../sandbox/server.ts';
 import type { TransferResult, UploadStrategy } from '../../workflows/contracts/index.ts';
 import {

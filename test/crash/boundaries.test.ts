@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openLedger } from '../../ledger/open.ts';
 import type { UnitKind } from '../../ledger/types.ts';
-import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import { makeDataset } from '../../ndi/synthetic/dataset.ts';
 import type { TransferResult, UploadStrategy } from '../../workflows/contracts/index.ts';
 import type { RunRef } from '../../workflows/steps.ts';
 import { bytesOf, createSlots, expectDownloaded, expectUploadedOnce, within } from '../support/crash.ts';

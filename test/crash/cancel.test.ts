@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { CancelledFailure, type WorkflowFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import { makeDataset } from '../../ndi/synthetic/dataset.ts';
 import { createLab, type Lab } from '../support/lab.ts';
 import { startWorkerProcess } from '../support/worker-process.ts';
 

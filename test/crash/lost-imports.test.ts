@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import { makeDataset } from '../../ndi/synthetic/dataset.ts';
 import type { TransferResult } from '../../workflows/contracts/index.ts';
 import { expectUploadedOnce } from '../support/crash.ts';
 import { createLab, type Lab, TEST_TUNING } from '../support/lab.ts';

@@ -11,7 +11,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openLedger } from '../../ledger/open.ts';
 import type { Ledger } from '../../ledger/types.ts';
-import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import { makeDataset } from '../../ndi/synthetic/dataset.ts';
 import type { FaultSpec } from '../../sandbox/server.ts';
 import type { TransferResult } from '../../workflows/contracts/index.ts';
 import type { RunRef } from '../../workflows/steps.ts';

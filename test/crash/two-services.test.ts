@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openLedger } from '../../ledger/open.ts';
 import { compareDatasets } from '../../ndi/dataset/compare.ts';
-import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import { makeDataset } from '../../ndi/synthetic/dataset.ts';
 import { createCloudDataset, documentsInCloud } from '../support/cloud-state.ts';
 import { createLab, type Lab, TEST_TUNING } from '../support/lab.ts';
 

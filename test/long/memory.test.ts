@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { type BenchLab, createBenchLab } from '../../bench/lab.ts';
 import { compareDatasets } from '../../ndi/dataset/compare.ts';
-import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import { makeDataset } from '../../ndi/synthetic/dataset.ts';
 
 const MiB = 1024 * 1024;
 const LIMIT_MIB = 400;

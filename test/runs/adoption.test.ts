@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareDatasets } from '../../ndi/dataset/compare.ts';
 import { filesDir } from '../../ndi/dataset/layout.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
-import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
+import { makeDataset } from '../../ndi/synthetic/dataset.ts';
 import { cloudIds, cloudRequest } from '../support/cloud-state.ts';
 import { createLab, type Lab, TEST_TUNING } from '../support/lab.ts';
 

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { compareDatasets } from '../../ndi/dataset/compare.ts';
-import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import { makeDataset } from '../../ndi/synthetic/dataset.ts';
 import type { FaultSpec } from '../../sandbox/server.ts';
 import type { TransferResult } from '../../workflows/contracts/index.ts';
 import { documentsInCloud } from '../support/cloud-state.ts';

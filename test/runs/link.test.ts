@@ -9,7 +9,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openLedger } from '../../ledger/open.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
-import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import { makeDataset } from '../../ndi/synthetic/dataset.ts';
 import { pauseSignal, resumeSignal } from '../../workflows/contracts/index.ts';
 import { tamper } from '../fixtures/dataset.ts';
 import { cloudRequest, documentsInCloud } from '../support/cloud-state.ts';

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StepDeps } from '../../activities/deps.ts';
 import { buildDirOf } from '../../activities/download/build-dir.ts';
 import { openDownload } from '../../activities/download/open.ts';
-import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import { makeDataset } from '../../ndi/synthetic/dataset.ts';
 import { createLab, type Lab } from '../support/lab.ts';
 import { type Site, siteOf, stepContext } from '../support/site.ts';
 

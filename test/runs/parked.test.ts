@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDataset } from '../../ndi/dataset/read.ts';
-import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import { makeDataset } from '../../ndi/synthetic/dataset.ts';
 import { loginSignal, resumeSignal, type TransferResult } from '../../workflows/contracts/index.ts';
 import { createLab, type Lab, TEST_TUNING } from '../support/lab.ts';
 

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { filesDir } from '../../ndi/dataset/layout.ts';
-import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import { makeDataset } from '../../ndi/synthetic/dataset.ts';
 import { createLab, type Lab, TEST_TUNING } from '../support/lab.ts';
 
 let lab: Lab;

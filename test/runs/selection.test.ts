@@ -4,9 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareDatasets } from '../../ndi/dataset/compare.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
 import { createNameMatcher } from '../../ndi/dataset/selection.ts';
-import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
+import { makeDataset } from '../../ndi/synthetic/dataset.ts';
 import { createLab, type Lab } from '../support/lab.ts';
 
 let lab: Lab;

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareDatasets } from '../../ndi/dataset/compare.ts';
 import { uidPath } from '../../ndi/dataset/layout.ts';
-import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import { linkFileNames, openForWriting } from '../../ndi/dataset/write.ts';
 import { newDocument } from '../../ndi/document/classes.ts';
 import { newNdiId } from '../../ndi/ids.ts';
+import { makeDataset } from '../../ndi/synthetic/dataset.ts';
 import { manifest } from '../fixtures/dataset.ts';
 import { createLab, datasetIdOf, type Lab } from '../support/lab.ts';
 

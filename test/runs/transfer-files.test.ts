@@ -5,11 +5,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { compareDatasets } from '../../ndi/dataset/compare.ts';
 import { filesDir, uidPath } from '../../ndi/dataset/layout.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
-import { makeDataset } from '../../ndi/dataset/synthetic.ts';
 import type { ResolvedFile } from '../../ndi/dataset/types.ts';
 import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
 import type { DocumentFacts } from '../../ndi/document/types.ts';
+import { makeDataset } from '../../ndi/synthetic/dataset.ts';
 import { createLab, type Lab } from '../support/lab.ts';
 
 let lab: Lab;

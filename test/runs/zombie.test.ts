@@ -8,7 +8,7 @@ import { linkOrCreate } from '../../activities/upload/link.ts';
 import { openUpload } from '../../activities/upload/open.ts';
 import { planUpload } from '../../activities/upload/plan.ts';
 import { nextUploadUnits, sendUnit } from '../../activities/upload/send.ts';
-import { makeDataset } from '../../ndi/dataset/synthetic.ts';
+import { makeDataset } from '../../ndi/synthetic/dataset.ts';
 import type { RunRef } from '../../workflows/steps.ts';
 import { createLab, type Lab } from '../support/lab.ts';
 import { type Site, siteOf, stepContext } from '../support/site.ts';

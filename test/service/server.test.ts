@@ -8,7 +8,7 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { isCourierError } from '../../errors/index.ts';
 import { isRunning, recordOf, waitForExit } from '../../workers/processes.ts';
 import { startTemporalServer, stopOrphanedServer, type TemporalServer } from '../../workers/server.ts';
-import { findTemporalCli } from '../../workers/temporal-cli.ts';
+import { findTemporalCli } from '../../workers/temporal-cli/find.ts';
 
 const searchAttributes = { NdiDataset: 'Keyword' } as const;
 let cliPath: string;

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { startTemporalServer, stopOrphanedServer } from '../../workers/server.ts';
-import { findTemporalCli } from '../../workers/temporal-cli.ts';
+import { findTemporalCli } from '../../workers/temporal-cli/find.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/contracts/index.ts';
 
 declare module 'vitest' {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inject } from 'vitest';
-import { packageRoot } from '../../workers/package.ts';
+import { packageRoot } from '../../disk/package.ts';
 import type { WorkerRole } from '../../workers/types.ts';
 import type {
   CrashingWorkerArguments,

@@ -152,7 +152,7 @@ async function perform(
 }
 
 async function makeDataset(dir: string, { documents, megabytes }: DemoOptions) {
-  const { makeDataset } = await import('../../../ndi/dataset/synthetic.ts');
+  const { makeDataset } = await import('../../../ndi/synthetic/dataset.ts');
   const bigFileBytes = Math.round(megabytes * 1e6 * BIG_SHARE);
   // Sizes vary around the mean, so a little more than asked for.
   const fileBytes = Math.ceil((megabytes * 1.05e6 - bigFileBytes) / (SMALL_FILES - 1));

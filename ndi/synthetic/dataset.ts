@@ -7,29 +7,15 @@ import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'n
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTick } from 'node:timers/promises';
+import { finishDataset } from '../dataset/finish.ts';
+import { databasePath, documentFilePath, filesDir, objectTypePath, uidPath } from '../dataset/layout.ts';
+import { createDataset, linkFileNames, openWriteSession } from '../dataset/write.ts';
 import { stringifyDocument } from '../document/codec.ts';
 import { describeDocument } from '../document/describe.ts';
 import type { NdiDocument, NdiId } from '../document/types.ts';
 import { datenum } from '../ids.ts';
-import { finishDataset } from './finish.ts';
-import { databasePath, documentFilePath, filesDir, objectTypePath, uidPath } from './layout.ts';
+import { type PlannedFile, type SyntheticOptions, syntheticDocuments } from './documents.ts';
 import { matlabText, pythonText } from './styles.ts';
-import { type PlannedFile, syntheticDocuments } from './synthetic-documents.ts';
-import { createDataset, linkFileNames, openWriteSession } from './write.ts';
-
-export interface SyntheticOptions {
-  /** All documents, bookkeeping included; at least 30. */
-  readonly documents: number;
-  /** How many of them have a binary. */
-  readonly files: number;
-  /** Mean size; sizes go from half to one and a half of it. */
-  readonly fileBytes: number;
-  /** The first binary has this size instead. */
-  readonly bigFileBytes?: number;
-  readonly seed?: number;
-  /** Whose directory it looks like; `both` is what this project writes. */
-  readonly style?: 'matlab' | 'python' | 'both';
-}
 
 export interface SyntheticDataset {
   readonly dir: string;

@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process';
 import { readdirSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { CliMakerContext } from './temporal-cli.ts';
+import type { CliMakerContext } from './maker.ts';
 
 /** No answer and no byte for this long means that this network lets nothing through. */
 const STALL_MS = 30_000;

@@ -1,6 +1,6 @@
 /**
- * What a side thread does for `place.ts`: writes small files and puts them under their names, many at a time. First all are written, then
- * all are forced to disk: the first flush takes most of the others with it.
+ * Writing small files in a helper thread, for `../place.ts`, many at a time. First all are written, then all are forced to disk: the
+ * first flush takes most of the others with it.
  */
 import {
   closeSync,
@@ -14,30 +14,11 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import type { SideFailure } from './side-threads.ts';
-
-export interface FileToPlace {
-  readonly bytes: Uint8Array;
-  readonly partial: string;
-  readonly target: string;
-  /** Forced to disk, bytes and name; else it survives the death of every process, but not a power cut. */
-  readonly force: boolean;
-}
-
-export interface PlaceOrder {
-  readonly id: number;
-  readonly order: 'place';
-  readonly files: readonly FileToPlace[];
-}
-
-export interface PlaceReply {
-  readonly id: number;
-  /** One for each file: what went wrong, or null. */
-  readonly placed: readonly (SideFailure | null)[];
-}
+import { fsyncDirectorySync } from '../../disk/fsync.ts';
+import type { FileToPlace, PlaceOrder, PlaceReply, ThreadFailure } from './messages.ts';
 
 export function placeFiles({ id, files }: PlaceOrder): PlaceReply {
-  const placed: (SideFailure | null)[] = files.map(() => null);
+  const placed: (ThreadFailure | null)[] = files.map(() => null);
   const open: (number | undefined)[] = [];
   const each = (body: (file: FileToPlace, n: number) => unknown): void => {
     for (const [n, file] of files.entries()) {
@@ -69,12 +50,12 @@ export function placeFiles({ id, files }: PlaceOrder): PlaceReply {
   } finally {
     for (const fd of open) if (fd !== undefined) closeQuietly(fd);
   }
-  const synced = new Set<string>();
+  const flushed = new Set<string>();
   each(({ target, force }) => {
     const folder = dirname(target);
-    if (!force || synced.has(folder)) return;
-    syncFolder(folder);
-    synced.add(folder);
+    if (!force || flushed.has(folder)) return;
+    fsyncDirectorySync(folder);
+    flushed.add(folder);
   });
   return { id, placed };
 }
@@ -96,16 +77,5 @@ function closeQuietly(fd: number): void {
     closeSync(fd);
   } catch {
     // Its first failure is the one to report.
-  }
-}
-
-/** A name is on disk when its folder is. Windows cannot open a folder, and does not need it. */
-function syncFolder(path: string): void {
-  if (process.platform === 'win32') return;
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }

@@ -1,9 +1,22 @@
 /** The documents of a synthetic dataset, one after another; each depends only on earlier ones. */
 import { CourierError } from '../../errors/index.ts';
+import { trackingDocument } from '../dataset/finish.ts';
 import { type ClassName, type NewDocument, newDocument } from '../document/classes.ts';
 import type { NdiDocument, NdiId } from '../document/types.ts';
-import { trackingDocument } from './finish.ts';
-import type { SyntheticOptions } from './synthetic.ts';
+
+export interface SyntheticOptions {
+  /** All documents, bookkeeping included; at least 30. */
+  readonly documents: number;
+  /** How many of them have a binary. */
+  readonly files: number;
+  /** Mean size; sizes go from half to one and a half of it. */
+  readonly fileBytes: number;
+  /** The first binary has this size instead. */
+  readonly bigFileBytes?: number;
+  readonly seed?: number;
+  /** Whose directory it looks like; `both` is what this project writes. */
+  readonly style?: 'matlab' | 'python' | 'both';
+}
 
 export interface PlannedFile {
   readonly documentId: NdiId;

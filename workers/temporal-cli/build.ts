@@ -6,8 +6,8 @@ import { execFile, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
-import { packageRoot } from './package.ts';
-import type { CliMakerContext } from './temporal-cli.ts';
+import { packageRoot } from '../../disk/package.ts';
+import type { CliMakerContext } from './maker.ts';
 
 /** In step with `tools/temporal-cli/go.mod`; a test compares them. */
 export const PINNED_CLI_VERSION = '1.8.2';

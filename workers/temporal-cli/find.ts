@@ -3,7 +3,7 @@
  *
  *   findTemporalCli   the choices in their order, and one error that lists them all
  *   inspectCli        is this file a Temporal CLI, and which
- *   temporal-cli-download.ts, temporal-cli-build.ts   the two ways to make one, each filling the cache
+ *   download.ts, build.ts   the two ways to make one, each filling the cache
  *
  * The cache is per user, not per checkout: building takes minutes, once.
  */
@@ -11,13 +11,14 @@ import { execFile } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
-import { CourierError } from '../errors/index.ts';
-import type { Environment } from '../ndi/auth/environment.ts';
-import { cacheDirFromEnv } from './home.ts';
-import { waitForLock } from './lock.ts';
-import { type Log, silent } from './logs.ts';
-import { buildTemporalCli } from './temporal-cli-build.ts';
-import { downloadTemporalCli } from './temporal-cli-download.ts';
+import { CourierError } from '../../errors/index.ts';
+import type { Environment } from '../../ndi/auth/environment.ts';
+import { cacheDirFromEnv } from '../home.ts';
+import { waitForLock } from '../lock.ts';
+import { type Log, silent } from '../logs.ts';
+import { buildTemporalCli } from './build.ts';
+import { downloadTemporalCli } from './download.ts';
+import type { CliMaker, CliMakerContext } from './maker.ts';
 
 export type TemporalCliSource = 'TEMPORAL_CLI' | 'PATH' | 'cache' | 'download' | 'build';
 
@@ -28,15 +29,6 @@ export interface TemporalCli {
   /** Of the server inside it, as `1.31.2`. */
   readonly serverVersion: string;
   readonly source: TemporalCliSource;
-}
-
-/** Makes a CLI at `target`, or throws with the reason why it cannot. */
-export type CliMaker = (target: string, context: CliMakerContext) => Promise<void>;
-
-export interface CliMakerContext {
-  readonly env: Environment;
-  readonly log: Log;
-  readonly signal: AbortSignal | undefined;
 }
 
 export interface FindTemporalCliOptions {

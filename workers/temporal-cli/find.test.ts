@@ -2,10 +2,11 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, w
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import { isCourierError } from '../errors/index.ts';
-import { packageRoot } from './package.ts';
-import { type CliMaker, findTemporalCli, inspectCli } from './temporal-cli.ts';
-import { buildTemporalCli, PINNED_CLI_VERSION } from './temporal-cli-build.ts';
+import { packageRoot } from '../../disk/package.ts';
+import { isCourierError } from '../../errors/index.ts';
+import { buildTemporalCli, PINNED_CLI_VERSION } from './build.ts';
+import { findTemporalCli, inspectCli } from './find.ts';
+import type { CliMaker } from './maker.ts';
 
 let dir: string;
 beforeEach(() => {

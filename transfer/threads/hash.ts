@@ -1,22 +1,10 @@
 /**
- * What a side thread does for `hash.ts`: hashes files as far as it is told they are written (or sent), so that hashing costs the
+ * Hashing in a helper thread, for `../hash.ts`: files are hashed as far as they are written (or sent), so that hashing costs the
  * transfer no time of its own as long as there is a second core. MD5 is the slowest step of a transfer.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { readSync } from 'node:fs';
-import type { SideFailure } from './side-threads.ts';
-import type { HashChoice } from './types.ts';
-
-export type HashOrder =
-  | { readonly id: number; readonly order: 'start'; readonly fd: number; readonly hash: HashChoice }
-  | { readonly id: number; readonly order: 'advance'; readonly to: number }
-  | { readonly id: number; readonly order: 'finish'; readonly to: number }
-  | { readonly id: number; readonly order: 'abandon' };
-
-export type HashReply =
-  | { readonly id: number; readonly md5Hex: string; readonly sha256Hex: string }
-  | { readonly id: number; readonly abandoned: true }
-  | { readonly id: number; readonly failure: SideFailure };
+import type { HashOrder, HashReply } from './messages.ts';
 
 interface Job {
   readonly fd: number;

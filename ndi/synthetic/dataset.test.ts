@@ -3,14 +3,14 @@ import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { inTempDir, tamper } from '../../test/fixtures/dataset.ts';
+import { compareDatasets } from '../dataset/compare.ts';
+import { databasePath, filesDir, ndiDir } from '../dataset/layout.ts';
+import { openDataset } from '../dataset/read.ts';
+import { openForWriting } from '../dataset/write.ts';
 import { parseDocument } from '../document/codec.ts';
 import { describeDocument } from '../document/describe.ts';
 import { rankDocuments } from '../document/order.ts';
-import { compareDatasets } from './compare.ts';
-import { databasePath, filesDir, ndiDir } from './layout.ts';
-import { openDataset } from './read.ts';
-import { makeDataset } from './synthetic.ts';
-import { openForWriting } from './write.ts';
+import { makeDataset } from './dataset.ts';
 
 const OPTIONS = { documents: 300, files: 40, fileBytes: 2_000, seed: 7 } as const;
 
