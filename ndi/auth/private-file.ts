@@ -14,7 +14,10 @@ export function readIfThere(path: string): string | undefined {
   }
 }
 
-/** NDI_E_SECRETS_EXPOSED when anybody but the owner may read the file. Windows has no such bits; its profile folder is private. */
+/**
+ * NDI_E_SECRETS_EXPOSED when anybody but the owner may read the file. Windows has no such bits; its profile
+ * folder is private.
+ */
 export function refuseIfExposed(path: string): void {
   if (process.platform === 'win32') return;
   const stat = statSync(path, { throwIfNoEntry: false });
@@ -24,6 +27,9 @@ export function refuseIfExposed(path: string): void {
     });
 }
 
-/** Replaces the file as a whole, for its owner only, in a folder for its owner only. @throws NDI_E_DISK_FULL, NDI_E_READ_ONLY */
+/**
+ * Replaces the file as a whole, for its owner only, in a folder for its owner only. @throws NDI_E_DISK_FULL,
+ * NDI_E_READ_ONLY
+ */
 export const writePrivately = (path: string, text: string): void =>
   writeAtomically(path, text, { mode: 0o600, folderMode: 0o700 });
