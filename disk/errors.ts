@@ -24,7 +24,10 @@ export function fileFailure(error: unknown, path: string): unknown {
   }
 }
 
-/** An error of the file system about `path`, which was to be written or made: whatever else it says, it cannot be written. */
+/**
+ * An error of the file system about `path`, which was to be written or made: whatever else it says, it cannot
+ * be written.
+ */
 export function writeFailure(error: unknown, path: string): unknown {
   const { code, errno } = (error ?? {}) as NodeJS.ErrnoException;
   if (isCourierError(error) || code === undefined || errno === undefined) return error;

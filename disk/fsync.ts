@@ -1,6 +1,6 @@
 /**
- * Forcing to disk what was written. The bytes of a file are safe once the file is flushed, its name once its folder is. Names that
- * end in `Sync` block the thread, as Node's do.
+ * Forcing to disk what was written. The bytes of a file are safe once the file is flushed, its name once its
+ * folder is. Names that end in `Sync` block the thread, as Node's do.
  */
 import { execFile } from 'node:child_process';
 import { closeSync, fsyncSync, openSync } from 'node:fs';
@@ -44,8 +44,9 @@ function flushSync(path: string, flags: string): void {
 }
 
 /**
- * Forces everything unwritten on the file system of `dir` to disk: one call for tens of thousands of files, each of which would
- * take as long by itself as it took to fetch. Where the system has no such call, flushes `files` one by one.
+ * Forces everything unwritten on the file system of `dir` to disk: one call for tens of thousands of files,
+ * each of which would take as long by itself as it took to fetch. Where the system has no such call, flushes
+ * `files` one by one.
  * @throws NDI_E_DISK_FULL, NDI_E_DISK_IO and what else a disk says late; the signal's reason when aborted
  */
 export async function fsyncFileSystem(

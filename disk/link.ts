@@ -16,8 +16,8 @@ export function linkOrCopy(source: string, target: string): void {
 }
 
 /**
- * Gives the file `aside` the name `target` unless another process was first: then returns false. Where there are no hard links, it
- * may replace what another process made in the same moment. The caller removes `aside`.
+ * Gives the file `aside` the name `target` unless another process was first: then returns false. Where there
+ * are no hard links, it may replace what another process made in the same moment. The caller removes `aside`.
  */
 export function placeIfAbsent(aside: string, target: string): boolean {
   try {

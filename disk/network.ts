@@ -2,7 +2,10 @@
 import { statfsSync } from 'node:fs';
 import { resolve } from 'node:path';
 
-/** Magic numbers of statfs(2) on Linux. FUSE is among them because most of what labs mount by it (sshfs, rclone) is remote. */
+/**
+ * Magic numbers of statfs(2) on Linux. FUSE is among them because most of what labs mount by it (sshfs,
+ * rclone) is remote.
+ */
 const NETWORK_TYPES = new Set([
   0x6969, // nfs
   0x517b, // smb
@@ -17,7 +20,9 @@ const NETWORK_TYPES = new Set([
   0x786f4256, // vboxsf
 ]);
 
-/** Whether `dir` is on a network file system, as far as the operating system tells; false when it does not. */
+/**
+ * Whether `dir` is on a network file system, as far as the operating system tells; false when it does not.
+ */
 export function isNetworkFileSystem(dir: string): boolean {
   if (process.platform === 'win32') return resolve(dir).startsWith('\\\\');
   // Elsewhere the numbers mean something else from one system version to the next.

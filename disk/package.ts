@@ -21,7 +21,9 @@ export function packageVersion(): string {
   return version;
 }
 
-/** The path of a script beside the calling module: `x.ts` when that runs from sources, `x.js` from `dist/`. */
+/**
+ * The path of a script beside the calling module: `x.ts` when that runs from sources, `x.js` from `dist/`.
+ */
 export function siblingScript(importMetaUrl: string, name: string): string {
   const extension = importMetaUrl.endsWith('.ts') ? '.ts' : '.js';
   return fileURLToPath(new URL(`./${name}${extension}`, importMetaUrl));

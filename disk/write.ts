@@ -12,14 +12,18 @@ export interface WriteOptions {
   readonly folderMode?: number;
 }
 
-/** A name beside `path` that no other writer takes. Text after the name of the file, so that patterns by extension do not find it. */
+/**
+ * A name beside `path` that no other writer takes. Text after the name of the file, so that patterns by
+ * extension do not find it.
+ */
 const asideOf = (path: string): string => `${path}.${randomBytes(6).toString('hex')}.partial`;
 
 /**
- * Writes the file aside, forces it to disk and gives it its name: a reader, also after a crash or a power cut, sees the old
- * content or the new one, never a part. `content` may come in pieces, which are never held together. Blocks the thread.
- * Called twice, the last one wins.
- * @throws NDI_E_DISK_FULL, NDI_E_READ_ONLY, NDI_E_DISK_IO; what `content` throws. The old file is then untouched.
+ * Writes the file aside, forces it to disk and gives it its name: a reader, also after a crash or a power
+ * cut, sees the old content or the new one, never a part. `content` may come in pieces, which are never held
+ * together. Blocks the thread. Called twice, the last one wins.
+ * @throws NDI_E_DISK_FULL, NDI_E_READ_ONLY, NDI_E_DISK_IO; what `content` throws. The old file is then
+ * untouched, unless the flush of its folder alone has failed.
  */
 export function writeAtomically(
   path: string,

@@ -1,9 +1,10 @@
 /**
- * The sandbox's one store: SQLite for everything that has a shape, in `<stateDir>/cloud.sqlite`. Each resource file owns its SQL;
- * this file owns the tables, the ids and the settings. Object bytes are files beside it.
+ * The sandbox's one store: SQLite for everything that has a shape, in `<stateDir>/cloud.sqlite`. Each
+ * resource file owns its SQL; this file owns the tables, the ids and the settings. Object bytes are files
+ * beside it.
  *
- * Deletion is a pair of times on the row: hidden since `deleted_ms`, gone from `purge_ms` on. A row past `purge_ms` is as
- * good as absent for every question but those of a lagging replica, and is swept away later.
+ * Deletion is a pair of times on the row: hidden since `deleted_ms`, gone from `purge_ms` on. A row past
+ * `purge_ms` is as good as absent for every question but those of a lagging replica, and is swept away later.
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
@@ -86,7 +87,9 @@ export interface Store {
   close(): void;
 }
 
-/** A power cut may cost a sandbox its state; the death of its process, which is what tests do to it, may not. */
+/**
+ * A power cut may cost a sandbox its state; the death of its process, which is what tests do to it, may not.
+ */
 export const SANDBOX_DB = {
   codes: {
     busy: 'NDI_E_SANDBOX',
@@ -101,7 +104,8 @@ export const SANDBOX_DB = {
 
 /**
  * Opens (or makes) the store of a state folder.
- * @throws NDI_E_SANDBOX when the folder holds something else, or belongs to a later program, and what else `openDb` says
+ * @throws NDI_E_SANDBOX when the folder holds something else, or belongs to a later program, and what else
+ * `openDb` says
  */
 export function openStore(stateDir: string): Store {
   const db = openDb(join(stateDir, 'cloud.sqlite'), SANDBOX_DB);
@@ -127,7 +131,9 @@ export function openStore(stateDir: string): Store {
 const processPart = randomBytes(5).toString('hex');
 let idCounter = randomBytes(3).readUIntBE(0, 3);
 
-/** A new cloud id: 24 hex digits like a MongoDB ObjectId (seconds, process, counter), so ids grow with time. */
+/**
+ * A new cloud id: 24 hex digits like a MongoDB ObjectId (seconds, process, counter), so ids grow with time.
+ */
 export function newCloudId(nowMs: number): string {
   idCounter = (idCounter + 1) & 0xffffff;
   const seconds = Math.floor(nowMs / 1000)

@@ -1,4 +1,7 @@
-/** `openDb`: one SQLite file of our own, with prepared statements, transactions, and SQLite's errors turned into ours. */
+/**
+ * `openDb`: one SQLite file of our own, with prepared statements, transactions, and SQLite's errors turned
+ * into ours.
+ */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { backup, DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
@@ -12,9 +15,10 @@ import type { Db, Row } from './types.ts';
 export type StoreCodes = SqliteCodes & { readonly newer: ErrorCode };
 
 /**
- * Which commits survive. Both survive the death of the process, by SIGKILL too.
- * `power-loss` survives a power cut as well, at the price of one fsync per transaction: for an intent that must be on disk before
- * the world is touched · `process-death` may lose the last commits, or the file, in a power cut: for what can be made anew.
+ * Which commits survive. Both survive the death of the process, by SIGKILL too. `power-loss` survives a power
+ * cut as well, at the price of one fsync per transaction: for an intent that must be on disk before the world
+ * is touched · `process-death` may lose the last commits, or the file, in a power cut: for what can be made
+ * anew.
  */
 export type Durability = 'power-loss' | 'process-death';
 
@@ -30,16 +34,18 @@ export interface DbOptions {
 }
 
 /**
- * The longest transaction that is made here (80,000 items at once) takes about a second. When another process holds the
- * lock for longer than this, something is wrong, and the caller is told.
+ * The longest transaction that is made here (80,000 items at once) takes about a second. When another process
+ * holds the lock for longer than this, something is wrong, and the caller is told.
  */
 const BUSY_TIMEOUT_MS = 15_000;
 const CACHE_KIB = 8_192;
 
 /**
- * Opens or creates the file, and its folder, for its owner only; migrates it when `migrations` are given. Any number of processes
- * may hold the same file. Uses the write-ahead log, or the rollback journal where there is no shared memory for the log.
- * @throws the store's `codes`, NDI_E_DISK_FULL, NDI_E_READ_ONLY, NDI_E_DISK_IO, NDI_E_FILE_LOCKS, NDI_E_OUT_OF_MEMORY
+ * Opens or creates the file, and its folder, for its owner only; migrates it when `migrations` are given. Any
+ * number of processes may hold the same file. Uses the write-ahead log, or the rollback journal where there
+ * is no shared memory for the log.
+ * @throws the store's `codes`, NDI_E_DISK_FULL, NDI_E_READ_ONLY, NDI_E_DISK_IO, NDI_E_FILE_LOCKS,
+ * NDI_E_OUT_OF_MEMORY
  */
 export function openDb(path: string, options: DbOptions): Db {
   const { codes, migrations } = options;
@@ -96,7 +102,8 @@ function dbOn(database: DatabaseSync, path: string, { guard, hasWal, synchronous
   const transaction = <T>(work: () => T): T =>
     database.isOpen && database.isTransaction ? work() : inTransaction(database, work, guard);
   const lazily = <T>(work: () => T): T => {
-    // A rollback journal that is not flushed may leave half a transaction behind; a WAL ends at its last whole one.
+    // A rollback journal that is not flushed may leave half a transaction behind; a WAL ends at its last
+    // whole one.
     if (!hasWal || synchronous === 'OFF' || (database.isOpen && database.isTransaction))
       return transaction(work);
     guard(() => database.exec('PRAGMA synchronous = NORMAL'));
@@ -122,7 +129,8 @@ function dbOn(database: DatabaseSync, path: string, { guard, hasWal, synchronous
 }
 
 /**
- * Copies the database at `from` to `to`, as it is at this moment, also while others write. Changes nothing at `from`.
+ * Copies the database at `from` to `to`, as it is at this moment, also while others write. Changes nothing at
+ * `from`.
  * @throws as `openDb`; `cannotOpen` when there is none
  */
 export async function copyDb(from: string, to: string, codes: SqliteCodes): Promise<void> {

@@ -27,7 +27,9 @@ const said = (errcode: number): Error =>
 const codeFor = (errcode: number, codes: SqliteCodes): ErrorCode =>
   databaseError(said(errcode), join(dir, 'x.sqlite'), codes).code;
 
-/** For each primary code: the code of all users, or one per user in the order ledger, dataset, lock, sandbox. */
+/**
+ * For each primary code: the code of all users, or one per user in the order ledger, dataset, lock, sandbox.
+ */
 const BUSY = ['NDI_E_LEDGER_BUSY', 'NDI_E_DATABASE_BUSY', 'NDI_E_SERVICE', 'NDI_E_SANDBOX'];
 const CORRUPT = ['NDI_E_LEDGER', 'NDI_E_DATABASE_CORRUPT', 'NDI_E_SERVICE', 'NDI_E_SANDBOX'];
 const CANNOT_OPEN = ['NDI_E_LEDGER', 'NDI_E_READ_ONLY', 'NDI_E_SERVICE', 'NDI_E_SANDBOX'];

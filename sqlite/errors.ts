@@ -1,17 +1,19 @@
 /**
- * SQLite's result codes (sqlite.org/rescode.html), sorted by what they mean for a caller, and turned into our errors.
- * A store hands in the codes for what is its own: busy, corrupt, cannot be opened. The machine's failures are the same for all.
+ * SQLite's result codes (sqlite.org/rescode.html), sorted by what they mean for a caller, and turned into our
+ * errors. A store hands in the codes for what is its own: busy, corrupt, cannot be opened. The machine's
+ * failures are the same for all.
  */
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { CourierError, diskErrorCode, type ErrorCode, isCourierError } from '../errors/index.ts';
 
 /**
- * `busy` another connection holds the lock · `corrupt` the file is damaged or no database · `cannotOpen` the file cannot be opened ·
- * `recovery` a dead writer left a journal that a read-only connection cannot roll back · `readOnly` no permission to write ·
- * `full` no space · `disk` reading or writing failed · `locks` the file system refuses locks · `memory` out of memory ·
- * `interrupted` the statement was aborted, or the connection closed under it ·
- * `statement` the SQL does not fit the tables of the file · `program` a mistake of the calling code
+ * `busy` another connection holds the lock · `corrupt` the file is damaged or no database · `cannotOpen` the
+ * file cannot be opened · `recovery` a dead writer left a journal that a read-only connection cannot roll
+ * back · `readOnly` no permission to write · `full` no space · `disk` reading or writing failed · `locks` the
+ * file system refuses locks · `memory` out of memory · `interrupted` the statement was aborted, or the
+ * connection closed under it · `statement` the SQL does not fit the tables of the file · `program` a mistake
+ * of the calling code
  */
 export type SqliteFailure =
   | 'busy'
@@ -29,7 +31,7 @@ export type SqliteFailure =
 
 type CodeByFailure = Readonly<Record<SqliteFailure, ErrorCode>>;
 
-/** What a store says about its own file. The rest has a default, which a store may replace. */
+/** Codes for the failures of a store's own file. The others have a default, which a store may replace. */
 export type SqliteCodes = Pick<CodeByFailure, 'busy' | 'corrupt' | 'cannotOpen'> & Partial<CodeByFailure>;
 
 const COMMON = {
@@ -89,7 +91,7 @@ const PRIMARY: Readonly<Record<number, SqliteFailure>> = {
   26: 'corrupt', // NOTADB
 };
 
-/** What SQLite said. Undefined for an error that is not SQLite's. */
+/** The failure that SQLite reported. Undefined for an error that is not SQLite's. */
 export function sqliteFailure(error: unknown): SqliteFailure | undefined {
   const { code, errcode } = (error ?? {}) as { code?: unknown; errcode?: unknown };
   if (code !== 'ERR_SQLITE_ERROR' || typeof errcode !== 'number') return undefined;
@@ -97,8 +99,8 @@ export function sqliteFailure(error: unknown): SqliteFailure | undefined {
 }
 
 /**
- * The error of `codes` for what SQLite or the file system said about the file at `path`; our own errors stay as they are.
- * What is neither is a mistake in the program: NDI_E_INTERNAL.
+ * The error of `codes` for what SQLite or the file system said about the file at `path`; our own errors stay
+ * as they are. Any other error is a mistake in the program: NDI_E_INTERNAL.
  */
 export function databaseError(error: unknown, path: string, codes: SqliteCodes): CourierError {
   if (isCourierError(error)) return error;
@@ -111,7 +113,10 @@ export function databaseError(error: unknown, path: string, codes: SqliteCodes):
 
 const codeOf = (failure: SqliteFailure, codes: SqliteCodes): ErrorCode => ({ ...COMMON, ...codes })[failure];
 
-/** Adds what is said outside of SQLite: by Node about a closed connection, by the operating system about the disk. */
+/**
+ * Adds failures that are reported outside of SQLite: by Node about a closed connection, by the operating
+ * system about the disk.
+ */
 function failureOf(error: unknown): SqliteFailure | undefined {
   switch ((error as { code?: unknown } | null | undefined)?.code) {
     case 'ERR_INVALID_STATE':
@@ -126,8 +131,8 @@ function failureOf(error: unknown): SqliteFailure | undefined {
 }
 
 /**
- * SQLite says FULL only of a write to the file itself. When it cannot extend shared memory or make a journal on a full disk,
- * it says IOERR or CANTOPEN.
+ * SQLite says FULL only of a write to the file itself. When it cannot extend shared memory or make a journal
+ * on a full disk, it says IOERR or CANTOPEN.
  */
 function onFullDisk(failure: SqliteFailure | undefined, path: string): SqliteFailure | undefined {
   if (failure !== 'disk' && failure !== 'cannotOpen') return failure;

@@ -1,13 +1,13 @@
 /**
- * Versions of a file. Its `user_version` is the number of migrations it has seen. A released migration never changes: the next
- * one corrects it.
+ * Versions of a file. Its `user_version` is the number of migrations it has seen. A released migration never
+ * changes: the next one corrects it.
  */
 import { CourierError, type ErrorCode } from '../errors/index.ts';
 import type { Db } from './types.ts';
 
 /**
- * Brings the file to the version of `migrations`, in one transaction, so that it is always of one version. Does nothing to a file
- * that has this version. Several processes may call it at once: one of them migrates.
+ * Brings the file to the version of `migrations`, in one transaction, so that it is always of one version.
+ * Does nothing to a file that has this version. Several processes may call it at once: one of them migrates.
  * @throws `newer` for a file of a later program, which is left as it is
  */
 export function migrate(db: Db, migrations: readonly string[], newer: ErrorCode): void {

@@ -1,4 +1,4 @@
-/** What users of a database hold. */
+/** Types of an open database. */
 import type { SQLInputValue, SQLOutputValue } from 'node:sqlite';
 
 export type Row = Record<string, SQLOutputValue>;
@@ -12,11 +12,14 @@ export interface Db {
   all(sql: string, ...values: SQLInputValue[]): Row[];
   /** Returns the number of rows changed. */
   run(sql: string, ...values: SQLInputValue[]): number;
-  /** All or nothing, under the write lock from its first statement. One inside another joins it. `work` must not await. */
+  /**
+   * All or nothing, under the write lock from its first statement. One inside another joins it. `work` must
+   * not await.
+   */
   transaction<T>(work: () => T): T;
   /**
-   * A transaction that a power cut may undo, whole, as long as no other has followed it; the death of a process does not.
-   * For writes that are cheap to repeat.
+   * A transaction that a power cut may undo, whole, as long as no other has followed it; the death of a
+   * process does not. For writes that are cheap to repeat.
    */
   lazily<T>(work: () => T): T;
   /** May be called twice. */

@@ -1,4 +1,7 @@
-/** The house rules that a compiler does not know: who may import whom, what workflow code may reach, lengths of files and functions. */
+/**
+ * The house rules that a compiler does not know: who may import whom, what workflow code may reach, lengths
+ * of files and functions.
+ */
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -41,7 +44,8 @@ function importsOf(path: string): Import[] {
   for (const [, type, from] of text.matchAll(statement)) {
     found.push({ kind: type === undefined ? 'value' : 'type', from: from! });
   }
-  // `typeof import('…')` and `import('…').X` in a type position are erased; counting them as late is the strict side.
+  // `typeof import('…')` and `import('…').X` in a type position are erased; counting them as late is the
+  // strict side.
   for (const [, from] of text.matchAll(/\bimport\(\s*['"]([^'"]+)['"]\s*\)/g)) {
     found.push({ kind: 'late', from: from! });
   }
@@ -86,8 +90,8 @@ function circlesAmong(paths: readonly string[], importsFrom: (path: string) => r
 const MAX_FUNCTION_LINES = 60;
 
 /**
- * Names of the top-level functions of a file with their lines. The formatter begins a top-level statement in the first column,
- * and continues it there with nothing but closing brackets.
+ * Names of the top-level functions of a file with their lines. The formatter begins a top-level statement in
+ * the first column, and continues it there with nothing but closing brackets.
  */
 function functionsOf(path: string): { readonly name: string; readonly lines: number }[] {
   const lines = readFileSync(join(root, path), 'utf8').split('\n');

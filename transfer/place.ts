@@ -1,7 +1,7 @@
 /**
- * Small files into their places: written, forced to disk, renamed, and their folder forced to disk. Files that wait are sent to a
- * helper thread as one batch: from the main thread each of the five calls would go through Node's thread pool, which takes longer
- * than the call.
+ * Small files into their places: written, forced to disk, renamed, and their folder forced to disk. Files
+ * that wait are sent to a helper thread as one batch: from the main thread each of the five calls would go
+ * through Node's thread pool, which takes longer than the call.
  */
 import { fileFailure } from '../disk/errors.ts';
 import { asError, type FileToPlace, type PlaceReply, type ThreadFailure } from './threads/messages.ts';
@@ -21,8 +21,8 @@ const waiting: WaitingFile[] = [];
 let batchesInFlight = 0;
 
 /**
- * Resolves when the file is under its name, whole, and on disk if asked to; until then `partial` may hold a part of it. Its `bytes`
- * belong to the thread from here on.
+ * Resolves when the file is under its name, whole, and on disk if asked to; until then `partial` may hold a
+ * part of it. Its `bytes` belong to the thread from here on.
  * @throws NDI_E_DISK_FULL, NDI_E_READ_ONLY, NDI_E_DISK_IO, NDI_E_FILE_MISSING (there is no such folder)
  */
 export function placeFile(

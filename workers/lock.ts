@@ -1,6 +1,7 @@
 /**
- * A lock between processes that dies with its holder: an exclusive transaction on an empty SQLite file. The kernel
- * drops it on SIGKILL and reboot, so there is no stale lock to detect and no pid that somebody else may own by now.
+ * A lock between processes that dies with its holder: an exclusive transaction on an empty SQLite file. The
+ * kernel drops it on SIGKILL and reboot, so there is no stale lock to detect and no pid that somebody else
+ * may own by now.
  */
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';

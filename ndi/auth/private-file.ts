@@ -30,6 +30,9 @@ export function refuseIfExposed(path: string): void {
     });
 }
 
-/** Replaces the file as a whole, for its owner only, in a folder for its owner only. @throws NDI_E_DISK_FULL, NDI_E_READ_ONLY */
+/**
+ * Replaces the file as a whole, for its owner only, in a folder for its owner only. @throws NDI_E_DISK_FULL,
+ * NDI_E_READ_ONLY
+ */
 export const writePrivately = (path: string, text: string): void =>
   writeAtomically(path, text, { mode: 0o600, folderMode: 0o700 });

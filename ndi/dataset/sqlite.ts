@@ -13,7 +13,10 @@ export const DATASET_CODES = {
   statement: 'NDI_E_DATABASE_CORRUPT',
 } as const satisfies sqlite.SqliteCodes;
 
-/** The error for what SQLite or the file system said about the database at `path`; our own errors stay as they are. */
+/**
+ * The error for what SQLite or the file system said about the database at `path`; our own errors stay as they
+ * are.
+ */
 export const databaseError = (error: unknown, path: string): CourierError =>
   sqlite.databaseError(error, path, DATASET_CODES);
 

@@ -1,4 +1,7 @@
-/** Answers and refusals of routes. The error bodies are the ones that were seen (NDI Cloud contract §2.0): they differ on purpose. */
+/**
+ * Answers and refusals of routes. The error bodies are the ones that were seen (NDI Cloud contract §2.0):
+ * they differ on purpose.
+ */
 
 export interface UserRow {
   id: string;

@@ -1,4 +1,4 @@
-/** Who may import whom, and why. `test/architecture.test.ts` holds the sources against it. */
+/** Arrows say who may import whom, and why. `test/architecture.test.ts` holds the sources against it. */
 
 /** `value` runs the other module, `type` is erased, `late` is `import()`: loaded only when needed. */
 export type ImportKind = 'value' | 'type' | 'late';
@@ -13,8 +13,9 @@ const types = (because: string): Arrow => ({ kinds: ['type'], because });
 const late = (because: string): Arrow => ({ kinds: ['type', 'late'], because });
 
 /**
- * The ground: every room may import it, because what SQLite, the disk and our errors mean must be the same everywhere. `sqlite` and `disk`
- * import `errors` alone, `errors` nothing. Workflows import `errors` only: the others would not be deterministic.
+ * The ground: every room may import it, because what SQLite, the disk and our errors mean must be the same
+ * everywhere. `sqlite` and `disk` import `errors` alone, `errors` nothing. Workflows import `errors` only:
+ * the others would not be deterministic.
  */
 export const GROUND = ['errors', 'sqlite', 'disk'] as const;
 

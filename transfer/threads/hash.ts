@@ -1,6 +1,7 @@
 /**
- * Hashing in a helper thread, for `../hash.ts`: files are hashed as far as they are written (or sent), so that hashing costs the
- * transfer no time of its own as long as there is a second core. MD5 is the slowest step of a transfer.
+ * Hashing in a helper thread, for `../hash.ts`: files are hashed as far as they are written (or sent), so
+ * that hashing costs the transfer no time of its own as long as there is a second core. MD5 is the slowest
+ * step of a transfer.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { readSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** What goes between the main thread and the helper threads. */
+/** Messages between the main thread and the helper threads. */
 import type { HashChoice } from '../types.ts';
 
 /** An error of the operating system, or of the thread itself. */

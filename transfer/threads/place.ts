@@ -1,6 +1,6 @@
 /**
- * Writing small files in a helper thread, for `../place.ts`, many at a time. First all are written, then all are forced to disk: the
- * first flush takes most of the others with it.
+ * Writing small files in a helper thread, for `../place.ts`, many at a time. First all are written, then all
+ * are forced to disk: the first flush takes most of the others with it.
  */
 import {
   closeSync,
@@ -33,7 +33,8 @@ export function placeFiles({ id, files }: PlaceOrder): PlaceReply {
   };
   try {
     each(({ partial, bytes }, n) => {
-      // Neither truncated nor made anew when it exists: another try for the same object may be writing the same bytes to it.
+      // Neither truncated nor made anew when it exists: another try for the same object may be writing the
+      // same bytes to it.
       const fd = openSync(partial, constants.O_RDWR | constants.O_CREAT, 0o644);
       open[n] = fd;
       for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, at);

@@ -1,6 +1,7 @@
 /**
- * The helper threads: up to two, for work on files that would hold up the main thread or cost a trip through Node's thread pool for
- * every call. They start with their first job and keep no process alive. What they can do: `worker.ts`.
+ * The helper threads: up to two, for work on files that would hold up the main thread or cost a trip through
+ * Node's thread pool for every call. They start with their first job and keep no process alive. What they can
+ * do: `worker.ts`.
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
