@@ -1,7 +1,7 @@
 /** What activities need of the world; the worker hands in the real things, a test what it likes. */
 
+import type { Ledger } from '../ledger/ledger.ts';
 import type { RunLedger } from '../ledger/run-ledger.ts';
-import type { Ledger } from '../ledger/types.ts';
 import type { CloudClient } from '../ndi/cloud/types.ts';
 import type { Throttle } from '../transfer/types.ts';
 import type { CloudRef, HeartbeatInfo, Tuning } from '../workflows/contracts/index.ts';

@@ -19,20 +19,19 @@ import type {
   OnChange,
   PreviewInput,
   PreviewResult,
-  ResultOf,
   Tuning,
   UploadInput,
   UploadResult,
   UploadStrategy,
   Verify,
 } from '../workflows/contracts/index.ts';
-import { OPERATIONS, type Operation, workflowIdOf } from '../workflows/operations.ts';
+import { OPERATIONS, workflowIdOf } from '../workflows/operations.ts';
 import { type AccountChoice, type Accounts, createAccounts } from './accounts.ts';
+import { begin, type Context, sources } from './context.ts';
 import { creationName, hasAnyDocument, identityOf } from './datasets.ts';
 import { type FilesOptions, transferFiles } from './files.ts';
 import {
   downloadOptions,
-  readConfig,
   resolveOptions,
   type SelectionOptions,
   selectionOf,
@@ -43,7 +42,7 @@ import { checkCloudId, preflightDownload, preflightUpload, uploadTarget } from '
 import type { RunHandle } from './run-handle.ts';
 import { createRuns, type Runs } from './runs.ts';
 import { createService, type Service } from './service.ts';
-import { type StartRun, startRun } from './start.ts';
+import type { StartRun } from './start.ts';
 import { createTemporalConnector, type TemporalConnection, type TemporalTarget } from './temporal.ts';
 
 export interface CourierOptions {
@@ -139,21 +138,6 @@ export function createCourier(options: CourierOptions = {}): Courier {
     linkTo: async (workflowId) => runUrl(await temporal.get(false), workflowId),
     close: () => temporal.close(),
   };
-}
-
-/** What starting a run needs of the library. */
-export interface Context {
-  readonly env: Environment;
-  readonly log: (line: string) => void;
-  readonly accounts: Accounts;
-  readonly service: Service;
-  connect(): Promise<TemporalConnection>;
-}
-
-/** Where options come from besides the caller. */
-export async function sources(context: Context, section: string) {
-  const config = readConfig(await context.service.configFile());
-  return { env: context.env, ...(config[section] === undefined ? {} : { config: config[section] }) };
 }
 
 type UploadRun = StartRun & { readonly operation: 'upload'; readonly input: UploadInput };
@@ -278,21 +262,6 @@ function preview(
     input: previewInput,
     summary: `${OPERATIONS.preview.title} ${run.summary}`,
   });
-}
-
-/** Starts the run, and says when no worker serves its computer. */
-export async function begin<O extends Operation>(
-  context: Context,
-  run: StartRun & { readonly operation: O },
-): Promise<RunHandle<ResultOf<O>>> {
-  const connection = await context.connect();
-  const handle = await startRun(connection, run, context.log);
-  if (!connection.embedded && (await context.service.pollers(run.input.site)).site === 0) {
-    context.log(
-      `No worker serves this computer (site ${run.input.site}) yet; the run waits for one: ndi-courier up`,
-    );
-  }
-  return handle;
 }
 
 /** The run's page in Temporal's Web UI. */

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { FilesAction, FilesInput, FilesResult, Tuning } from '../workflows/contracts/index.ts';
 import { OPERATIONS, workflowIdOf } from '../workflows/operations.ts';
 import type { AccountChoice } from './accounts.ts';
-import { begin, type Context, sources } from './courier.ts';
+import { begin, type Context, sources } from './context.ts';
 import { identityOf } from './datasets.ts';
 import { filesOptions, resolveOptions, type SelectionOptions, selectionOf, tuningOf } from './options.ts';
 import type { RunHandle } from './run-handle.ts';

@@ -1,8 +1,8 @@
 /** The audit trail: what was done to this dataset, when, by which run. Never pruned, never changed. */
 import type { Db } from '../sqlite/types.ts';
-import type { Ledger } from './types.ts';
+import type { LedgerVerbs } from './verbs.ts';
 
-export function openAudit(db: Db): Pick<Ledger, 'audit' | 'auditTrail'> {
+export function openAudit(db: Db): Pick<LedgerVerbs, 'audit' | 'auditTrail'> {
   return {
     audit: (runKey, action, detail) => {
       db.run(

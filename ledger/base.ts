@@ -9,7 +9,8 @@
 import { SLICE_ROWS, sliced } from '../sqlite/sliced.ts';
 import type { Db, Row } from '../sqlite/types.ts';
 import type { Runs } from './runs.ts';
-import type { BaseItem, Ledger, Tombstone } from './types.ts';
+import type { BaseItem, Tombstone } from './types.ts';
+import type { LedgerVerbs } from './verbs.ts';
 
 const COLUMNS = `kind, id, cloud_id, document_id, name, local_hash, local_md5_hex, local_size_bytes, local_text_hash,
   local_mtime_ms, local_inode, local_how, local_seen_at, cloud_hash, cloud_md5_hex, cloud_size_bytes, cloud_how, cloud_seen_at`;
@@ -86,7 +87,7 @@ const NOTE = `
     cloud_how = 'read-back', cloud_seen_at = excluded.cloud_seen_at`;
 
 type BaseVerbs = Pick<
-  Ledger,
+  LedgerVerbs,
   'advanceBase' | 'base' | 'baseItems' | 'baseCount' | 'noteCloud' | 'bury' | 'tombstones' | 'unbury'
 >;
 

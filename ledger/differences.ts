@@ -2,7 +2,7 @@
 import { SLICE_ROWS, sliced } from '../sqlite/sliced.ts';
 import type { Db, Row } from '../sqlite/types.ts';
 import type { Runs } from './runs.ts';
-import type { Ledger } from './types.ts';
+import type { LedgerVerbs } from './verbs.ts';
 
 /** New and equal items are in the plan; they are told by their action. */
 const IN_PLAN = {
@@ -13,7 +13,7 @@ const IN_PLAN = {
 export function openDifferences(
   db: Db,
   runs: Runs,
-): Pick<Ledger, 'addDifferences' | 'differenceCounts' | 'differing'> {
+): Pick<LedgerVerbs, 'addDifferences' | 'differenceCounts' | 'differing'> {
   return {
     addDifferences: (runKey, kind, what, items) =>
       db.transaction(() => {

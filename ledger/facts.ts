@@ -1,12 +1,12 @@
 /** Small facts of a run, or of the dataset, that must be on disk before the world is touched (a create mark, a chosen id). */
 import type { Db } from '../sqlite/types.ts';
 import type { Runs } from './runs.ts';
-import type { Ledger } from './types.ts';
+import type { LedgerVerbs } from './verbs.ts';
 
 export function openFacts(
   db: Db,
   runs: Runs,
-): Pick<Ledger, 'fact' | 'setFact' | 'datasetFact' | 'setDatasetFact'> {
+): Pick<LedgerVerbs, 'fact' | 'setFact' | 'datasetFact' | 'setDatasetFact'> {
   return {
     fact: (runKey, key) =>
       db.get('SELECT value FROM facts JOIN runs USING (run) WHERE run_key = ? AND key = ?', runKey, key)

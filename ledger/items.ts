@@ -2,7 +2,8 @@
 import { SLICE_ROWS, sliced } from '../sqlite/sliced.ts';
 import type { Db, Row } from '../sqlite/types.ts';
 import type { Runs } from './runs.ts';
-import type { ItemKind, KindTotals, Ledger, NewPlanItem, PlanItem } from './types.ts';
+import type { ItemKind, KindTotals, NewPlanItem, PlanItem } from './types.ts';
+import type { LedgerVerbs } from './verbs.ts';
 
 const WRITTEN = `kind, id, unit, action, state, size_bytes, sha256_hex, md5_hex, text_hash, mtime_ms, inode, cloud_id, cloud_hash,
   cloud_md5_hex, cloud_how, expected_hash, document_id, name, path, error_code, error_detail`;
@@ -67,7 +68,7 @@ export function openItems(
   db: Db,
   runs: Runs,
 ): Pick<
-  Ledger,
+  LedgerVerbs,
   'addItems' | 'planTotals' | 'unitItems' | 'items' | 'item' | 'markItems' | 'takeBack' | 'wasSentBefore'
 > {
   return {
@@ -170,7 +171,7 @@ export function openItems(
 function* iterateItems(
   db: Db,
   run: number,
-  { kind, states }: Parameters<Ledger['items']>[1],
+  { kind, states }: Parameters<LedgerVerbs['items']>[1],
 ): IterableIterator<PlanItem> {
   const wanted = states === undefined ? '' : `AND state IN (${states.map(() => '?').join(', ')})`;
   const sql = `SELECT ${COLUMNS} FROM items NOT INDEXED WHERE run = ? AND kind = ? AND seq > ? ${wanted}

@@ -2,18 +2,18 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Both, openBoth } from './both.test.fixture.ts';
 import { RUN_FACTS } from './fact-keys.ts';
 import type { LeaseHolder, LeaseRequest } from './lease.ts';
-import { openLedger } from './open.ts';
-import type { Ledger, ListingRow, NewPlanItem, NewPlanUnit } from './types.ts';
+import type { ListingRow, NewPlanItem, NewPlanUnit } from './types.ts';
 
 const RUN = 'upload/d1@site#1';
 let dir: string;
-let ledger: Ledger;
+let ledger: Both;
 
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'ledger-'));
-  ledger = openLedger(join(dir, 'ledger.sqlite'));
+  ledger = openBoth(join(dir, 'ledger.sqlite'));
 });
 afterEach(() => {
   ledger.close();
@@ -179,7 +179,7 @@ describe('plan', () => {
   });
 
   it('takes nothing from a try in another process that was given up', () => {
-    const other = openLedger(ledger.path);
+    const other = openBoth(ledger.path);
     try {
       other.beginPlan(RUN, { operation: 'upload', direction: 'up', cloudDatasetId: 'c1' });
       ledger.beginPlan(RUN, { operation: 'upload', direction: 'up', cloudDatasetId: 'c1' });

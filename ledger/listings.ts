@@ -7,7 +7,8 @@ import { CourierError } from '../errors/index.ts';
 import { SLICE_ROWS, sliced } from '../sqlite/sliced.ts';
 import type { Db, Row } from '../sqlite/types.ts';
 import type { Runs } from './runs.ts';
-import type { ItemKind, Ledger, ListingResult, ListingRow } from './types.ts';
+import type { ItemKind, ListingResult, ListingRow } from './types.ts';
+import type { LedgerVerbs } from './verbs.ts';
 
 const COLUMNS = 'id, cloud_id, size_bytes, uploaded';
 
@@ -19,7 +20,7 @@ const rowOf = (row: Row): ListingRow => ({
 });
 
 type ListingVerbs = Pick<
-  Ledger,
+  LedgerVerbs,
   | 'beginListing'
   | 'listing'
   | 'listed'
@@ -91,7 +92,7 @@ function beginListing(
   runKey: string,
   kind: ItemKind,
   name: string,
-): ReturnType<Ledger['beginListing']> {
+): ReturnType<LedgerVerbs['beginListing']> {
   const listing = db.transaction(() => {
     const run = runs.ensure(runKey);
     // What a try that died left half-written.

@@ -1,22 +1,25 @@
 /**
  * `openLedger`: the one door to this room. Layout: `schema` the tables and their migrations, `runs` what everything of a run
- * hangs from, then one file per table's questions; `locate` says where the file lies.
+ * hangs from, then one file per table's questions; `ledger`, `dataset-ledger` and `run-ledger` what other rooms see; `locate` says where the file lies.
  */
 import { copyDb, openDb } from '../sqlite/db.ts';
+import type { Db } from '../sqlite/types.ts';
 import { openAudit } from './audit.ts';
 import { openBase } from './base.ts';
+import { bindRun } from './bind-run.ts';
+import type { DatasetLedger } from './dataset-ledger.ts';
 import { openDifferences } from './differences.ts';
 import { openFacts } from './facts.ts';
 import { openItems } from './items.ts';
 import { checkFence, openLease } from './lease.ts';
+import type { Ledger } from './ledger.ts';
 import { openListings } from './listings.ts';
 import { openParts } from './parts.ts';
 import { openProblems } from './problems.ts';
-import { bindRun } from './run-ledger.ts';
 import { openRuns } from './runs.ts';
 import { LEDGER_DB, MIGRATIONS } from './schema.ts';
-import type { Ledger } from './types.ts';
 import { openUnits } from './units.ts';
+import type { LedgerVerbs } from './verbs.ts';
 
 /**
  * Copies the ledger at `from` to `to`, as it is at this moment, also while others write. Changes nothing at `from`.
@@ -25,17 +28,33 @@ import { openUnits } from './units.ts';
 export const copyLedger = (from: string, to: string): Promise<void> => copyDb(from, to, LEDGER_DB.codes);
 
 /**
- * Opens the ledger at `path`, creating or migrating it. Every verb is durable when it returns; any number of processes may
- * hold the same file. Raises NDI_E_LEDGER (damaged), NDI_E_LEDGER_NEWER, NDI_E_LEDGER_BUSY (another process writes for too
- * long), NDI_E_DISK_FULL, NDI_E_READ_ONLY.
+ * Opens the ledger at `path`, creating or migrating it.
+ * @throws NDI_E_LEDGER (damaged), NDI_E_LEDGER_NEWER, NDI_E_LEDGER_BUSY (another process writes for too long), NDI_E_DISK_FULL,
+ *   NDI_E_READ_ONLY
  */
 export function openLedger(path: string): Ledger {
-  const db = openDb(path, { ...LEDGER_DB, migrations: MIGRATIONS });
-  const { planState, beginPlan, sealPlan, reopenPlan, keepRun, ...runs } = openRuns(db);
-  const ledger: Ledger = {
+  const { db, verbs } = openVerbs(path);
+  const dataset: DatasetLedger = {
     path,
+    lease: openLease(db),
+    base: { item: verbs.base, items: verbs.baseItems, count: verbs.baseCount },
+    tombstones: { add: verbs.bury, each: verbs.tombstones, remove: verbs.unbury },
+    facts: {
+      get: (fact) => {
+        const text = verbs.datasetFact(fact.key);
+        return text === undefined ? undefined : fact.read(text);
+      },
+      set: (fact, value) => verbs.setDatasetFact(fact.key, value === null ? null : fact.write(value)),
+    },
+    parts: verbs.parts,
+    keepRun: verbs.keepRun,
+    auditTrail: verbs.auditTrail,
+    together: verbs.together,
+  };
+  return {
+    ...dataset,
     run: (runKey, fence) =>
-      bindRun(ledger, runKey, (write) =>
+      bindRun(verbs, dataset, runKey, (write) =>
         fence === undefined
           ? write()
           : db.transaction(() => {
@@ -43,19 +62,21 @@ export function openLedger(path: string): Ledger {
               return write();
             }),
       ),
-    facts: {
-      get: (fact) => {
-        const text = ledger.datasetFact(fact.key);
-        return text === undefined ? undefined : fact.read(text);
-      },
-      set: (fact, value) => ledger.setDatasetFact(fact.key, value === null ? null : fact.write(value)),
-    },
+    close: verbs.close,
+  };
+}
+
+/** The file and the verbs of its tables, for this room and its tests. */
+export function openVerbs(path: string): { readonly db: Db; readonly verbs: LedgerVerbs } {
+  const db = openDb(path, { ...LEDGER_DB, migrations: MIGRATIONS });
+  const { planState, beginPlan, sealPlan, reopenPlan, keepRun, ...runs } = openRuns(db);
+  const verbs: LedgerVerbs = {
+    path,
     planState,
     beginPlan,
     sealPlan,
     reopenPlan,
     keepRun,
-    lease: openLease(db),
     ...openItems(db, runs),
     ...openUnits(db, runs),
     ...openProblems(db, runs),
@@ -69,5 +90,5 @@ export function openLedger(path: string): Ledger {
     lazily: db.lazily,
     close: db.close,
   };
-  return ledger;
+  return { db, verbs };
 }

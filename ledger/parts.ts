@@ -1,8 +1,8 @@
 /** The journal of ranged downloads. Keyed by file, not by run: the next run goes on with what this one left. */
 import type { Db } from '../sqlite/types.ts';
-import type { Ledger } from './types.ts';
+import type { LedgerVerbs } from './verbs.ts';
 
-export function openParts(db: Db): Pick<Ledger, 'parts'> {
+export function openParts(db: Db): Pick<LedgerVerbs, 'parts'> {
   return {
     parts: (fileUid) => ({
       load: () => {

@@ -1,7 +1,8 @@
 /** What a run could not do: its failed items, and what was wrong with no item. */
 import type { Db } from '../sqlite/types.ts';
 import type { Runs } from './runs.ts';
-import type { Ledger, Problem } from './types.ts';
+import type { Problem } from './types.ts';
+import type { LedgerVerbs } from './verbs.ts';
 
 /** A failed item that was also named as a problem, with the same code, is one problem. */
 const ALL = `
@@ -12,7 +13,10 @@ const ALL = `
     SELECT 1 FROM problems AS known WHERE known.run = ?1 AND known.kind = items.kind AND known.id = items.id
       AND known.code = items.error_code)`;
 
-export function openProblems(db: Db, runs: Runs): Pick<Ledger, 'problems' | 'problemCount' | 'addProblem'> {
+export function openProblems(
+  db: Db,
+  runs: Runs,
+): Pick<LedgerVerbs, 'problems' | 'problemCount' | 'addProblem'> {
   return {
     problems: (runKey, limit) => {
       const run = runs.find(runKey);

@@ -1,12 +1,14 @@
-/** The verbs of one run: the ledger with its run key bound. */
+/** The verbs of one run, in groups that say whose they are. */
+import type { DatasetLedger } from './dataset-ledger.ts';
 import type { Fact } from './fact-keys.ts';
 import type {
+  CloudSeen,
   Difference,
   DifferenceCounts,
   Direction,
+  ItemChange,
   ItemKind,
   ItemState,
-  Ledger,
   ListingResult,
   ListingRow,
   NewPlanItem,
@@ -15,26 +17,9 @@ import type {
   PlanTotals,
   PlanUnit,
   Problem,
-  SeenHow,
   UnitKind,
   UnitState,
 } from './types.ts';
-
-export interface ItemChange {
-  readonly state: ItemState;
-  readonly cloudId?: string | undefined;
-  readonly sha256Hex?: string | undefined;
-  readonly md5Hex?: string | undefined;
-  readonly sizeBytes?: number | undefined;
-  readonly cloudHash?: string | undefined;
-  readonly cloudMd5Hex?: string | undefined;
-  readonly cloudHow?: SeenHow | undefined;
-  readonly mtimeMs?: number | undefined;
-  readonly inode?: string | undefined;
-  readonly textHash?: string | undefined;
-  readonly errorCode?: string | undefined;
-  readonly errorDetail?: string | undefined;
-}
 
 export interface PlanLedger {
   state(): 'absent' | 'building' | 'sealed';
@@ -114,8 +99,8 @@ export interface ListingLedger {
 
 export interface RunLedger {
   readonly runKey: string;
-  /** The ledger that this run's verbs write to: for what belongs to the dataset, whichever run asks. */
-  readonly dataset: Ledger;
+  /** What belongs to the dataset, whichever run asks. */
+  readonly dataset: DatasetLedger;
   readonly plan: PlanLedger;
   readonly items: ItemLedger;
   readonly units: UnitLedger;
@@ -142,73 +127,10 @@ export interface RunLedger {
   /** Copies the done and skipped items of the plan into the base, in one transaction; returns how many. */
   advanceBase(): number;
   /** Notes what the cloud has now, without saying that both sides agree. Done twice it is the same. */
-  noteCloud: (kind: ItemKind, seen: Parameters<Ledger['noteCloud']>[2]) => void;
+  noteCloud(kind: ItemKind, seen: readonly CloudSeen[]): void;
   audit(action: string, detail: object): void;
   /** One transaction: all or nothing, one flush of the disk. `body` is not async. */
   together<T>(body: () => T): T;
   /** A transaction that a power cut may undo; the death of a process does not. */
   lazily<T>(body: () => T): T;
-}
-
-/** Binds the run key of every verb. Every verb that writes goes through `guarded`. Cheap; makes no request of the database. */
-export function bindRun(ledger: Ledger, runKey: string, guarded: <T>(write: () => T) => T): RunLedger {
-  return {
-    runKey,
-    dataset: ledger,
-    plan: {
-      state: () => ledger.planState(runKey),
-      begin: (plan) => guarded(() => ledger.beginPlan(runKey, plan)),
-      seal: () => guarded(() => ledger.sealPlan(runKey)),
-      reopen: () => guarded(() => ledger.reopenPlan(runKey)),
-      totals: () => ledger.planTotals(runKey),
-    },
-    items: {
-      add: (items) => guarded(() => ledger.addItems(runKey, items)),
-      get: (kind, id) => ledger.item(runKey, kind, id),
-      each: (query) => ledger.items(runKey, query),
-      ofUnit: (unit) => ledger.unitItems(runKey, unit),
-      mark: (kind, ids, change) => guarded(() => ledger.markItems(runKey, kind, ids, change)),
-      wasSentBefore: (kind, id) => ledger.wasSentBefore(runKey, kind, id),
-      takeBack: (kind, ids) => guarded(() => ledger.takeBack(runKey, kind, ids)),
-    },
-    units: {
-      add: (units) => guarded(() => ledger.addUnits(runKey, units)),
-      get: (unit) => ledger.unit(runKey, unit),
-      list: (query) => ledger.units(runKey, query),
-      open: (query) => ledger.openUnits(runKey, query),
-      mark: (unit, change) => guarded(() => ledger.markUnit(runKey, unit, change)),
-      replan: (query) => guarded(() => ledger.replan(runKey, query)),
-    },
-    listings: {
-      begin: (kind, name) => guarded(() => ledger.beginListing(runKey, kind, name)),
-      rows: (kind, name) => ledger.listing(runKey, kind, name),
-      row: (kind, name, id) => ledger.listed(runKey, kind, name, id),
-      twice: (kind, name) => ledger.listedTwice(runKey, kind, name),
-      settle: (kind, name) => guarded(() => ledger.settleByListing(runKey, kind, name)),
-      unsettledElsewhere: (name) => ledger.unsettledElsewhere(runKey, name),
-      forgetUnsettledElsewhere: () => guarded(() => ledger.forgetUnsettledElsewhere(runKey)),
-    },
-    problems: {
-      add: (problem) => guarded(() => ledger.addProblem(runKey, problem)),
-      list: (limit) => ledger.problems(runKey, limit),
-      count: () => ledger.problemCount(runKey),
-    },
-    differences: {
-      add: (kind, what, items) => guarded(() => ledger.addDifferences(runKey, kind, what, items)),
-      counts: (kind) => ledger.differenceCounts(runKey, kind),
-      each: (kind, what) => ledger.differing(runKey, kind, what),
-    },
-    facts: {
-      get: (fact) => {
-        const text = ledger.fact(runKey, fact.key);
-        return text === undefined ? undefined : fact.read(text);
-      },
-      set: (fact, value) => guarded(() => ledger.setFact(runKey, fact.key, fact.write(value))),
-    },
-    advanceBase: () => guarded(() => ledger.advanceBase(runKey)),
-    audit: (action, detail) => ledger.audit(runKey, action, detail),
-    noteCloud: (kind, seen) => guarded(() => ledger.noteCloud(runKey, kind, seen)),
-    together: ledger.together,
-    lazily: ledger.lazily,
-  };
 }

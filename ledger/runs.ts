@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { CourierError } from '../errors/index.ts';
 import type { Db } from '../sqlite/types.ts';
-import type { Ledger } from './types.ts';
+import type { LedgerVerbs } from './verbs.ts';
 
 export interface Runs {
   /** The run's number, or undefined when nothing was ever recorded for it. */
@@ -20,7 +20,7 @@ const KEPT_RUNS = 5;
 
 export function openRuns(
   db: Db,
-): Runs & Pick<Ledger, 'planState' | 'beginPlan' | 'sealPlan' | 'reopenPlan' | 'keepRun'> {
+): Runs & Pick<LedgerVerbs, 'planState' | 'beginPlan' | 'sealPlan' | 'reopenPlan' | 'keepRun'> {
   /** Tokens of the plans that this handle builds. */
   const builders = new Map<string, string>();
 
@@ -36,9 +36,9 @@ export function openRuns(
     return find(runKey) as number;
   };
 
-  const planState: Ledger['planState'] = (runKey) =>
+  const planState: LedgerVerbs['planState'] = (runKey) =>
     (db.get('SELECT plan_state FROM runs WHERE run_key = ?', runKey)?.plan_state ?? 'absent') as ReturnType<
-      Ledger['planState']
+      LedgerVerbs['planState']
     >;
 
   const planned = (runKey: string): number => {
@@ -57,7 +57,7 @@ export function openRuns(
     return row.run as number;
   };
 
-  const beginPlan: Ledger['beginPlan'] = (runKey, { operation, direction, cloudDatasetId }) =>
+  const beginPlan: LedgerVerbs['beginPlan'] = (runKey, { operation, direction, cloudDatasetId }) =>
     db.transaction(() => {
       if (planState(runKey) === 'sealed') {
         throw new CourierError('NDI_E_INTERNAL', { detail: `the plan of run ${runKey} is sealed` });
@@ -86,13 +86,13 @@ export function openRuns(
       builders.set(runKey, builder);
     });
 
-  const sealPlan: Ledger['sealPlan'] = (runKey) =>
+  const sealPlan: LedgerVerbs['sealPlan'] = (runKey) =>
     db.transaction(() => {
       if (planState(runKey) === 'sealed' && builders.has(runKey)) return;
       db.run(`UPDATE runs SET plan_state = 'sealed' WHERE run = ?`, building(runKey));
     });
 
-  const reopenPlan: Ledger['reopenPlan'] = (runKey) =>
+  const reopenPlan: LedgerVerbs['reopenPlan'] = (runKey) =>
     db.transaction(() => {
       const run = planned(runKey);
       const builder = randomUUID();
@@ -100,7 +100,7 @@ export function openRuns(
       builders.set(runKey, builder);
     });
 
-  const keepRun: Ledger['keepRun'] = (runKey, reason) =>
+  const keepRun: LedgerVerbs['keepRun'] = (runKey, reason) =>
     db.transaction(() => {
       db.run('UPDATE runs SET keep = NULL WHERE keep = ? AND run_key <> ?', reason, runKey);
       db.run('UPDATE runs SET keep = ? WHERE run = ?', reason, ensure(runKey));

@@ -2,7 +2,8 @@
 import { CourierError } from '../errors/index.ts';
 import type { Db, Row } from '../sqlite/types.ts';
 import type { Runs } from './runs.ts';
-import type { Ledger, NewPlanUnit, PlanUnit } from './types.ts';
+import type { NewPlanUnit, PlanUnit } from './types.ts';
+import type { LedgerVerbs } from './verbs.ts';
 
 const COLUMNS = 'unit, kind, wave, item_count, size_bytes, state, job_id';
 
@@ -20,8 +21,8 @@ const unitOf = (row: Row): PlanUnit =>
 export function openUnits(
   db: Db,
   runs: Runs,
-): Pick<Ledger, 'addUnits' | 'unit' | 'units' | 'openUnits' | 'markUnit' | 'replan'> {
-  const unit: Ledger['unit'] = (runKey, number) => {
+): Pick<LedgerVerbs, 'addUnits' | 'unit' | 'units' | 'openUnits' | 'markUnit' | 'replan'> {
+  const unit: LedgerVerbs['unit'] = (runKey, number) => {
     const row = db.get(
       `SELECT ${COLUMNS} FROM units WHERE run = ? AND unit = ?`,
       runs.planned(runKey),
@@ -101,7 +102,7 @@ function insertUnit(db: Db, run: number, unit: NewPlanUnit): void {
  * An item keeps the wave of its old unit, so documents still go in dependency order; one that had none goes last.
  * Units that lost all their items are done.
  */
-function replan(db: Db, run: number, query: Parameters<Ledger['replan']>[1]): PlanUnit[] {
+function replan(db: Db, run: number, query: Parameters<LedgerVerbs['replan']>[1]): PlanUnit[] {
   const last = db.get('SELECT max(unit) AS unit, max(wave) AS wave FROM units WHERE run = ?', run);
   const lastWave = query.kind === 'file' ? 0 : ((last?.wave as number | null) ?? -1) + 1;
   // Ids and sizes only: some 100 bytes for each item that is left over.

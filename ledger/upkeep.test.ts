@@ -16,8 +16,8 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDb } from '../sqlite/db.ts';
 import { migrate } from '../sqlite/migrate.ts';
+import { openBoth } from './both.test.fixture.ts';
 import { ledgerPath } from './locate.ts';
-import { openLedger } from './open.ts';
 import { LEDGER_DB, MIGRATIONS, SCHEMA_VERSION } from './schema.ts';
 import type { NewPlanItem } from './types.ts';
 
@@ -60,7 +60,7 @@ describe('the schema', () => {
   it('carries an old file forward with all it holds', () => {
     copyFileSync(FIXTURE, path);
     expect(versionOf(path)).toBe(1);
-    const ledger = openLedger(path);
+    const ledger = openBoth(path);
     expect(ledger.planTotals('upload/d@s#1').documents).toMatchObject({ sent: 1, bytesDone: 7 });
     expect(ledger.base('document', 'doc0')).toMatchObject({
       cloudId: 'c',
@@ -81,15 +81,15 @@ describe('the schema', () => {
     expect(db.get(`SELECT name FROM sqlite_schema WHERE name = 'more'`)).toBeUndefined();
     db.close();
     expect(versionOf(path)).toBe(1);
-    openLedger(path).close();
+    openBoth(path).close();
   });
 
   it('of a newer program is left alone', () => {
-    openLedger(path).close();
+    openBoth(path).close();
     const database = new DatabaseSync(path);
     database.exec(`PRAGMA user_version = ${SCHEMA_VERSION + 1}`);
     database.close();
-    expect(() => openLedger(path)).toThrow(
+    expect(() => openBoth(path)).toThrow(
       expect.objectContaining({ code: 'NDI_E_LEDGER_NEWER', class: 'permanent' }),
     );
     expect(versionOf(path)).toBe(SCHEMA_VERSION + 1);
@@ -99,14 +99,14 @@ describe('the schema', () => {
 describe('a file that is', () => {
   it('no database, or damaged, is named as such', () => {
     writeFileSync(path, 'this is no database, and long enough to be looked at '.repeat(20));
-    expect(() => openLedger(path)).toThrow(expect.objectContaining({ code: 'NDI_E_LEDGER' }));
+    expect(() => openBoth(path)).toThrow(expect.objectContaining({ code: 'NDI_E_LEDGER' }));
     rmSync(path);
-    openLedger(path).close();
+    openBoth(path).close();
     const bytes = readFileSync(path);
     bytes.fill(0xaa, 4096, 12_288);
     writeFileSync(path, bytes);
     expect(() => {
-      const ledger = openLedger(path);
+      const ledger = openBoth(path);
       try {
         ledger.setFact('r', 'k', 'v');
       } finally {
@@ -119,7 +119,7 @@ describe('a file that is', () => {
 
   it('not to be made is named as such', () => {
     writeFileSync(join(dir, 'file'), '');
-    expect(() => openLedger(join(dir, 'file', 'ledger.sqlite'))).toThrow(
+    expect(() => openBoth(join(dir, 'file', 'ledger.sqlite'))).toThrow(
       expect.objectContaining({ code: expect.stringMatching(/^NDI_E_LEDGER$/) }),
     );
   });
@@ -138,9 +138,9 @@ function inProcess(body: string): {
   readonly out: Promise<string>;
   readonly first: Promise<string>;
 } {
-  const open = new URL('./open.ts', import.meta.url).href;
-  const program = `import { openLedger } from ${JSON.stringify(open)};
-    const ledger = openLedger(${JSON.stringify(path)}); ${body}`;
+  const open = new URL('./both.test.fixture.ts', import.meta.url).href;
+  const program = `import { openBoth } from ${JSON.stringify(open)};
+    const ledger = openBoth(${JSON.stringify(path)}); ${body}`;
   const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', program], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -160,7 +160,7 @@ describe('several processes', () => {
       for (let n = 0; n < 150; n += 1) { ledger.setFact('run', me + '/' + n, 'v'); ledger.audit('run', 'a', { n }); }
       console.log(ledger.lease.acquire({ workflowId: me, runKey: me, holder: me, ttlMs: 60_000 }).held, me);`;
     const outs = await Promise.all(Array.from({ length: 4 }, () => inProcess(body).out));
-    const ledger = openLedger(path);
+    const ledger = openBoth(path);
     const pids = outs.map((out) => out.trim().split(' ')[1] as string);
     for (const pid of pids) {
       for (let n = 0; n < 150; n += 1) expect(ledger.fact('run', `${pid}/${n}`)).toBe('v');
@@ -184,7 +184,7 @@ describe('several processes', () => {
     await new Promise((done) => setTimeout(done, 100));
     child.kill();
     const said = Number((await child.out).split('\n').at(-2));
-    const ledger = openLedger(path);
+    const ledger = openBoth(path);
     expect(Number(ledger.fact('run', 'n'))).toBeGreaterThanOrEqual(said);
     const { total } = ledger.planTotals('run').documents;
     expect(total % 100).toBe(0);
@@ -195,7 +195,7 @@ describe('several processes', () => {
 
 describe('80,000 documents', () => {
   it('are planned, settled and streamed in a second or so, and in little memory', () => {
-    const ledger = openLedger(path);
+    const ledger = openBoth(path);
     const count = 80_000;
     const id = (n: number): string => `41${((n * 2_654_435_761) >>> 0).toString(16).padStart(14, '0')}_${n}`;
     const timed = (body: () => void): number => {
@@ -250,7 +250,7 @@ describe('the place of a ledger', () => {
   it('is beside the dataset, by whatever path that is reached', () => {
     mkdirSync(join(dir, 'dataset', '.ndi'), { recursive: true });
     expect(ledgerPath(place())).toBe(beside());
-    openLedger(ledgerPath(place())).close();
+    openBoth(ledgerPath(place())).close();
     expect(existsSync(beside())).toBe(true);
     expect(existsSync(join(dir, 'state'))).toBe(false);
   });
@@ -259,7 +259,7 @@ describe('the place of a ledger', () => {
     mkdirSync(join(dir, 'dataset', '.ndi'), { recursive: true });
     const apart = ledgerPath(place(), { isNetworkFileSystem: () => true });
     expect(basename(apart)).toMatch(/^abc_1-[0-9a-f]{16}\.sqlite$/);
-    openLedger(apart).close();
+    openBoth(apart).close();
     // The choice is kept when the reason is gone.
     expect(ledgerPath(place())).toBe(apart);
     symlinkSync(join(dir, 'dataset'), join(dir, 'link'));
@@ -274,7 +274,7 @@ describe('the place of a ledger', () => {
   it('is the state folder for a dataset that is still to be made, and stays there', () => {
     const apart = ledgerPath(place());
     expect(apart).toContain(join(dir, 'state', 'ledgers'));
-    openLedger(apart).close();
+    openBoth(apart).close();
     mkdirSync(join(dir, 'dataset', '.ndi'), { recursive: true });
     expect(ledgerPath(place())).toBe(apart);
   });

@@ -3,8 +3,8 @@
  * path any more would take everything in and lose it, so it is opened anew.
  */
 import { statSync } from 'node:fs';
+import type { Ledger } from '../ledger/ledger.ts';
 import { openLedger } from '../ledger/open.ts';
-import type { Ledger } from '../ledger/types.ts';
 
 export interface LedgerCache {
   open(path: string): Ledger;

@@ -4,9 +4,10 @@
  */
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { DatasetLedger } from '../../ledger/dataset-ledger.ts';
 import { DATASET_FACTS, RUN_FACTS } from '../../ledger/fact-keys.ts';
+import type { Ledger } from '../../ledger/ledger.ts';
 import type { RunLedger } from '../../ledger/run-ledger.ts';
-import type { Ledger } from '../../ledger/types.ts';
 import { databasePath, filesDir } from '../../ndi/dataset/layout.ts';
 import { createDataset } from '../../ndi/dataset/write.ts';
 import type { DownloadInput } from '../../workflows/contracts/index.ts';
@@ -16,7 +17,7 @@ import { buildDirOf, UNFORCED_BYTES } from './build-dir.ts';
 const MADE_THE_FOLDER = 'made the folder';
 
 /** Records that the documents of the folder are those of this run, and keeps the run, which knows what it left over. */
-export function noteBuilder(ledger: Ledger, runKey: string): void {
+export function noteBuilder(ledger: DatasetLedger, runKey: string): void {
   ledger.together(() => {
     ledger.facts.set(DATASET_FACTS.builtBy, runKey);
     ledger.keepRun(runKey, MADE_THE_FOLDER);

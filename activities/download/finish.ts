@@ -149,7 +149,7 @@ function writeIndex({ deps, ledger }: RunScope, dir: string): void {
   try {
     writeSyncIndex(dir, {
       localIds: () => reader.documentIds(),
-      remoteIds: () => idsOf(ledger.dataset.baseItems('document')),
+      remoteIds: () => idsOf(ledger.dataset.base.items('document')),
       syncedAt: new Date(),
     });
   } finally {

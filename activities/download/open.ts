@@ -62,7 +62,7 @@ async function beginCompleting(deps: StepDeps, input: DownloadInput, run: RunNam
   const ledger = deps.ledgers.open(ledgerPath);
   await takeLease(deps, ledger, run);
   markCompleting(input);
-  ledger.audit(runKey, 'download taken up for its leftovers', { target: input.targetDir, workflowId });
+  ledger.run(runKey).audit('download taken up for its leftovers', { target: input.targetDir, workflowId });
   return { ledgerPath };
 }
 
@@ -90,7 +90,7 @@ async function beginBuilding(
     return undefined;
   }
   await adoptBuildDir(deps, input, ledger, runKey);
-  ledger.audit(runKey, 'download started', { target: input.targetDir, workflowId });
+  ledger.run(runKey).audit('download started', { target: input.targetDir, workflowId });
   return { ledgerPath };
 }
 

@@ -10,7 +10,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isCourierError } from '../../errors/index.ts';
 import { DATASET_FACTS } from '../../ledger/fact-keys.ts';
-import type { ItemKind, Ledger, ListingRow } from '../../ledger/types.ts';
+import type { Ledger } from '../../ledger/ledger.ts';
+import type { ItemKind, ListingRow } from '../../ledger/types.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
 import { createNameMatcher } from '../../ndi/dataset/selection.ts';
 import type { DatasetReader, ResolvedFile } from '../../ndi/dataset/types.ts';
@@ -174,7 +175,7 @@ function changedSince(deps: StepDeps, input: DownloadInput): (id: string, docume
   const ledger = ledgerOf(deps, input);
   if (ledger === undefined) return () => false;
   return (id, document) => {
-    const known = ledger.base('document', id)?.local.hash ?? null;
+    const known = ledger.base.item('document', id)?.local.hash ?? null;
     return known !== null && known !== canonicalHash(document);
   };
 }

@@ -21,7 +21,7 @@ export async function openFiles(
   const ledger = deps.ledgers.open(ledgerPath);
   await takeLease(deps, ledger, run);
   const { workflowId } = run;
-  ledger.audit(run.runKey, 'transfer of files started', { action: input.action, workflowId });
+  ledger.run(run.runKey).audit('transfer of files started', { action: input.action, workflowId });
   return { ledgerPath, cloudDatasetId: record.id, organizationId: record.organizationId ?? '' };
 }
 

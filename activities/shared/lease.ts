@@ -1,7 +1,7 @@
 /** At most one run writes a dataset: its ledger holds a lease that a run takes first and renews while it works. */
 import { CourierError } from '../../errors/index.ts';
 import { RUN_FACTS } from '../../ledger/fact-keys.ts';
-import type { Ledger } from '../../ledger/types.ts';
+import type { Ledger } from '../../ledger/ledger.ts';
 import type { RunNames } from '../../workflows/steps.ts';
 import type { StepDeps } from '../deps.ts';
 

@@ -7,9 +7,9 @@
  */
 import { randomUUID } from 'node:crypto';
 import { CourierError, isCourierError } from '../../errors/index.ts';
+import type { DatasetLedger } from '../../ledger/dataset-ledger.ts';
 import { type Creation, DATASET_FACTS, RUN_FACTS } from '../../ledger/fact-keys.ts';
 import type { RunLedger } from '../../ledger/run-ledger.ts';
-import type { Ledger } from '../../ledger/types.ts';
 import { eachPage } from '../../ndi/cloud/pages.ts';
 import type { RunScope } from '../deps.ts';
 import { mayHaveHappened } from '../shared/effects.ts';
@@ -79,7 +79,7 @@ async function unfinished(scope: RunScope, wanted: NewDataset): Promise<Creation
 }
 
 /** The dataset is linked: what is created after this is another one. */
-export function creationIsLinked(ledger: Ledger, cloudDatasetId: string): void {
+export function creationIsLinked(ledger: DatasetLedger, cloudDatasetId: string): void {
   const creation = ledger.facts.get(CREATION);
   if (creation?.id === cloudDatasetId) ledger.facts.set(CREATION, { ...creation, linked: true });
 }

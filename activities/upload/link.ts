@@ -3,8 +3,8 @@
  * without one a cloud dataset is created, once, and linked.
  */
 import { CourierError, isCourierError } from '../../errors/index.ts';
+import type { DatasetLedger } from '../../ledger/dataset-ledger.ts';
 import { DATASET_FACTS, RUN_FACTS } from '../../ledger/fact-keys.ts';
-import type { Ledger } from '../../ledger/types.ts';
 import { linkRemote } from '../../ndi/dataset/finish.ts';
 import type { DatasetReader } from '../../ndi/dataset/types.ts';
 import { metadataFromDataset, metadataFromFile } from '../../ndi/metadata/metadata.ts';
@@ -36,7 +36,7 @@ export async function linkOrCreate(scope: RunScope, input: UploadInput): Promise
 /** The cloud dataset that is meant, unless one must be created. Errors: NDI_E_TWO_REMOTES. */
 export function existingTarget(
   reader: DatasetReader,
-  ledger: Ledger,
+  ledger: DatasetLedger,
   target: UploadTarget,
 ): string | undefined {
   if (target.kind === 'to') return target.cloudDatasetId;
@@ -76,7 +76,7 @@ async function create(scope: RunScope, input: UploadInput, reader: DatasetReader
 }
 
 /** Makes the dataset's own link say where it goes. A folder that cannot be written keeps the link in the ledger. */
-function link(ledger: Ledger, input: UploadInput, reader: DatasetReader, linked: Linked): void {
+function link(ledger: DatasetLedger, input: UploadInput, reader: DatasetReader, linked: Linked): void {
   const { remotes } = reader.identity;
   if (remotes.length > 0 && remotes.every((remote) => remote.cloudDatasetId === linked.cloudDatasetId)) {
     ledger.facts.set(DATASET_FACTS.keptLink, null);

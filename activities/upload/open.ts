@@ -14,7 +14,7 @@ export async function openUpload(deps: StepDeps, input: UploadInput, run: RunNam
     const ledger = deps.ledgers.open(ledgerPath);
     await takeLease(deps, ledger, run);
     const { workflowId } = run;
-    ledger.audit(run.runKey, 'upload started', { directory: input.datasetDir, workflowId });
+    ledger.run(run.runKey).audit('upload started', { directory: input.datasetDir, workflowId });
     return { ledgerPath };
   } finally {
     reader.close();

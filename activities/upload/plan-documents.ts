@@ -47,7 +47,7 @@ export async function readUnproven(scope: RunScope, here: ReadonlySet<string>): 
   for (const { id, cloudId } of ledger.listings.rows('document', BEFORE)) {
     if (id === last || cloudId === null || !here.has(id)) continue;
     last = id;
-    if (isReadBack(ledger.dataset.base('document', id), cloudId)) continue;
+    if (isReadBack(ledger.dataset.base.item('document', id), cloudId)) continue;
     wanted.set(id, cloudId);
     if (wanted.size >= READ_BATCH) await flush();
   }
@@ -104,7 +104,7 @@ export function planDocument(
   if (listed === undefined) {
     return { pending: { id, dependsOn: facts.dependsOn.map((dependency) => dependency.value), sizeBytes } };
   }
-  const base = ledger.dataset.base('document', id);
+  const base = ledger.dataset.base.item('document', id);
   const known = isReadBack(base, listed.cloudId) ? base.cloud.hash : null;
   const sha256Hex =
     base?.local.hash != null && base.local.textHash === textHash ? base.local.hash : canonicalHash(document);

@@ -100,7 +100,7 @@ export function createFilePlanner(
 
   const planLocal = async (item: FileItem, file: LocalFile): Promise<void> => {
     const listed = ledger.listings.row('file', BEFORE, file.uid);
-    const base = ledger.dataset.base('file', file.uid);
+    const base = ledger.dataset.base.item('file', file.uid);
     switch (standing(scope, listed, file, base)) {
       case 'absent':
         return send(item, 'add');
@@ -195,7 +195,7 @@ function noteOnlyInCloud({ ledger }: RunScope, here: ReadonlyMap<string, unknown
   };
   for (const { id, uploaded } of ledger.listings.rows('file', BEFORE)) {
     if (here.has(id) || uploaded === false) continue;
-    const what = ledger.dataset.base('file', id)?.local.how == null ? 'onlyInCloud' : 'goneHere';
+    const what = ledger.dataset.base.item('file', id)?.local.how == null ? 'onlyInCloud' : 'goneHere';
     found[what].push({ id });
     if (found[what].length >= ITEM_BATCH) flush(what);
   }

@@ -98,7 +98,7 @@ function noteOnlyInCloud({ ledger }: RunScope, here: ReadonlySet<string>): void 
   for (const { id } of ledger.listings.rows('document', BEFORE)) {
     if (id === last || here.has(id) || isNameless(id)) continue;
     last = id;
-    const base = ledger.dataset.base('document', id);
+    const base = ledger.dataset.base.item('document', id);
     const what = base?.local.how == null ? 'onlyInCloud' : 'goneHere';
     found[what].push({ id });
     if (found[what].length >= ITEM_BATCH) flush(what);

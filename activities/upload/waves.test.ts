@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { Ledger } from '../../ledger/ledger.ts';
 import { openLedger } from '../../ledger/open.ts';
-import type { Ledger, UnitState } from '../../ledger/types.ts';
+import type { UnitState } from '../../ledger/types.ts';
 import { noteUnitsAgain } from './resend.ts';
 import { nextDocumentUnits } from './waves.ts';
 
@@ -14,7 +15,7 @@ let ledger: Ledger;
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'waves-'));
   ledger = openLedger(join(dir, 'ledger.sqlite'));
-  ledger.beginPlan(RUN, { operation: 'upload', direction: 'up', cloudDatasetId: 'c' });
+  ledger.run(RUN).plan.begin({ operation: 'upload', direction: 'up', cloudDatasetId: 'c' });
 });
 afterEach(() => {
   ledger.close();
@@ -23,12 +24,12 @@ afterEach(() => {
 
 /** One unit of two documents for each of these waves. */
 function plan(waves: readonly number[]): void {
-  ledger.addUnits(
-    RUN,
-    waves.map((wave, n) => ({ unit: n, kind: 'documents', wave, itemCount: PER_UNIT, sizeBytes: 2 })),
-  );
-  ledger.addItems(
-    RUN,
+  ledger
+    .run(RUN)
+    .units.add(
+      waves.map((wave, n) => ({ unit: n, kind: 'documents', wave, itemCount: PER_UNIT, sizeBytes: 2 })),
+    );
+  ledger.run(RUN).items.add(
     waves.flatMap((_, unit) =>
       ['a', 'b'].map((letter) => ({
         kind: 'document' as const,
@@ -39,13 +40,13 @@ function plan(waves: readonly number[]): void {
       })),
     ),
   );
-  ledger.sealPlan(RUN);
+  ledger.run(RUN).plan.seal();
 }
 
 function mark(units: readonly number[], state: 'sent' | 'done', unitState: UnitState = 'done'): void {
   for (const unit of units) {
-    ledger.markItems(RUN, 'document', [`${unit}a`, `${unit}b`], { state });
-    ledger.markUnit(RUN, unit, { state: unitState });
+    ledger.run(RUN).items.mark('document', [`${unit}a`, `${unit}b`], { state });
+    ledger.run(RUN).units.mark(unit, { state: unitState });
   }
 }
 
@@ -83,12 +84,12 @@ it('gives what was lost before anything new, in its waves', () => {
     maxItems: 2,
     maxBytes: 9,
   } as const;
-  const units = ledger.replan(RUN, query);
+  const units = ledger.run(RUN).units.replan(query);
   noteUnitsAgain(ledger.run(RUN), units[0]!.unit);
   expect(next()).toEqual({ units: [4], lastOfWave: false });
-  ledger.markItems(RUN, 'document', ['0a', '0b'], { state: 'sent' });
-  ledger.markUnit(RUN, 4, { state: 'done' });
+  ledger.run(RUN).items.mark('document', ['0a', '0b'], { state: 'sent' });
+  ledger.run(RUN).units.mark(4, { state: 'done' });
   expect(next()).toEqual({ units: [5], lastOfWave: true });
-  ledger.markUnit(RUN, 5, { state: 'done' });
+  ledger.run(RUN).units.mark(5, { state: 'done' });
   expect(next()).toEqual({ units: [2], lastOfWave: false });
 });

@@ -27,7 +27,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry(
     TRANSFER,
     'files',
-    'See, fetch and let go of the binaries of a dataset.',
+    'See, fetch and let go of the binaries of a dataset that is here.',
     () => import('./commands/files.ts'),
   ),
   entry(TRANSFER, 'runs', 'List, watch and steer runs.', () => import('./commands/runs.ts')),

@@ -138,9 +138,14 @@ describe('a worker killed at a boundary', async () => {
     const calls = await stepCalls(handle!);
     const ledger = openLedger(join(ledgerDir, '.ndi', 'courier', 'ledger.sqlite'));
     const { runKey } = calls.find(({ step }) => step.startsWith('next'))!.args[0] as RunRef;
-    const units = ledger.units(runKey, { kinds: ['documents', 'file-zip', 'file', 'files'], limit: 1_000 });
+    const units = ledger
+      .run(runKey)
+      .units.list({ kinds: ['documents', 'file-zip', 'file', 'files'], limit: 1_000 });
     const sizes = units.map(({ unit }) =>
-      ledger.unitItems(runKey, unit).reduce((sum, item) => sum + item.sizeBytes, 0),
+      ledger
+        .run(runKey)
+        .items.ofUnit(unit)
+        .reduce((sum, item) => sum + item.sizeBytes, 0),
     );
     ledger.close();
     return {

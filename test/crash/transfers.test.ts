@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Ledger } from '../../ledger/ledger.ts';
 import { openLedger } from '../../ledger/open.ts';
-import type { Ledger } from '../../ledger/types.ts';
 import { makeDataset } from '../../ndi/synthetic/dataset.ts';
 import type { FaultSpec } from '../../sandbox/server.ts';
 import type { TransferResult } from '../../workflows/contracts/index.ts';
@@ -171,15 +171,15 @@ describe('a worker killed inside a transfer', () => {
     const runKey = await runKeyOf(handle);
     const ledger = ledgerOf(place, what);
     let bytes = 0;
-    for (const item of ledger.items(runKey, { kind: 'file', states: ['pending'] })) {
+    for (const item of ledger.run(runKey).items.each({ kind: 'file', states: ['pending'] })) {
       const count = objects[`${place.cloudId}/${item.id}`];
       if (count !== undefined && count.puts + count.gets > 0) bytes += item.sizeBytes;
     }
     const kinds = what === 'up' ? (['documents', 'file-zip'] as const) : (['documents'] as const);
-    for (const { unit, kind, state } of ledger.units(runKey, { kinds, limit: 1_000 })) {
+    for (const { unit, kind, state } of ledger.run(runKey).units.list({ kinds, limit: 1_000 })) {
       // A download notes no beginning: the window says how many zips may have been on their way.
       if (what === 'down' ? state === 'done' : state !== 'sending') continue;
-      const items = ledger.unitItems(runKey, unit);
+      const items = ledger.run(runKey).items.ofUnit(unit);
       const zipped =
         kind === 'documents' ? DOCUMENT_ZIP_BYTES : items.reduce((sum, one) => sum + one.sizeBytes, 0);
       bytes += zipped;
@@ -259,7 +259,7 @@ describe('a worker killed inside a transfer', () => {
       const runKey = await firstOf(() => runKeyOf(handle));
       const ledger = ledgerOf(place, 'down');
       const [file] = await firstOf(async () => {
-        const files = [...ledger.items(runKey, { kind: 'file' })];
+        const files = [...ledger.run(runKey).items.each({ kind: 'file' })];
         if (files.length === 0) throw new Error('not planned yet');
         return files;
       });

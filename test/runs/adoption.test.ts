@@ -46,11 +46,14 @@ describe('a download into a folder that an earlier one has left', () => {
       kind: 'latency',
       params: { ms: 100, key: `^${datasetId}/` },
     });
+    const sent = () =>
+      Object.entries(lab.sandbox.faults.requests().objects)
+        .filter(([key]) => key.startsWith(`${datasetId}/`))
+        .map(([key, { bytesSent }]) => [key, bytesSent] as const);
+    // The upload looked at each object, too.
+    const before = new Map(sent());
     const first = await lab.startDownload(lab.downloadInput(datasetId, target, { tuning }));
-    const came = () =>
-      Object.entries(lab.sandbox.faults.requests().objects).filter(
-        ([key, count]) => key.startsWith(`${datasetId}/`) && count.bytesSent > 0,
-      ).length;
+    const came = () => sent().filter(([key, bytes]) => bytes > (before.get(key) ?? 0)).length;
     await expect.poll(came, { timeout: 20_000, interval: 10 }).toBeGreaterThan(12);
     await first.cancel();
     await first.result().catch(() => {});

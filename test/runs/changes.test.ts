@@ -71,7 +71,7 @@ async function editInCloud(result: TransferResult, id: string, description: stri
 
 const baseOf = (id: string) => {
   const ledger = openLedger(join(source, '.ndi/courier/ledger.sqlite'));
-  const base = ledger.base('document', id);
+  const base = ledger.base.item('document', id);
   ledger.close();
   return base;
 };

@@ -7,6 +7,7 @@ import { cpSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { DATASET_FACTS } from '../../ledger/fact-keys.ts';
 import { openLedger } from '../../ledger/open.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
 import { makeDataset } from '../../ndi/synthetic/dataset.ts';
@@ -90,9 +91,12 @@ describe('a cloud dataset is created once', () => {
     await ended(first);
     lab.sandbox.faults.clear();
     const ledger = openLedger(join(source, '.ndi/courier/ledger.sqlite'));
-    const creation = JSON.parse(ledger.datasetFact('creation')!) as { id: string };
+    const creation = ledger.facts.get(DATASET_FACTS.creation) as { id: string };
     // Long enough ago that a replica would know of it.
-    ledger.setDatasetFact('creation', JSON.stringify({ ...creation, createdAt: '2026-01-01T00:00:00.000Z' }));
+    ledger.facts.set(DATASET_FACTS.creation, {
+      ...ledger.facts.get(DATASET_FACTS.creation)!,
+      createdAt: '2026-01-01T00:00:00.000Z',
+    });
     ledger.close();
     await cloudRequest(lab, 'DELETE', `/datasets/${creation.id}?when=now`);
     const result = await lab.upload(source, { target: { kind: 'linked-or-new', name: 'Stray' } });
@@ -106,7 +110,7 @@ describe('a cloud dataset is created once', () => {
     const { cloudDatasetId: datasetId } = await lab.until(handle, (progress) => progress.units.inFlight > 0);
     await handle.signal(pauseSignal);
     const ledger = openLedger(join(source, '.ndi/courier/ledger.sqlite'));
-    const { markedName } = JSON.parse(ledger.datasetFact('creation')!) as { markedName: string };
+    const { markedName } = ledger.facts.get(DATASET_FACTS.creation)!;
     ledger.close();
     // As a replica would show it that is behind.
     await cloudRequest(lab, 'POST', `/datasets/${datasetId}`, { name: markedName });

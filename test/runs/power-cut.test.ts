@@ -43,7 +43,7 @@ async function downloaded(): Promise<{
   const ref = await downloadAll(site.deps, input, `run-${made}`);
   const ledger = site.deps.ledgers.open(ref.ledgerPath);
   const ids = (kind: 'file' | 'document') =>
-    [...ledger.items(ref.runKey, { kind, states: ['done'] })].map((item) => item.id);
+    [...ledger.run(ref.runKey).items.each({ kind, states: ['done'] })].map((item) => item.id);
   return { input, ref, files: ids('file'), documents: ids('document') };
 }
 
@@ -67,7 +67,7 @@ describe('a download and a power cut', () => {
     rmSync(gone!);
     truncateSync(empty!);
     const ledger = site.deps.ledgers.open(ref.ledgerPath);
-    writeFileSync(zeroes!, Buffer.alloc(ledger.item(ref.runKey, 'file', files[2]!)!.sizeBytes));
+    writeFileSync(zeroes!, Buffer.alloc(ledger.run(ref.runKey).items.get('file', files[2]!)!.sizeBytes));
     expect(rest.length).toBeGreaterThan(5);
     removeDocuments(dir, documents.slice(-3));
     const lost = files.filter((uid, n) => bytesOf(uid) !== whole[n]);
