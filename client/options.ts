@@ -124,6 +124,8 @@ const commonTuning = tuningFlags([
   'pollMinMs',
   'pollMaxMs',
   'siteTimeoutMs',
+  'heartbeatTimeoutMs',
+  'activityTimeoutMs',
   'unitsPerExecution',
   'parkedEventsPerExecution',
 ]);

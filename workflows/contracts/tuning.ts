@@ -105,6 +105,23 @@ export const TUNING = {
     help: 'A computer that takes up no work for this long is reported as silent.',
     reason: 'A reboot takes minutes, and each report costs history.',
   },
+  heartbeatTimeoutMs: {
+    unit: 'ms',
+    default: 20_000,
+    min: 4_000,
+    max: 100_000,
+    help: 'An activity whose worker is silent for this long is given to another one.',
+    reason:
+      'Activities heartbeat every 2 s and with their bytes; a busy disk may hold one up. A killed worker costs its activities this long. The lease of the dataset runs out after 120 s.',
+  },
+  activityTimeoutMs: {
+    unit: 'ms',
+    default: DAY_MS,
+    min: 60_000,
+    max: 7 * DAY_MS,
+    help: 'Longest time of one attempt of an activity.',
+    reason: 'The largest file is 5 GB, and a day carries it at 60 kB/s.',
+  },
   unitsPerExecution: {
     unit: 'units',
     default: 400,
@@ -128,7 +145,12 @@ export type TuningKey = keyof typeof TUNING;
 export const tuningKeys = Object.keys(TUNING) as TuningKey[];
 
 /** Keys that inputs of release 0.1 lack. */
-type NewKey = 'filesPerUnit' | 'fileBytesPerUnit' | 'parkedEventsPerExecution';
+type NewKey =
+  | 'filesPerUnit'
+  | 'fileBytesPerUnit'
+  | 'heartbeatTimeoutMs'
+  | 'activityTimeoutMs'
+  | 'parkedEventsPerExecution';
 
 /** How hard a run works, in the units of `TUNING`. */
 export type Tuning = { readonly [K in Exclude<TuningKey, NewKey>]: number } & {

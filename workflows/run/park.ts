@@ -77,7 +77,9 @@ export function createStep(input: RunInput, view: RunView, parking: Parking): St
       const seenWakeUps = parking.wakeUps;
       try {
         const scheduleToStartMs = siteTimeoutMs(input.tuning.siteTimeoutMs, silences);
-        const result = await call(siteSteps(input.site, { scheduleToStartMs, summary }));
+        const result = await call(
+          siteSteps(input.site, { scheduleToStartMs, summary, tuning: input.tuning }),
+        );
         stopWaiting();
         return result;
       } catch (error) {
