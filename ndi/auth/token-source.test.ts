@@ -134,6 +134,16 @@ describe('renewal', () => {
     expect(await codeOf(tokens.get())).toBe('NDI_E_NETWORK');
   });
 
+  it('is asked for again where it is made when the cloud refuses for a moment', async () => {
+    server.use((_request, response) =>
+      server.seen.length < 4
+        ? answer(response, server.seen.length === 2 ? 429 : 503)
+        : answer(response, 200, { token: tokenFor(EMAIL, 3600), user: { id: '1' } }),
+    );
+    await expect(source({ env: login }).get()).resolves.toMatch(/^ey/);
+    expect(server.seen).toHaveLength(4);
+  });
+
   it('follows a profile that changes under it', async () => {
     let account: { email: string; password: string; from: string } | undefined = {
       email: 'one@example.org',

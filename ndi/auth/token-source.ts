@@ -11,6 +11,7 @@ import { inspect } from 'node:util';
 import { decodeJwt, type JWTPayload } from 'jose';
 import { CourierError, isCourierError } from '../../errors/index.ts';
 import { requestToken } from '../cloud/auth.ts';
+import { repeatRequests } from '../cloud/repeat.ts';
 import { createRequester, type Timeouts } from '../cloud/request.ts';
 import type { TokenSource } from '../cloud/types.ts';
 import { type Environment, setting } from './environment.ts';
@@ -50,6 +51,8 @@ interface HeldToken {
 
 /** A token from outside is used nearly to its end; a little is left for the request on its way. */
 const GIVEN_MARGIN_MS = 30_000;
+
+const LOGIN_REPEATS = { attempts: 5, withinMs: 15_000 } as const;
 
 export interface TokenClaims {
   readonly expiresAtMs: number | undefined;
@@ -145,7 +148,8 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
       timeouts: options.timeouts,
     });
     try {
-      const token = await requestToken(requester, found);
+      // A login that fails would throw away the request for which it is made, which may be one that nobody repeats.
+      const token = await requestToken(repeatRequests(requester, LOGIN_REPEATS), found);
       refusedLogins.clear();
       held = { token, expiresAtMs: tokenClaims(token).expiresAtMs, credentialsKey: key };
       speaker = `${found.email} by ${found.from}`;

@@ -49,8 +49,8 @@ const filePageAnswer = z
   }));
 
 export function createFiles(requester: Requester): CloudClient['files'] {
-  // Which listing this server has; asked once, remembered when it worked.
-  let listing: 'unknown' | 'keyset' | 'record' = 'unknown';
+  // Which listing this server had last; a server that was changed meanwhile has the other one.
+  let lastListing: 'keyset' | 'record' = 'keyset';
 
   const read = (
     path: readonly string[],
@@ -59,26 +59,30 @@ export function createFiles(requester: Requester): CloudClient['files'] {
     signal?: AbortSignal,
   ) => requester.send({ method: 'GET', path, query, kind: 'read', auth: 'optional', what, signal });
 
+  /** Undefined when the server has no such route, as before §2.11; a dataset that is not there says so on the other one, too. */
   async function firstPage(id: string, signal?: AbortSignal): Promise<ApiAnswer | undefined> {
     try {
       return await read(['datasets', id, 'files'], `list files of ${id}`, { limit: PAGE_SIZE }, signal);
     } catch (error) {
-      // A server before §2.11 has no such route; a dataset that is not there will say so on the other one, too.
-      if (listing === 'unknown' && lacksRoute(error)) return undefined;
+      if (lacksRoute(error)) return undefined;
       throw error;
     }
   }
 
   async function* list(datasetId: string, signal?: AbortSignal): AsyncGenerator<readonly FileRow[]> {
     const id = cloudId('dataset', datasetId);
-    const first = listing === 'record' ? undefined : await firstPage(id, signal);
-    if (first === undefined) {
-      const rows = await rowsOfRecord(id, signal);
-      listing = 'record';
-      for (let at = 0; at < rows.length; at += PAGE_SIZE) yield rows.slice(at, at + PAGE_SIZE);
-      return;
+    let rows = lastListing === 'record' ? await rowsOfRecord(id, signal) : undefined;
+    if (rows === undefined) {
+      const first = await firstPage(id, signal);
+      if (first !== undefined) return yield* keyset(id, first, signal);
+      rows = await rowsOfRecord(id, signal);
     }
-    yield* keyset(id, first, signal);
+    if (rows === undefined)
+      throw new CourierError('NDI_E_BAD_ANSWER', {
+        detail: `list files of ${id} (files: neither a listing nor a list in the record)`,
+      });
+    lastListing = 'record';
+    for (let at = 0; at < rows.length; at += PAGE_SIZE) yield rows.slice(at, at + PAGE_SIZE);
   }
 
   async function* keyset(
@@ -91,7 +95,7 @@ export function createFiles(requester: Requester): CloudClient['files'] {
     let seen = 0;
     while (true) {
       const page = readAs(answer, filePageAnswer);
-      listing = 'keyset';
+      lastListing = 'keyset';
       seen += page.rows.length;
       if (page.rows.length > 0) yield page.rows;
       if (page.hasMore === false || (page.hasMore === undefined && page.rows.length === 0)) return;
@@ -108,12 +112,8 @@ export function createFiles(requester: Requester): CloudClient['files'] {
     }
   }
 
-  async function rowsOfRecord(id: string, signal?: AbortSignal): Promise<readonly FileRow[]> {
-    const answer = await read(['datasets', id], `list files of ${id}`, {}, signal);
-    const record = readAs(answer, datasetAnswer);
-    if (record.files === undefined)
-      throw badAnswer(answer, 'files: neither a listing nor a list in the record');
-    return record.files;
+  async function rowsOfRecord(id: string, signal?: AbortSignal): Promise<readonly FileRow[] | undefined> {
+    return readAs(await read(['datasets', id], `list files of ${id}`, {}, signal), datasetAnswer).files;
   }
 
   return {

@@ -1,7 +1,7 @@
 /**
  * Repeats requests where they are made, so that one failed request does not throw away the work around it: a listing goes on at its
- * page. Only requests that cannot have acted are repeated: reads, and whatever the cloud refused for its rate. Everything else needs a
- * look first, which is its caller's business (contract §10 no. 3).
+ * page. Only requests that change nothing are repeated: reads, logins, and whatever the cloud refused for its rate. Everything else
+ * needs a look first, which is its caller's business (contract §10 no. 3).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CourierError, isCourierError } from '../../errors/index.ts';
@@ -45,4 +45,5 @@ export function repeatRequests(requester: Requester, policy: RepeatPolicy = {}):
 }
 
 const mayRepeat = (call: ApiCall, error: CourierError): boolean =>
-  error.class === 'retryable' && (call.kind === 'read' || error.code === 'NDI_E_RATE_LIMITED');
+  error.class === 'retryable' &&
+  (call.kind === 'read' || call.kind === 'login' || error.code === 'NDI_E_RATE_LIMITED');

@@ -67,6 +67,8 @@ export interface Lab {
   until(handle: WorkflowHandle, what: (progress: RunProgress) => boolean): Promise<RunProgress>;
   /** The worker in this process stops as `ndi-courier down` stops one, and another one starts. */
   restartWorker(): Promise<void>;
+  /** The cloud stops and starts again on its state, at the same addresses. Its faults and knobs are those of a new one. */
+  restartSandbox(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -82,14 +84,16 @@ let previews = 0;
 
 export async function createLab(options: LabOptions = {}): Promise<Lab> {
   labs += 1;
+  const site = `test-${process.pid}-${labs}`;
   installRuntime(createLogger('error'));
   const dir = mkdtempSync(join(tmpdir(), 'courier-lab-'));
-  const sandbox = await startSandbox({
+  const sandboxOptions: SandboxOptions = {
     stateDir: join(dir, 'cloud'),
     importDelayMs: 30,
     bulkDownloadDelayMs: 30,
     ...options.sandbox,
-  });
+  };
+  let sandbox = await startSandbox(sandboxOptions);
   const user = sandbox.users[0]!;
   const env: Record<string, string> = {
     NDI_CLOUD_URL: sandbox.apiUrl,
@@ -99,7 +103,6 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     ...options.env,
   };
   const homeDir = join(dir, 'home');
-  const site = `test-${process.pid}-${labs}`;
   const queue = `courier-${site}`;
   const address = inject('temporalAddress');
   const namespace = inject('temporalNamespace');
@@ -170,7 +173,9 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     });
   return {
     dir,
-    sandbox,
+    get sandbox() {
+      return sandbox;
+    },
     client,
     site,
     queue,
@@ -222,6 +227,13 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     restartWorker: async () => {
       await stopWorker();
       stopWorker = await startWorker();
+    },
+    restartSandbox: async () => {
+      const [port, objectsPort] = [sandbox.apiUrl, sandbox.objectsUrl].map((url) =>
+        Number(new URL(url).port),
+      );
+      await sandbox.close();
+      sandbox = await startSandbox({ ...sandboxOptions, port: port!, objectsPort: objectsPort! });
     },
     close: async () => {
       await stopWorker();
