@@ -113,10 +113,10 @@ describe('renewal', () => {
     });
     expect(await codeOf(tokens.get())).toBe('NDI_E_WRONG_PASSWORD');
     expect(await codeOf(tokens.get())).toBe('NDI_E_WRONG_PASSWORD');
-    expect(server.seen).toHaveLength(1);
+    expect(server.seen).toHaveLength(3);
     now += 5 * 60_000 + 1;
     expect(await codeOf(tokens.get())).toBe('NDI_E_WRONG_PASSWORD');
-    expect(server.seen).toHaveLength(2);
+    expect(server.seen).toHaveLength(6);
     password = PASSWORD;
     expect(await tokens.get()).toBe(issued[0]);
   });
@@ -132,6 +132,22 @@ describe('renewal', () => {
     expect(await codeOf(tokens.get())).toBe('NDI_E_CLOUD_UNAVAILABLE');
     server.use((_request, response) => void response.socket?.destroy());
     expect(await codeOf(tokens.get())).toBe('NDI_E_NETWORK');
+  });
+
+  it('believes a refusal only when it is repeated, and no word about tokens at all', async () => {
+    const say = (status: number, message: string, times: number) =>
+      server.use((_request, response) =>
+        server.seen.length <= times
+          ? answer(response, status, { message })
+          : answer(response, 200, { token: tokenFor(EMAIL, 3600), user: { id: '1' } }),
+      );
+    say(401, 'Incorrect username or password.', 2);
+    await expect(source({ env: login }).get()).resolves.toMatch(/^ey/);
+    const before = server.seen.length;
+    say(401, 'token expired', before + 4);
+    await expect(source({ env: login }).get()).resolves.toMatch(/^ey/);
+    say(401, 'token expired', Infinity);
+    expect(await codeOf(source({ env: login }).get())).toBe('NDI_E_CLOUD_UNAVAILABLE');
   });
 
   it('is asked for again where it is made when the cloud refuses for a moment', async () => {

@@ -7,6 +7,7 @@
  * picked up without a restart.
  */
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { decodeJwt, type JWTPayload } from 'jose';
 import { CourierError, isCourierError } from '../../errors/index.ts';
@@ -53,6 +54,22 @@ interface HeldToken {
 const GIVEN_MARGIN_MS = 30_000;
 
 const LOGIN_REPEATS = { attempts: 5, withinMs: 15_000 } as const;
+
+/** Waits before a refused login is tried again. Identity services lock an account after five refusals. */
+const REFUSED_AGAIN_AFTER_MS = [300, 1_000] as const;
+
+/** Clouds refuse good passwords now and then, and a run that believes it waits for a person. */
+async function convinced(login: () => Promise<string>): Promise<string> {
+  for (const waitMs of REFUSED_AGAIN_AFTER_MS) {
+    try {
+      return await login();
+    } catch (error) {
+      if (!isCourierError(error, 'NDI_E_WRONG_PASSWORD')) throw error;
+      await sleep(waitMs);
+    }
+  }
+  return login();
+}
 
 export interface TokenClaims {
   readonly expiresAtMs: number | undefined;
@@ -149,7 +166,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     });
     try {
       // A login that fails would throw away the request for which it is made, which may be one that nobody repeats.
-      const token = await requestToken(repeatRequests(requester, LOGIN_REPEATS), found);
+      const token = await convinced(() => requestToken(repeatRequests(requester, LOGIN_REPEATS), found));
       refusedLogins.clear();
       held = { token, expiresAtMs: tokenClaims(token).expiresAtMs, credentialsKey: key };
       speaker = `${found.email} by ${found.from}`;

@@ -96,6 +96,8 @@ function generalCodeOf(status: number): ErrorCode {
 /** Wrong credentials are 401 or 404, and sometimes Cognito's 400 (§2.1). A 404 page means that nothing lives there. */
 function loginCodeOf(status: number, said: ServerMessage): ErrorCode {
   if ((status === 404 && said.isPage) || isUnknownRoute(said)) return 'NDI_E_SETTING';
+  // A login carries no token: what speaks here is not the judge of passwords.
+  if (isExpiredToken(said)) return 'NDI_E_CLOUD_UNAVAILABLE';
   if (status === 401 || status === 404) return 'NDI_E_WRONG_PASSWORD';
   // The API has no 403 for credentials; a gateway or firewall has, and a run must not park for those.
   if (status === 403) return isAboutCredentials(said) ? 'NDI_E_WRONG_PASSWORD' : 'NDI_E_CLOUD_UNAVAILABLE';

@@ -33,7 +33,7 @@ export function stormOf(seed: number, breakable: readonly Blow['what'][]): Storm
   );
   return {
     seed,
-    dataset: { documents: random.int(30, 60), files: random.int(1, 8), fileBytes: random.int(500, 40_000) },
+    dataset: { documents: random.int(30, 45), files: random.int(1, 8), fileBytes: random.int(500, 40_000) },
     strategy: random.chance(0.15) ? 'serial' : 'zip',
     knobs: {
       etag,
@@ -52,7 +52,7 @@ export function stormOf(seed: number, breakable: readonly Blow['what'][]): Storm
       documentsPerUnit: random.int(10, 40),
       zipFiles: random.int(2, 5),
       zipBytes: random.int(10_000, 80_000),
-      importQuietMs: 1_200,
+      importQuietMs: 500,
       pollMinMs: 10,
       pollMaxMs: 100,
       siteTimeoutMs: 30_000,
@@ -81,7 +81,7 @@ const API = { route: '*' } as const;
 const odds = (random: Random, most: number): number => Math.round(random.float(0.02, most) * 100) / 100;
 
 const FAULTS: readonly FaultDraw[] = [
-  { draw: (r) => ({ ...API, kind: 'latency', probability: 0.3, params: { ms: r.int(5, 60) } }) },
+  { draw: (r) => ({ ...API, kind: 'latency', probability: 0.3, params: { ms: r.int(5, 30) } }) },
   { draw: (r) => ({ ...API, kind: 'reset-before', probability: odds(r, 0.15) }) },
   {
     draw: (r) => ({
@@ -102,7 +102,7 @@ const FAULTS: readonly FaultDraw[] = [
   { draw: (r) => ({ ...API, kind: '504-after-work', probability: odds(r, 0.1) }) },
   { draw: (r) => ({ ...API, kind: 'reset-after', probability: odds(r, 0.1) }) },
   { draw: (r) => ({ ...API, kind: 'expired-token', probability: odds(r, 0.05), count: r.int(1, 4) }) },
-  { draw: (r) => ({ ...API, kind: 'replica-lag', params: { ms: r.int(100, 400) } }) },
+  { draw: (r) => ({ ...API, kind: 'replica-lag', params: { ms: r.int(50, 150) } }) },
   { draw: () => ({ ...API, kind: 'unstable-order' }) },
   {
     draw: (r) => ({ route: 'POST /organizations/:org/datasets', kind: '504-after-work', count: r.int(1, 2) }),
@@ -142,7 +142,7 @@ const FAULTS: readonly FaultDraw[] = [
       route: 'PUT object',
       kind: 'uploaded-before-readable',
       probability: 0.5,
-      params: { ms: r.int(50, 400) },
+      params: { ms: r.int(30, 150) },
     }),
   },
   {
@@ -150,7 +150,7 @@ const FAULTS: readonly FaultDraw[] = [
       route: 'IMPORT documents',
       kind: 'import-delay',
       probability: 0.6,
-      params: { ms: r.int(50, 500) },
+      params: { ms: r.int(30, 200) },
     }),
   },
   {
@@ -174,7 +174,7 @@ const FAULTS: readonly FaultDraw[] = [
       route: 'IMPORT files',
       kind: 'import-delay',
       probability: 0.6,
-      params: { ms: r.int(50, 500) },
+      params: { ms: r.int(30, 200) },
     }),
   },
   {
