@@ -102,10 +102,8 @@ export function asFailure(error: unknown, attempt: number): ApplicationFailure {
     sentence: known.message,
     nextStep: known.nextStep,
   };
-  // For another run the workflow itself waits, and says so: seen from outside, a try that is to be repeated looks like work.
   const tryAgain =
-    (known.class === 'retryable' && known.code !== 'NDI_E_DATASET_IN_USE') ||
-    (known.code === 'NDI_E_INTERNAL' && attempt < UNEXPECTED_TRIES);
+    known.class === 'retryable' || (known.code === 'NDI_E_INTERNAL' && attempt < UNEXPECTED_TRIES);
   return ApplicationFailure.create({
     message: known.message,
     type: known.code,

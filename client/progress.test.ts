@@ -31,6 +31,7 @@ const record = (change: Partial<RunRecord> = {}): RunRecord => ({
   ndiDatasetId: 'a',
   phase: 'files',
   waitingFor: 'nothing',
+  queue: 'courier',
   pending: [],
   ...change,
 });

@@ -9,6 +9,7 @@
  * Bytes of units in flight come from heartbeats, so a single large file moves the bar; retries of a step are known to
  * the server before the workflow hears of them.
  */
+import { WAITS } from '../errors/index.ts';
 import {
   type EndPhase,
   type FailureInfo,
@@ -72,6 +73,8 @@ export interface RunRecord {
   readonly ndiDatasetId: string | null;
   readonly phase: string | null;
   readonly waitingFor: string | null;
+  /** The task queue of the workflow. */
+  readonly queue: string;
   readonly pending: readonly PendingStep[];
 }
 
@@ -101,40 +104,10 @@ function recorded(record: RunRecord, last: RunProgress | undefined): RunProgress
   };
 }
 
-const WAITING_SENTENCES: Readonly<
-  Record<Waiting['kind'], { code: string; sentence: string; nextStep: string }>
-> = {
-  login: {
-    code: 'NDI_E_LOGIN_EXPIRED',
-    sentence: 'The run waits for a login.',
-    nextStep: 'Run `ndi-courier login`; waiting runs go on by themselves.',
-  },
-  person: {
-    code: 'PERSON',
-    sentence: 'The run waits for a person.',
-    nextStep: 'Run `ndi-courier up`; then `ndi-courier runs show` tells the reason.',
-  },
-  site: {
-    code: 'SITE_SILENT',
-    sentence: 'The computer that holds the dataset does not take up work.',
-    nextStep: 'Switch it on and run `ndi-courier up` there; the run goes on by itself.',
-  },
-  dataset: {
-    code: 'NDI_E_DATASET_IN_USE',
-    sentence: 'The run waits for another run on the same dataset.',
-    nextStep: 'Nothing to do: this run goes on when the other one ends.',
-  },
-  paused: {
-    code: 'PAUSED',
-    sentence: 'The run is paused.',
-    nextStep: 'Resume it when you like.',
-  },
-};
-
 function waitingOnRecord(record: RunRecord): Waiting | null {
-  if (record.waitingFor === null || !(record.waitingFor in WAITING_SENTENCES)) return null;
+  if (record.waitingFor === null || !Object.hasOwn(WAITS, record.waitingFor)) return null;
   const kind = record.waitingFor as Waiting['kind'];
-  return { kind, ...WAITING_SENTENCES[kind], since: record.startedAt };
+  return { kind, ...WAITS[kind], since: record.startedAt };
 }
 
 function inFlight(step: PendingStep): UnitInFlight {
@@ -166,6 +139,7 @@ export function mergeProgress(
   record: RunRecord,
   answer: RunProgress | undefined,
   last: RunProgress | undefined,
+  missing?: Waiting,
 ): Progress {
   const base = answer ?? recorded(record, last);
   const flights = record.pending.map(inFlight);
@@ -175,7 +149,7 @@ export function mergeProgress(
   return {
     ...base,
     phase: ENDED[record.status] ?? base.phase,
-    waitingFor: record.status === 'running' ? base.waitingFor : null,
+    waitingFor: record.status === 'running' ? (missing ?? base.waitingFor) : null,
     workflowId: record.workflowId,
     runId: record.runId,
     status: record.status,

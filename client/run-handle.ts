@@ -25,6 +25,7 @@ import {
   setWindowUpdate,
 } from '../workflows/contracts/index.ts';
 import { parseRunId } from '../workflows/operations.ts';
+import { missingWorker } from './pollers.ts';
 import { createRate, type ExecutionStatus, mergeProgress, type Progress } from './progress.ts';
 import { failureInfoOf, readRecord, readStatus } from './run-records.ts';
 
@@ -76,7 +77,8 @@ export function createRunHandle(deps: RunHandleDeps): RunHandle {
   const progress = async (): Promise<Progress> => {
     const [record, answer] = await Promise.all([readRecord(client, workflowId, runId), ask(client, handle)]);
     lastAnswer = answer ?? lastAnswer;
-    return { ...mergeProgress(record, answer, lastAnswer), runId };
+    const missing = await missingWorker(client, record, answer);
+    return { ...mergeProgress(record, answer, lastAnswer, missing), runId };
   };
 
   const steer = (act: () => Promise<void>): Promise<void> =>

@@ -13,7 +13,7 @@ import {
   decodeArrayFromPayloads,
   decodeOptionalFailureToOptionalError,
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
-import { assertNever, ERRORS, type ErrorCode } from '../errors/index.ts';
+import { assertNever, ERRORS, type ErrorCode, WAITS } from '../errors/index.ts';
 import { isCloudId } from '../ndi/ids.ts';
 import type { FailureInfo, HeartbeatInfo } from '../workflows/contracts/index.ts';
 import { parseRunId } from '../workflows/operations.ts';
@@ -133,7 +133,7 @@ export async function readRecord(client: Client, workflowId: string, runId?: str
       pendingStep(client.options.loadedDataConverter, activity),
     ),
   );
-  return { ...summary, pending };
+  return { ...summary, queue: info.taskQueue, pending };
 }
 
 /** Whether a run goes on; cheaper than its record. */
@@ -190,10 +190,9 @@ async function failureOf(converter: DataConverter, activity: PendingActivity): P
 /** A step that ended without an error of ours: its worker died, or the server lost sight of it. */
 function workerGone(error: Error | undefined): FailureInfo {
   return {
-    code: 'WORKER_LOST',
+    ...WAITS.attempt,
     class: 'retryable',
-    sentence: `The worker that did this step fell silent (${error?.message ?? 'no reason given'}).`,
-    nextStep: 'Nothing to do: another worker goes on from the last acknowledged unit.',
+    sentence: `${WAITS.attempt.sentence} (${error?.message ?? 'no reason given'})`,
   };
 }
 

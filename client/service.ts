@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Environment } from '../ndi/auth/environment.ts';
 import { CONTROL_QUEUE, siteQueue } from '../workflows/contracts/index.ts';
+import { pollersOf } from './pollers.ts';
 import type { TemporalConnection } from './temporal.ts';
 
 /** Null where there is nothing: no server, no page. */
@@ -63,10 +64,10 @@ export function createService(
     pollers: async (site) => {
       const connection = await connect();
       const [control, ofSite] = await Promise.all([
-        countPollers(connection, CONTROL_QUEUE, 1),
-        countPollers(connection, siteQueue(site), 2),
+        pollersOf(connection.client, CONTROL_QUEUE, 'workflows'),
+        pollersOf(connection.client, siteQueue(site), 'activities'),
       ]);
-      return { control, site: ofSite };
+      return { control: control.count, site: ofSite.count };
     },
     siteId: async () => {
       const { homeFromEnv, siteIdOf } = await import('../workers/home.ts');
@@ -75,18 +76,4 @@ export function createService(
     homeDir,
     configFile: async () => join(await homeDir(), 'config.json'),
   };
-}
-
-/** `type` 1: workflow tasks, 2: activities (temporal.api.enums.v1.TaskQueueType). */
-async function countPollers(
-  { client, namespace }: TemporalConnection,
-  queue: string,
-  type: 1 | 2,
-): Promise<number> {
-  const { pollers } = await client.workflowService.describeTaskQueue({
-    namespace,
-    taskQueue: { name: queue },
-    taskQueueType: type,
-  });
-  return pollers?.length ?? 0;
 }

@@ -3,9 +3,12 @@
  * room that understands it: it becomes a `CourierError` there. Imports nothing, so every room may use it,
  * workflows included.
  */
-import { ERRORS, type ErrorClass, type ErrorCode } from './table.ts';
+import { ERRORS, type ErrorCode } from './table.ts';
+import type { ErrorAbout, ErrorClass, ErrorEffect } from './types.ts';
 
-export { ERRORS, type ErrorClass, type ErrorCode, type ErrorEntry } from './table.ts';
+export { ERRORS, type ErrorCode } from './table.ts';
+export type { ErrorClass, ErrorEntry } from './types.ts';
+export { WAITS, type WaitKind } from './waits.ts';
 
 export interface CourierErrorOptions {
   /** What exactly, in a few words: the file, the id, the path. Never a secret, never a presigned URL. */
@@ -22,6 +25,8 @@ export class CourierError extends Error {
   override readonly name = 'CourierError';
   readonly code: ErrorCode;
   readonly class: ErrorClass;
+  readonly about: ErrorAbout;
+  readonly effect: ErrorEffect;
   readonly nextStep: string;
   readonly detail: string | undefined;
   readonly retryAfterMs: number | undefined;
@@ -38,6 +43,8 @@ export class CourierError extends Error {
     );
     this.code = code;
     this.class = entry.class;
+    this.about = entry.about;
+    this.effect = entry.effect;
     this.nextStep = entry.nextStep;
     this.detail = options.detail;
     this.retryAfterMs = options.retryAfterMs;
@@ -47,6 +54,16 @@ export class CourierError extends Error {
 
 export const isCourierError = (error: unknown, code?: ErrorCode): error is CourierError =>
   error instanceof CourierError && (code === undefined || error.code === code);
+
+/** True when the item that was worked on cannot be done, and all others can: it is listed, and the work goes on. */
+export const isAboutItem = (error: unknown): error is CourierError =>
+  isCourierError(error) && error.about === 'item' && error.class !== 'retryable';
+
+/** After such an error the request may have been carried out: look before repeating it (contract §10 no. 3). */
+export const mayHaveActed = (error: unknown): boolean => isCourierError(error) && error.effect === 'unknown';
+
+/** The answer says that nothing was done. Of a request that was given up nobody knows, whoever gave it up. */
+export const wasRefused = (error: unknown): boolean => isCourierError(error) && error.effect === 'none';
 
 /** For the end of a switch over a discriminated union: a new member is then a compile error. */
 export function assertNever(value: never): never {

@@ -113,7 +113,13 @@ describe('the rules of the house', () => {
     expect(kinds('workers/temporal-cli/download.ts')).toEqual(
       expect.arrayContaining(['value node:child_process', 'type ./maker.ts', 'late @temporalio/testing']),
     );
-    expect(kinds('errors/index.ts')).toEqual(['value ./table.ts', 'value ./table.ts']);
+    expect(kinds('errors/index.ts')).toEqual([
+      'value ./table.ts',
+      'type ./types.ts',
+      'value ./table.ts',
+      'type ./types.ts',
+      'value ./waits.ts',
+    ]);
   });
 
   it('lets imports follow the arrows only', () => {

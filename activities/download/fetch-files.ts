@@ -23,8 +23,6 @@ const ODD_ATTEMPTS = 2;
 const UNNOTED_FILES = 32;
 const UNNOTED_BYTES = 1024 * 1024;
 
-/** Single-object errors that are final. */
-const HOPELESS: ReadonlySet<ErrorCode> = new Set(['NDI_E_ARCHIVED', 'NDI_E_BAD_REQUEST']);
 /**
  * Single-object errors that are often transient: listed as uploaded before it can be read (contract §3.4), 403 for a key that is not
  * there, a size that is a hint (§10 #18), an answer without an address. The others go on; the object gets its time.
@@ -116,7 +114,7 @@ async function fetchFile(
       return undefined;
     } catch (error) {
       if (!isCourierError(error)) throw error;
-      if (HOPELESS.has(error.code)) {
+      if (error.about === 'item' && error.class === 'permanent') {
         failItem(scope, item, error);
         return undefined;
       }

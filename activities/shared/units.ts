@@ -1,5 +1,5 @@
 /** Units as activities see them: packed when a plan is made, handed out to a workflow a few at a time, worked off, summed up. */
-import type { CourierError } from '../../errors/index.ts';
+import { type CourierError, isAboutItem } from '../../errors/index.ts';
 import type { RunLedger } from '../../ledger/run-ledger.ts';
 import type { NewPlanItem, NewPlanUnit, PlanItem, PlanUnit, UnitKind } from '../../ledger/types.ts';
 import type { UnitBatch, UnitOutcome } from '../../workflows/steps.ts';
@@ -61,6 +61,20 @@ export function failItem(
     errorCode: error.code,
     errorDetail: error.detail ?? error.message,
   });
+}
+
+/** Does `work`; an error of this one item becomes a problem, everything else is thrown. */
+export async function unlessAboutItem(
+  scope: Pick<RunScope, 'ledger'>,
+  item: Pick<PlanItem, 'kind' | 'id'>,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!isAboutItem(error)) throw error;
+    failItem(scope, item, error);
+  }
 }
 
 /** A plan item that is a problem before anything moves. */

@@ -6,13 +6,12 @@
  * database, between the create and the link would otherwise leave a cloud dataset behind and the next one make another.
  */
 import { randomUUID } from 'node:crypto';
-import { CourierError, isCourierError } from '../../errors/index.ts';
+import { CourierError, isCourierError, mayHaveActed } from '../../errors/index.ts';
 import type { DatasetLedger } from '../../ledger/dataset-ledger.ts';
 import { type Creation, DATASET_FACTS, RUN_FACTS } from '../../ledger/fact-keys.ts';
 import type { RunLedger } from '../../ledger/run-ledger.ts';
 import { eachPage } from '../../ndi/cloud/pages.ts';
 import type { RunScope } from '../deps.ts';
-import { mayHaveHappened } from '../shared/effects.ts';
 import { backoffMs, sleep } from '../shared/poll.ts';
 
 const DATASET_PAGE_SIZE = 200;
@@ -151,7 +150,7 @@ async function tryCreate(
     const body = { ...metadata, name: markedName };
     return (await cloud.datasets.create(organizationId, body, signal)).id;
   } catch (error) {
-    if (mayHaveHappened(error)) return undefined;
+    if (mayHaveActed(error)) return undefined;
     throw error;
   }
 }

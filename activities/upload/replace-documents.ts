@@ -6,9 +6,8 @@
 import { CourierError } from '../../errors/index.ts';
 import type { PlanItem } from '../../ledger/types.ts';
 import { readBack } from '../shared/read-back.ts';
-import { failItem } from '../shared/units.ts';
+import { failItem, unlessAboutItem } from '../shared/units.ts';
 import { textToSend } from './local-documents.ts';
-import { addProblemUnlessAbout } from './send-documents.ts';
 import type { Sending } from './sending.ts';
 import { openForUnit } from './shared-copy.ts';
 
@@ -24,7 +23,7 @@ export async function replaceDocuments(scope: Sending): Promise<void> {
       signal.throwIfAborted();
       const text = textToSend(scope, reader, item);
       if (text === undefined) continue;
-      await addProblemUnlessAbout(scope, item, async () => {
+      await unlessAboutItem(scope, item, async () => {
         if (!mayReplace(scope, item, current.get(item.id))) return;
         ledger.items.mark('document', [item.id], { state: 'sending' });
         await cloud.documents.update(ref.cloudDatasetId, item.cloudId as string, text, signal);

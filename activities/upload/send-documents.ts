@@ -2,12 +2,11 @@
  * Documents into the cloud. A zip is imported some time after it was taken, and nothing tells when or whether
  * (contract §2.5 E9): sent documents count as uploaded only when `settleDocuments` sees them listed.
  */
-import { CourierError, type ErrorCode, isCourierError } from '../../errors/index.ts';
+import { CourierError, mayHaveActed, wasRefused } from '../../errors/index.ts';
 import type { PlanItem } from '../../ledger/types.ts';
 import { putBytes } from '../../transfer/put.ts';
 import { zipDocuments } from '../../transfer/zip-documents.ts';
-import { mayHaveHappened, wasRefused } from '../shared/effects.ts';
-import { failItem } from '../shared/units.ts';
+import { unlessAboutItem } from '../shared/units.ts';
 import { textToSend } from './local-documents.ts';
 import { noteSentAgain } from './resend.ts';
 import type { Sending } from './sending.ts';
@@ -47,7 +46,7 @@ export async function sendDocumentsZipped(scope: Sending): Promise<void> {
     });
   } catch (error) {
     // Perhaps taken in: the unit stays `sending`, and the cloud's list decides.
-    if (allLeft && mayHaveHappened(error)) return;
+    if (allLeft && mayHaveActed(error)) return;
     if (allLeft && !wasRefused(error)) throw error;
     // A store keeps no half object: this zip is not there, so the unit may go again.
     ledger.items.mark('document', ids, { state: 'pending' });
@@ -88,7 +87,7 @@ export async function sendDocumentsSerially(scope: Sending): Promise<void> {
       signal.throwIfAborted();
       const text = textToSend(scope, reader, item);
       if (text === undefined) continue;
-      await addProblemUnlessAbout(scope, item, async () => {
+      await unlessAboutItem(scope, item, async () => {
         const cloudId = await addOnce(scope, item, text);
         ledger.items.mark('document', [item.id], { state: 'sent', cloudId });
       });
@@ -97,27 +96,6 @@ export async function sendDocumentsSerially(scope: Sending): Promise<void> {
     }
   } finally {
     reader.close();
-  }
-}
-
-/** Refusals of one document, not of the whole dataset. */
-const ABOUT_DOCUMENT: ReadonlySet<ErrorCode> = new Set([
-  'NDI_E_BAD_REQUEST',
-  'NDI_E_BAD_JSON',
-  'NDI_E_REQUEST_TOO_LARGE',
-]);
-
-/** Does `work`; a refusal of this one document becomes a problem, everything else is thrown. */
-export async function addProblemUnlessAbout(
-  scope: Sending,
-  item: PlanItem,
-  work: () => Promise<void>,
-): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    if (!isCourierError(error) || !ABOUT_DOCUMENT.has(error.code)) throw error;
-    failItem(scope, item, error);
   }
 }
 

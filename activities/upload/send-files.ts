@@ -10,8 +10,9 @@ import { putFile } from '../../transfer/put.ts';
 import type { PutResult, TransferOptions } from '../../transfer/types.ts';
 import { inLanes } from '../shared/lanes.ts';
 import { backoffMs, sleep } from '../shared/poll.ts';
+import { unlessAboutItem } from '../shared/units.ts';
 import type { Sending } from './sending.ts';
-import { isSameFile, sourceFile, unlessAboutFile } from './source-file.ts';
+import { isSameFile, sourceFile } from './source-file.ts';
 
 /** Files of a serial unit that are on their way at once. */
 const LANES = 4;
@@ -29,7 +30,7 @@ export const sendFilesSerially = (scope: Sending): Promise<void> =>
 /** Sends one file. One that is written while it is sent, or whose arrival nothing proves, goes again. */
 export function sendFile(scope: Sending, item: PlanItem): Promise<void> {
   const { ref, cloud, signal, ledger } = scope;
-  return unlessAboutFile(scope, item, async () => {
+  return unlessAboutItem(scope, item, async () => {
     for (let attempt = 1; ; attempt += 1) {
       const source = await sourceFile(item);
       const known = await knownMd5(scope, item);

@@ -8,10 +8,10 @@ import { EntryError, readFailure } from '../../transfer/failures.ts';
 import type { ZipEntry } from '../../transfer/types.ts';
 import { putZip } from '../../transfer/zip.ts';
 import { untilQuiet } from '../shared/poll.ts';
-import { failItem } from '../shared/units.ts';
+import { failItem, unlessAboutItem } from '../shared/units.ts';
 import { sendFile, withAttempts } from './send-files.ts';
 import type { Sending } from './sending.ts';
-import { isSameFile, type SourceFile, sourceFile, unlessAboutFile } from './source-file.ts';
+import { isSameFile, type SourceFile, sourceFile } from './source-file.ts';
 
 type FileEntry = Extract<ZipEntry, { path: string }>;
 
@@ -46,7 +46,7 @@ async function noteSent(scope: Sending, sent: readonly Packed[]): Promise<readon
   const written: Packed[] = [];
   const same: Packed[] = [];
   for (const packed of sent) {
-    await unlessAboutFile(scope, packed.item, async () => {
+    await unlessAboutItem(scope, packed.item, async () => {
       ((await isSameFile(packed.item, packed.source)) ? same : written).push(packed);
     });
   }
@@ -89,7 +89,7 @@ async function putReadable(
 async function permitted(scope: Sending, files: readonly Packed[]): Promise<Packed[]> {
   const readable: Packed[] = [];
   for (const packed of files) {
-    await unlessAboutFile(scope, packed.item, async () => {
+    await unlessAboutItem(scope, packed.item, async () => {
       await access(packed.entry.path, constants.R_OK).catch((error: unknown) => {
         throw readFailure(error, packed.entry.path);
       });
@@ -103,7 +103,7 @@ async function permitted(scope: Sending, files: readonly Packed[]): Promise<Pack
 async function presentFiles(scope: Sending): Promise<Packed[]> {
   const files: Packed[] = [];
   for (const item of scope.items) {
-    await unlessAboutFile(scope, item, async () => {
+    await unlessAboutItem(scope, item, async () => {
       const source = await sourceFile(item);
       files.push({ item, source, entry: { name: item.id, path: source.path, sizeBytes: item.sizeBytes } });
     });

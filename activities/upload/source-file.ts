@@ -1,36 +1,9 @@
 /** Files as they are found on this disk when they are sent. */
 import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { CourierError, type ErrorCode, isCourierError } from '../../errors/index.ts';
+import { CourierError } from '../../errors/index.ts';
 import type { PlanItem } from '../../ledger/types.ts';
 import { notAFile, readFailure } from '../../transfer/failures.ts';
-import { failItem } from '../shared/units.ts';
-import type { Sending } from './sending.ts';
-
-/** Errors of one file: it cannot be read, is another one now, or is refused. Everything else concerns the dataset or the login. */
-const ABOUT_FILE: ReadonlySet<ErrorCode> = new Set([
-  'NDI_E_BAD_ID',
-  'NDI_E_BAD_REQUEST',
-  'NDI_E_FILE_CHANGED',
-  'NDI_E_FILE_MISSING',
-  'NDI_E_FILE_TOO_LARGE',
-  'NDI_E_FILE_UNREADABLE',
-  'NDI_E_REQUEST_TOO_LARGE',
-]);
-
-/** Does `work`; an error of this one file becomes a problem, everything else is thrown. */
-export async function unlessAboutFile(
-  scope: Sending,
-  item: Pick<PlanItem, 'kind' | 'id'>,
-  work: () => Promise<void>,
-): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    if (!isCourierError(error) || !ABOUT_FILE.has(error.code)) throw error;
-    failItem(scope, item, error);
-  }
-}
 
 export interface SourceFile {
   readonly path: string;

@@ -2,6 +2,7 @@
  * One step of a run: an activity that may have to wait. A failure that time or a person can mend parks the run, and the activity is
  * scheduled again; any other failure is thrown.
  */
+
 import {
   ActivityFailure,
   ApplicationFailure,
@@ -14,12 +15,13 @@ import {
   TimeoutFailure,
   workflowInfo,
 } from '@temporalio/workflow';
+import { WAITS } from '../../errors/index.ts';
 import type { FailureInfo, RunInput } from '../contracts/common.ts';
 import type { Tuning } from '../contracts/tuning.ts';
 import type { SiteSteps } from '../steps.ts';
 import { otherRunIntervalMs, personIntervalMs, siteTimeoutMs } from './intervals.ts';
 import { siteSteps } from './site.ts';
-import { type RunView, SITE_SILENT, waitingNow } from './view.ts';
+import { type RunView, waitingNow } from './view.ts';
 
 /** Times that a step is repeated at once because the world moved under it. */
 const MAX_MOVES = 5;
@@ -91,19 +93,23 @@ export function createStep(input: RunInput, view: RunView, parking: Parking): St
         if (failure?.class === 'needs-login' || failure?.class === 'needs-person') {
           await park(failure, seenWakeUps, parks);
           parks += 1;
-        } else if (failure?.code === 'NDI_E_DATASET_IN_USE') {
+        } else if (failure !== undefined && isWaitForRun(failure)) {
           await awaitOtherRun(failure, seenWakeUps, looks);
           looks += 1;
         } else if (failure?.class === 'moved' && moves < MAX_MOVES) {
           moves += 1;
         } else if (isSilentSite(error)) {
           silences += 1;
-          view.wait(waitingNow('site', SITE_SILENT));
+          view.wait(waitingNow('site', WAITS.site));
         } else throw error;
       }
     }
   };
 }
+
+/** Release 0.1 recorded the error under another class. */
+const isWaitForRun = ({ class: errorClass, code }: FailureInfo): boolean =>
+  errorClass === 'waits-for-run' || code === 'NDI_E_DATASET_IN_USE';
 
 /** `waits`: times that this step has waited; the first attempt of a step always runs. */
 function leaveIfHistoryIsLong(tuning: Tuning, parking: Parking, waits: number): void {

@@ -8,6 +8,7 @@
  *
  * What survives a crash: everything. Progress is rebuilt by replay, units by the ledger of the site.
  */
+
 import {
   ApplicationFailure,
   allHandlersFinished,
@@ -16,6 +17,7 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
+import { WAITS } from '../../errors/index.ts';
 import {
   type EndPhase,
   loginSignal,
@@ -32,7 +34,7 @@ import type { Linked, Opened, PlanSummary, RunNames, RunRef, UnitOutcome } from 
 import { createStep, type Parking, type Step } from './park.ts';
 import { beginProgress, countsFrom, planChange, restoreProgress } from './progress.ts';
 import { runUnits } from './units.ts';
-import { createRunView, PAUSED, waitingNow } from './view.ts';
+import { createRunView, waitingNow } from './view.ts';
 
 const MAX_WINDOW = 64;
 
@@ -145,7 +147,7 @@ function steerBySignals(input: RunInput, view: ReturnType<typeof createRunView>,
   setHandler(progressQuery, view.current);
   setHandler(pauseSignal, () => {
     progress.paused = true;
-    view.wait(waitingNow('paused', PAUSED));
+    view.wait(waitingNow('paused', WAITS.paused));
   });
   setHandler(resumeSignal, () => {
     progress.paused = false;

@@ -1,5 +1,7 @@
 /** What the outside sees of a run: search attributes, Temporal's details page, and the answer to the progress query. */
+
 import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
+import { WAITS } from '../../errors/index.ts';
 import type { RunProgress, Waiting } from '../contracts/common.ts';
 import { describeProgress } from './details.ts';
 import type { Mutable } from './progress.ts';
@@ -47,7 +49,7 @@ export function createRunView(progress: Mutable<RunProgress>): RunView {
     },
     stopWaiting: () => {
       if (progress.waitingFor === null) return;
-      progress.waitingFor = progress.paused ? waitingNow('paused', PAUSED) : null;
+      progress.waitingFor = progress.paused ? waitingNow('paused', WAITS.paused) : null;
       if (progress.units.inFlight > 0) rate.begin(Date.now(), progress.bytes.transferred);
       publish();
     },
@@ -55,18 +57,6 @@ export function createRunView(progress: Mutable<RunProgress>): RunView {
     unitsEnd: () => rate.end(Date.now(), progress.bytes.transferred),
   };
 }
-
-export const PAUSED = {
-  code: 'PAUSED',
-  sentence: 'The run is paused.',
-  nextStep: 'Go on with `ndi-courier runs resume`.',
-};
-
-export const SITE_SILENT = {
-  code: 'SITE_SILENT',
-  sentence: 'The computer that holds the dataset does not take up work.',
-  nextStep: 'Switch it on and run `ndi-courier up` there; the run goes on by itself.',
-};
 
 /** `since` is workflow time: the same at replay. */
 export function waitingNow(
