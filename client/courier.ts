@@ -28,6 +28,7 @@ import type {
 import { OPERATIONS, workflowIdOf } from '../workflows/operations.ts';
 import { type AccountChoice, type Accounts, createAccounts } from './accounts.ts';
 import { begin, type Context, sources } from './context.ts';
+import { type LinkOptions, type LinkResult, linkDataset, unlinkDataset } from './dataset-link.ts';
 import { creationName, hasAnyDocument, identityOf } from './datasets.ts';
 import { type FilesOptions, transferFiles } from './files.ts';
 import {
@@ -96,6 +97,10 @@ export interface Courier {
   previewDownload(options: DownloadOptions): Promise<RunHandle<PreviewResult>>;
   /** Fetches binaries of a dataset that is here without them, or lets go of binaries that the cloud has. */
   files(options: FilesOptions): Promise<RunHandle<FilesResult>>;
+  /** Links a dataset folder to a cloud dataset that exists; uploads go there from then on. */
+  linkDataset(options: LinkOptions): Promise<LinkResult>;
+  /** Forgets the link of a dataset folder; the cloud dataset stays as it is. */
+  unlinkDataset(dir: string): { readonly directory: string; readonly datasetIds: readonly string[] };
   /** A run by its workflow id, or by a part of it that only one run has. */
   attach(run: string, runId?: string): Promise<RunHandle>;
   readonly runs: Runs;
@@ -130,6 +135,8 @@ export function createCourier(options: CourierOptions = {}): Courier {
     previewUpload: async (asked) => preview(context, await uploadRun(context, asked)),
     previewDownload: async (asked) => preview(context, await downloadRun(context, asked)),
     files: (asked) => transferFiles(context, asked),
+    linkDataset: (asked) => linkDataset(context, asked),
+    unlinkDataset,
     attach: runs.attach,
     runs,
     accounts,

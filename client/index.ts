@@ -25,6 +25,9 @@ export type {
   TierJob,
   WriteLock,
 } from '../ndi/cloud/index.ts';
+export type { DatasetIdentity } from '../ndi/dataset/types.ts';
+export { type DocumentQuery, parseCondition, type QueryCondition } from '../ndi/document/query.ts';
+export type { DocumentFacts, JsonValue, NdiDocument } from '../ndi/document/types.ts';
 export {
   type Counts,
   DEFAULT_TUNING,
@@ -45,6 +48,8 @@ export {
   type DownloadOptions,
   type UploadOptions,
 } from './courier.ts';
+export { type Dataset, type DatasetDocument, type DatasetFile, openDataset } from './dataset.ts';
+export type { LinkOptions, LinkResult } from './dataset-link.ts';
 export type { ExecutionStatus, Progress, UnitInFlight } from './progress.ts';
 export type { RunHandle, WatchOptions } from './run-handle.ts';
 export type { RunSummary } from './run-records.ts';

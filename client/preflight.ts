@@ -93,7 +93,10 @@ const LIST_PAGE = 1_000;
  * Two datasets in one cloud dataset have two ids, and no client can open what comes down; nothing takes them apart again. One that
  * shares a document with ours, or has none, is ours. The dataset's own link is believed.
  */
-async function refuseOther(check: UploadPreflight, cloudDatasetId: string): Promise<void> {
+export async function refuseOther(
+  check: Pick<UploadPreflight, 'identity' | 'cloud' | 'hasAnyOf'>,
+  cloudDatasetId: string,
+): Promise<void> {
   const linked = check.identity.remotes.some((remote) => remote.cloudDatasetId === cloudDatasetId);
   if (linked) return;
   let seen = 0;
@@ -111,7 +114,7 @@ async function refuseOther(check: UploadPreflight, cloudDatasetId: string): Prom
   });
 }
 
-function refuseReadOnly(record: DatasetRecord): void {
+export function refuseReadOnly(record: DatasetRecord): void {
   if (record.isPublished) throw new CourierError('NDI_E_DATASET_PUBLISHED', { detail: record.name });
   if (record.isDeleted) {
     throw new CourierError('NDI_E_NOT_FOUND', {

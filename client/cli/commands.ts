@@ -30,6 +30,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     'See, fetch and let go of the binaries of a dataset that is here.',
     () => import('./commands/files.ts'),
   ),
+  entry(
+    TRANSFER,
+    'dataset',
+    'Look into a dataset folder: what it is, its documents, its link to the cloud.',
+    () => import('./commands/dataset.ts'),
+  ),
   entry(TRANSFER, 'runs', 'List, watch and steer runs.', () => import('./commands/runs.ts')),
   entry(SERVICE, 'up', 'Start the service in the background.', () => import('./commands/up.ts')),
   entry(SERVICE, 'down', 'Stop the service; runs go on when it is back.', () => import('./commands/down.ts')),

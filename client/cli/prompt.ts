@@ -12,6 +12,18 @@ export const ask = (invocation: Invocation, question: string): Promise<string> =
 export const askSecret = (invocation: Invocation, question: string): Promise<string> =>
   askLine(invocation, question, true);
 
+/**
+ * Returns when the person says yes.
+ * @throws NDI_E_CANCELLED for any other answer, NDI_E_USAGE where nobody can be asked
+ */
+export async function confirm(invocation: Invocation, question: string): Promise<void> {
+  if (!invocation.stdin.isTTY)
+    throw new CourierError('NDI_E_USAGE', { detail: 'There is no terminal to ask at; pass --yes.' });
+  const answer = await ask(invocation, `${question} [y/N] `);
+  if (!/^y(?:es)?$/i.test(answer.trim()))
+    throw new CourierError('NDI_E_CANCELLED', { detail: 'Nothing was changed.' });
+}
+
 async function askLine(
   { stdin, out, signal }: Invocation,
   question: string,

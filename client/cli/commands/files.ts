@@ -1,11 +1,9 @@
 /** `ndi-courier files …` */
 import { z } from 'zod';
 import { CourierError } from '../../../errors/index.ts';
-import { openDataset } from '../../../ndi/dataset/read.ts';
 import { createSelector } from '../../../ndi/dataset/selection.ts';
-import { parseDocument } from '../../../ndi/document/codec.ts';
-import { describeDocument } from '../../../ndi/document/describe.ts';
 import type { FilesAction } from '../../../workflows/contracts/index.ts';
+import { type DatasetFile, openDataset } from '../../dataset.ts';
 import type { FilesOptions } from '../../files.ts';
 import {
   filesOptions,
@@ -55,38 +53,16 @@ const list = defineCommand({
   },
 });
 
-interface FileRow {
-  readonly where: 'here' | 'cloud' | 'elsewhere' | 'missing';
-  readonly uid: string;
-  readonly name: string;
-  readonly documentId: string;
-  /** Null where only the other side knows it. */
-  readonly sizeBytes: number | null;
-}
-
-function filesHere(dir: string, options: GivenOptions): FileRow[] {
+function filesHere(dir: string, options: GivenOptions): DatasetFile[] {
   const settings = resolveOptions(z.object(selectionShape).strict(), pick(options, z.object(selectionShape)));
-  const reader = openDataset(dir, { allowAmbiguousId: true });
+  const dataset = openDataset(dir);
   try {
-    const selects = createSelector(reader.identity, selectionOf(settings));
-    const rows: FileRow[] = [];
-    for (const stored of reader.documents()) {
-      const facts = describeDocument(parseDocument(stored.text));
-      if (!selects(facts)) continue;
-      for (const { name, file } of reader.files(facts)) {
-        const { uid } = file;
-        const common = { uid, name, documentId: facts.id };
-        if (file.kind === 'local') rows.push({ where: 'here', ...common, sizeBytes: file.sizeBytes });
-        else if (file.kind === 'missing') rows.push({ where: 'missing', ...common, sizeBytes: null });
-        else {
-          const where = file.uri.startsWith('ndic://') ? 'cloud' : 'elsewhere';
-          rows.push({ where, ...common, sizeBytes: null });
-        }
-      }
-    }
-    return rows;
+    const selects = createSelector(dataset.identity, selectionOf(settings));
+    const files: DatasetFile[] = [];
+    for (const document of dataset.documents()) if (selects(document)) files.push(...dataset.files(document));
+    return files;
   } finally {
-    reader.close();
+    dataset.close();
   }
 }
 
