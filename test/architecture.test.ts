@@ -27,6 +27,18 @@ const PURE_DATA = [
   'workflows/contracts/preview.ts',
 ];
 
+/** Files that read or copy through `node:fs` themselves: what they open is no file of a dataset. */
+const OTHER_OPENERS: Readonly<Record<string, string>> = {
+  'activities/download/build-dir.ts': 'the mark in a building folder of ours',
+  'transfer/get.ts': 'a partial file of ours, to write',
+  'transfer/threads/place.ts': 'a partial file of ours, to write',
+  'transfer/unzip.ts': 'an archive that we fetched',
+  'ndi/dataset/snapshot.ts': 'a database, copied only after it was seen to be a regular file',
+  'ndi/metadata/metadata.ts': 'what a person names, which may be a pipe',
+  'ndi/auth/private-file.ts': 'our own profiles and what the older clients keep',
+  'ndi/synthetic/dataset.ts': 'a dataset that is being made',
+};
+
 const rooms = Object.keys(ARROWS);
 const filesOf = (folders: readonly string[]): string[] =>
   folders
@@ -231,6 +243,24 @@ describe('the rules of the house', () => {
         !/^(sqlite|ndi\/dataset|ndi\/synthetic|workers\/lock\.ts)/.test(path) &&
         importsOf(path).some(({ kind, from }) => from === 'node:sqlite' && kind !== 'type'),
     );
+    expect(wrong).toEqual([]);
+  });
+
+  it('opens the files of a dataset in one place, which neither waits nor reads without end', () => {
+    const openers =
+      /\b(?:open|openSync|openAsBlob|readFile|readFileSync|createReadStream|copyFile|copyFileSync|cp|cpSync)\b/;
+    const wrong = sources.filter((path) => {
+      if (
+        !/^(?:activities|transfer|ndi|ledger)\//.test(path) ||
+        path.endsWith('.fixture.ts') ||
+        path in OTHER_OPENERS
+      )
+        return false;
+      const text = readFileSync(join(root, path), 'utf8');
+      return [...text.matchAll(/import \{([^}]*)\} from 'node:fs(?:\/promises)?'/g)].some(([, names]) =>
+        openers.test(names!),
+      );
+    });
     expect(wrong).toEqual([]);
   });
 

@@ -34,9 +34,6 @@ export function readFailure(error: unknown, path: string): unknown {
   return new CourierError('NDI_E_FILE_UNREADABLE', { detail: `${path} (${code}).` });
 }
 
-export const notAFile = (path: string): CourierError =>
-  new CourierError('NDI_E_FILE_UNREADABLE', { detail: `${path} is no file.` });
-
 /** One entry of an archive cannot be read, or changed while it was: an archive of the others can still be made. */
 export class EntryError extends CourierError {
   /** Its name in the archive. */

@@ -3,8 +3,8 @@
  * helper threads.
  */
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
 import { fileFailure } from '../disk/errors.ts';
+import { openSource, readSource } from '../disk/source.ts';
 import { CourierError } from '../errors/index.ts';
 import { asError, type HashReply, type ThreadFailure } from './threads/messages.ts';
 import { leastBusyThread } from './threads/pool.ts';
@@ -34,19 +34,20 @@ export function startHash(hash: HashChoice): { update(bytes: Uint8Array): void; 
 
 /**
  * Digests of the file at `path` and its size.
- * @throws NDI_E_FILE_MISSING, NDI_E_READ_ONLY, NDI_E_FILE_CHANGED
+ * @throws NDI_E_FILE_MISSING, NDI_E_FILE_UNREADABLE for all but a regular file, NDI_E_READ_ONLY, NDI_E_FILE_CHANGED
  */
 export async function hashFile(
   path: string,
   hash: HashChoice = 'both',
   signal?: AbortSignal,
 ): Promise<Digests & { readonly sizeBytes: number }> {
-  let file: Awaited<ReturnType<typeof open>> | undefined;
+  let source: Awaited<ReturnType<typeof openSource>> | undefined;
   try {
-    file = await open(path, 'r');
-    const { size } = await file.stat();
+    source = await openSource(path);
+    const { file } = source;
+    const { size } = source.stats;
     if (size <= INLINE_HASH_BYTES) {
-      const bytes = await file.readFile();
+      const bytes = await readSource(source);
       return { ...hashBytes(bytes, hash), sizeBytes: bytes.length };
     }
     const follower = followFile(file.fd, hash, path);
@@ -63,7 +64,7 @@ export async function hashFile(
   } catch (error) {
     throw fileFailure(error, path);
   } finally {
-    await file?.close();
+    await source?.file.close();
   }
 }
 

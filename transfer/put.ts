@@ -13,7 +13,8 @@
  * NDI_E_FILE_UNREADABLE.
  */
 import type { Stats } from 'node:fs';
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { type FileHandle, stat } from 'node:fs/promises';
+import { openSource, readSource, type Source } from '../disk/source.ts';
 import { CourierError } from '../errors/index.ts';
 import { type ObjectTag, objectTag } from './etag.ts';
 import { exchange, type Watch } from './exchange.ts';
@@ -41,18 +42,16 @@ export async function putFile(
   { path, sizeBytes }: FileToPut,
   options: TransferOptions = {},
 ): Promise<PutResult> {
-  let file: FileHandle | undefined;
+  let source: Source<FileHandle> | undefined;
   try {
-    file = await open(path, 'r');
-    const before = await file.stat();
-    if (!before.isFile() || before.size !== sizeBytes) throw changed(path);
+    source = await openSource(path, sizeBytes);
     return sizeBytes <= INLINE_HASH_BYTES
-      ? await putSmallFile(url, file, before, path, options)
-      : await putLargeFile(url, file, before, path, options);
+      ? await putSmallFile(url, source, options)
+      : await putLargeFile(url, source, options);
   } catch (error) {
     throw readFailure(error, path);
   } finally {
-    await file?.close();
+    await source?.file.close();
   }
 }
 
@@ -108,30 +107,27 @@ export async function putStream(
 
 async function putSmallFile(
   url: string,
-  file: FileHandle,
-  before: Stats,
-  path: string,
+  source: Source<FileHandle>,
   options: TransferOptions,
 ): Promise<PutResult> {
-  const bytes = await file.readFile();
-  await ensureUnchanged(file, before, path);
+  const bytes = await readSource(source);
+  await ensureUnchanged(source);
   return await putBytes(url, bytes, options);
 }
 
 async function putLargeFile(
   url: string,
-  file: FileHandle,
-  before: Stats,
-  path: string,
+  source: Source<FileHandle>,
   options: TransferOptions,
 ): Promise<PutResult> {
+  const { file, path, stats: before } = source;
   const follower = followFile(file.fd, options.hash ?? 'md5', path);
   try {
     const tag = await put(url, before.size, options, (watch) =>
       readPieces(file, path, before.size, options, watch, follower.advance),
     );
     const digests: Digests = await follower.finish(before.size);
-    await ensureUnchanged(file, before, path);
+    await ensureUnchanged(source);
     return checked(url, before.size, digests, tag, options.knownMd5Hex);
   } finally {
     await follower.abandon();
@@ -228,7 +224,7 @@ const throttled = async (bytes: number, options: TransferOptions, watch: Watch):
 };
 
 /** The open file and the one now at its path must be what they were: a program may write into it, or put another in its place. */
-async function ensureUnchanged(file: FileHandle, before: Stats, path: string): Promise<void> {
+async function ensureUnchanged({ file, stats: before, path }: Source<FileHandle>): Promise<void> {
   const [after, there] = await Promise.all([file.stat(), stat(path)]);
   const same = (a: Stats): boolean =>
     a.size === before.size && a.mtimeMs === before.mtimeMs && a.ino === before.ino;

@@ -6,17 +6,26 @@
  *
  * Whether deflating is worth it is decided by a sample of the content (`auto`): recordings are noise mostly, tables are not.
  */
-import { closeSync, createWriteStream, openSync, readSync } from 'node:fs';
-import { mkdtemp, open, readFile, rm, stat } from 'node:fs/promises';
+import { once } from 'node:events';
+import { closeSync, createWriteStream } from 'node:fs';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { crc32, deflateRawSync } from 'node:zlib';
 import { ZipArchive } from 'archiver';
 import { fileFailure } from '../disk/errors.ts';
-import { CourierError } from '../errors/index.ts';
-import { entryFailure, notAFile } from './failures.ts';
+import {
+  fillFromSource,
+  openSource,
+  openSourceSync,
+  readSource,
+  readUpTo,
+  sourcePieces,
+} from '../disk/source.ts';
+import { entryFailure } from './failures.ts';
 import { putFile, putStream } from './put.ts';
 import type { PutResult, TransferOptions, ZipEntry } from './types.ts';
 import { type MemoryEntry, packEntries, type ZipLevel } from './zip-documents.ts';
@@ -121,29 +130,24 @@ async function archive(
   const written = pipeline(zip, createWriteStream(path), { signal });
   // Awaited below; a failure while entries are added must not count as unhandled meanwhile.
   written.catch(() => {});
-  // A file that is not there is a mere warning to archiver, and left out.
-  zip.on('warning', (error: Error) => zip.destroy(error));
   const date = new Date('1980-01-01T00:00:00');
-  for (const entry of entries) {
-    if ('path' in entry) await ensureSize(entry);
-    const data = { name: entry.name, date, mode: 0o644 };
-    if ('bytes' in entry) zip.append(Buffer.from(entry.bytes), data);
-    else zip.file(entry.path, data);
-  }
-  await Promise.all([zip.finalize(), written]).catch((error: NodeJS.ErrnoException) => {
-    const about = entries.find((entry): entry is FileEntry => 'path' in entry && entry.path === error.path);
-    throw about === undefined ? error : entryFailure(error, about);
-  });
-  for (const entry of entries) if ('path' in entry) await ensureSize(entry);
-}
-
-async function ensureSize(entry: Extract<ZipEntry, { path: string }>): Promise<void> {
+  let source: Readable | undefined;
   try {
-    const found = await stat(entry.path);
-    if (!found.isFile()) throw notAFile(entry.path);
-    if (found.size !== entry.sizeBytes) throw changed(entry);
-  } catch (error) {
-    throw entryFailure(error, entry);
+    for (const entry of entries) {
+      const data = { name: entry.name, date, mode: 0o644 };
+      const added = once(zip, 'entry');
+      if ('bytes' in entry) zip.append(Buffer.from(entry.bytes), data);
+      else {
+        source = Readable.from(readInPieces(entry), { objectMode: false });
+        source.once('error', (error) => zip.destroy(error));
+        zip.append(source, data);
+      }
+      // One at a time: archiver begins to read whatever it is given.
+      await Promise.race([added, written]);
+    }
+    await Promise.all([zip.finalize(), written]);
+  } finally {
+    source?.destroy();
   }
 }
 
@@ -256,27 +260,25 @@ async function fill(
   await Promise.all(later);
 }
 
-/** One byte is asked for beyond the planned size, to notice a file that grew. */
-const beyond = Buffer.allocUnsafeSlow(1);
-
 function fillOnTheSpot(entry: FileEntry, data: Buffer): void {
-  let fd: number | undefined;
   try {
-    fd = openSync(entry.path, 'r');
-    let at = 0;
-    for (let count = 1; at < data.length && count > 0; at += count) {
-      count = readSync(fd, data, at, data.length - at, at);
-    }
-    if (at !== data.length || readSync(fd, beyond, 0, 1, at) !== 0) throw changed(entry);
+    fillFromSource(entry.path, data);
   } catch (error) {
     throw entryFailure(error, entry);
-  } finally {
-    if (fd !== undefined) closeSync(fd);
   }
 }
 
 async function fillFromPool(entry: FileEntry, data: Buffer): Promise<void> {
-  (await readChecked(entry)).copy(data);
+  try {
+    const source = await openSource(entry.path, entry.sizeBytes);
+    try {
+      (await readSource(source)).copy(data);
+    } finally {
+      await source.file.close();
+    }
+  } catch (error) {
+    throw entryFailure(error, entry);
+  }
 }
 
 async function* wholeEntries(entries: readonly ZipEntry[]): AsyncGenerator<MemoryEntry> {
@@ -287,19 +289,6 @@ async function* wholeEntries(entries: readonly ZipEntry[]): AsyncGenerator<Memor
   }
 }
 
-async function readChecked(entry: FileEntry): Promise<Buffer> {
-  try {
-    const bytes = await readFile(entry.path);
-    if (bytes.length !== entry.sizeBytes) throw changed(entry);
-    return bytes;
-  } catch (error) {
-    throw entryFailure(error, entry);
-  }
-}
-
-const changed = (entry: FileEntry): CourierError =>
-  new CourierError('NDI_E_FILE_CHANGED', { detail: entry.path });
-
 /** The CRC stands before the data, so a large file is read twice; a change in between breaks the CRC, and the cloud notices. */
 async function crcOfFile(entry: FileEntry): Promise<number> {
   let sum = 0;
@@ -308,26 +297,10 @@ async function crcOfFile(entry: FileEntry): Promise<number> {
 }
 
 async function* readInPieces(entry: FileEntry): AsyncGenerator<Uint8Array> {
-  let file: Awaited<ReturnType<typeof open>> | undefined;
   try {
-    file = await open(entry.path, 'r');
-    const before = await file.stat();
-    if (before.size !== entry.sizeBytes) throw changed(entry);
-    for (let at = 0; at < entry.sizeBytes; ) {
-      const buffer = Buffer.allocUnsafe(Math.min(MiB, entry.sizeBytes - at));
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
-      if (bytesRead === 0) throw changed(entry);
-      at += bytesRead;
-      yield buffer.subarray(0, bytesRead);
-    }
-    const after = await file.stat();
-    if (after.size !== before.size || after.mtimeMs !== before.mtimeMs) {
-      throw changed(entry);
-    }
+    yield* sourcePieces(entry.path, entry.sizeBytes);
   } catch (error) {
     throw entryFailure(error, entry);
-  } finally {
-    await file?.close();
   }
 }
 
@@ -377,14 +350,15 @@ async function chooseLevel(
 function sampleOf(entry: ZipEntry): Uint8Array {
   const start = Math.max(0, Math.floor((sizeOf(entry) - SAMPLE_BYTES) / 2));
   if ('bytes' in entry) return entry.bytes.subarray(start, start + SAMPLE_BYTES);
-  let fd: number | undefined;
   try {
-    fd = openSync(entry.path, 'r');
-    const buffer = Buffer.allocUnsafe(SAMPLE_BYTES);
-    return buffer.subarray(0, readSync(fd, buffer, 0, SAMPLE_BYTES, start));
+    const { file } = openSourceSync(entry.path, entry.sizeBytes);
+    try {
+      const buffer = Buffer.allocUnsafe(Math.min(SAMPLE_BYTES, entry.sizeBytes));
+      return buffer.subarray(0, readUpTo(file, buffer, start));
+    } finally {
+      closeSync(file);
+    }
   } catch (error) {
     throw entryFailure(error, entry);
-  } finally {
-    if (fd !== undefined) closeSync(fd);
   }
 }

@@ -86,10 +86,7 @@ export function createFilePlanner(
         else changed(item, 'was written since it was sent.');
         return;
       }
-      const { md5Hex } = await hashFile(file.path, 'md5').catch((error: unknown) => {
-        if (isCourierError(error)) return { md5Hex: '' };
-        throw error;
-      });
+      const md5Hex = await md5OrNone(file.path);
       const proven = { md5Hex, cloudMd5Hex: known, cloudHow: 'read-back' } as const;
       const agreed = base?.local.md5Hex ?? null;
       if (md5Hex === known) skip(item, proven);
@@ -176,8 +173,18 @@ async function otherBytes(first: LocalFile | undefined, second: ResolvedFile): P
   if (first === undefined || second.kind !== 'local' || first.path === second.path) return undefined;
   if (first.inode === second.inode && first.mtimeMs === second.mtimeMs) return undefined;
   if (first.sizeBytes !== second.sizeBytes) return first.path;
-  const [a, b] = await Promise.all([hashFile(first.path, 'md5'), hashFile(second.path, 'md5')]);
-  return a.md5Hex === b.md5Hex ? undefined : first.path;
+  const [a, b] = await Promise.all([md5OrNone(first.path), md5OrNone(second.path)]);
+  return a === b && a !== '' ? undefined : first.path;
+}
+
+/** Empty for a file that cannot be read: it equals none, and is listed when it is to be sent. */
+async function md5OrNone(path: string): Promise<string> {
+  try {
+    return (await hashFile(path, 'md5')).md5Hex;
+  } catch (error) {
+    if (isCourierError(error)) return '';
+    throw error;
+  }
 }
 
 const uidTwice = (documentId: string, name: string, file: ResolvedFile, first: string) => ({

@@ -1,9 +1,10 @@
 /** Files as they are found on this disk when they are sent. */
 import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { ensureRegular } from '../../disk/source.ts';
 import { CourierError } from '../../errors/index.ts';
 import type { PlanItem } from '../../ledger/types.ts';
-import { notAFile, readFailure } from '../../transfer/failures.ts';
+import { readFailure } from '../../transfer/failures.ts';
 
 export interface SourceFile {
   readonly path: string;
@@ -18,7 +19,7 @@ export async function sourceFile(item: Pick<PlanItem, 'path' | 'sizeBytes'>): Pr
   const found: Stats = await stat(path).catch((error: unknown) => {
     throw readFailure(error, path);
   });
-  if (!found.isFile()) throw notAFile(path);
+  ensureRegular(path, found);
   if (found.size !== item.sizeBytes) {
     throw new CourierError('NDI_E_FILE_CHANGED', {
       detail: `${path} had ${item.sizeBytes} bytes when the run looked, and has ${found.size} now.`,

@@ -1,7 +1,6 @@
 /** Compares two dataset directories by content: documents by canonical hash, binaries byte for byte through SHA-256. */
 import { createHash, hash as hashOf } from 'node:crypto';
-import { createReadStream, readFileSync } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
+import { fillFromSource, sourcePieces } from '../../disk/source.ts';
 import { canonicalHash } from '../document/canonical.ts';
 import { parseDocument } from '../document/codec.ts';
 import { describeDocument } from '../document/describe.ts';
@@ -170,8 +169,12 @@ async function difference(a: ResolvedFile, b: ResolvedFile | undefined): Promise
 
 async function sha256(path: string, sizeBytes: number): Promise<string> {
   // A stream for each of ten thousand small files would cost more than their bytes.
-  if (sizeBytes <= SMALL_FILE_BYTES) return hashOf('sha256', readFileSync(path));
+  if (sizeBytes <= SMALL_FILE_BYTES) {
+    const bytes = Buffer.allocUnsafe(sizeBytes);
+    fillFromSource(path, bytes);
+    return hashOf('sha256', bytes);
+  }
   const hash = createHash('sha256');
-  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
+  for await (const piece of sourcePieces(path, sizeBytes)) hash.update(piece);
   return hash.digest('hex');
 }

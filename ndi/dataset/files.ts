@@ -2,8 +2,9 @@
  * Where the binaries of a document are (dataset format §4 "Finding binaries"): MATLAB's name, Python's name, the uids
  * of `files` rows, the location itself, the cloud. `cached_location` is never used: it is another machine's path.
  */
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
+import { openSourceSync, readUpTo } from '../../disk/source.ts';
 import type { DocumentFacts, DocumentFile, FileLocation } from '../document/types.ts';
 import { isSafeName } from '../ids.ts';
 import { documentFilePath, uidPath } from './layout.ts';
@@ -143,16 +144,18 @@ const MAX_MEMBERS = 10_000_000;
  * it is not a manifest. Uids are padded with NUL; an absent slot is all NUL.
  */
 export function readManifest(path: string): (string | undefined)[] | undefined {
-  const file = openSync(path, 'r');
+  const { file, stats } = openSourceSync(path);
   try {
     const header = Buffer.alloc(MANIFEST_HEADER_BYTES);
-    if (readSync(file, header, 0, header.length, 0) < header.length) return undefined;
+    if (readUpTo(file, header, 0) < header.length) return undefined;
     const count = header.readUInt32LE(16);
     const width = header.readUInt32LE(20);
     const isManifest = header.toString('latin1', 0, 8) === MANIFEST_MAGIC && header.readUInt32LE(8) === 1;
     if (!isManifest || count > MAX_MEMBERS || width < 1 || width > 255) return undefined;
+    // The header may claim anything; no more is asked for than the file has.
+    if (stats.size < MANIFEST_HEADER_BYTES + count * width) return undefined;
     const slots = Buffer.alloc(count * width);
-    if (readSync(file, slots, 0, slots.length, MANIFEST_HEADER_BYTES) < slots.length) return undefined;
+    if (readUpTo(file, slots, MANIFEST_HEADER_BYTES) < slots.length) return undefined;
     return Array.from({ length: count }, (_, index) => {
       const uid = slots.toString('utf8', index * width, (index + 1) * width).replace(/\0+$/, '');
       return isSafeName(uid) ? uid : undefined;

@@ -2,8 +2,8 @@
  * What a dataset is: its id, its name, its sessions, its links to the cloud (dataset format §5).
  * The answer comes from documents alone; the two text files are rewritten by every opener and are only a last resort.
  */
-import { readFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
+import { readSourceText } from '../../disk/source.ts';
 import { CourierError } from '../../errors/index.ts';
 import { parseDocument } from '../document/codec.ts';
 import { asArray, asObject, asText } from '../document/describe.ts';
@@ -148,7 +148,7 @@ function memberSessions(bookkeeping: Bookkeeping, datasetId: string): MemberSess
 
 function readText(path: string): string {
   try {
-    return readFileSync(path, 'utf8').trim();
+    return readSourceText(path).trim();
   } catch {
     return '';
   }

@@ -16,8 +16,6 @@ import {
   fstatSync,
   mkdirSync,
   mkdtempSync,
-  openSync,
-  readSync,
   rmSync,
   statSync,
 } from 'node:fs';
@@ -25,6 +23,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
+import { ensureRegular, openSourceSync, readUpTo } from '../../disk/source.ts';
 import { CourierError } from '../../errors/index.ts';
 import { sqliteFailure } from '../../sqlite/errors.ts';
 import { databaseError } from './sqlite.ts';
@@ -81,12 +80,12 @@ export function openSnapshot(path: string, options: SnapshotOptions = {}): Snaps
 function quietVersion(path: string): string | undefined {
   if (existsSync(`${path}-wal`)) return undefined;
   const header = Buffer.alloc(HEADER_BYTES);
-  const file = openSync(path, 'r');
+  const { file } = openSourceSync(path);
   let length: number;
   let stat: BigIntStats;
   try {
     stat = fstatSync(file, { bigint: true });
-    length = readSync(file, header, 0, HEADER_BYTES, 0);
+    length = readUpTo(file, header, 0);
   } finally {
     closeSync(file);
   }
@@ -135,7 +134,10 @@ function copied(
       for (const suffix of suffixes) {
         const part = join(dir, `copy.sqlite${suffix}`);
         rmSync(part, { force: true });
-        if (existsSync(path + suffix)) copyUnlocked(path + suffix, part);
+        const found = statSync(path + suffix, { throwIfNoEntry: false });
+        if (found === undefined) continue;
+        ensureRegular(path + suffix, found);
+        copyUnlocked(path + suffix, part);
       }
       if (fingerprint(path).text !== before) continue;
       try {

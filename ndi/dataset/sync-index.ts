@@ -2,9 +2,10 @@
  * `.ndi/sync/index.json`, in which both NDI clients keep the document ids of the last sync (NDI Cloud contract §6.5). Each client
  * writes fields that the other cannot read, so we write both spellings.
  */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
+import { readSourceText } from '../../disk/source.ts';
 import { writeAtomically } from '../../disk/write.ts';
 import type { NdiId } from '../document/types.ts';
 import { syncIndexPath } from './layout.ts';
@@ -37,7 +38,7 @@ const pythonIndex = z.object({
 export function readSyncIndex(dir: string): SyncIndex | undefined {
   let value: unknown;
   try {
-    value = JSON.parse(readFileSync(syncIndexPath(dir), 'utf8'));
+    value = JSON.parse(readSourceText(syncIndexPath(dir)));
   } catch {
     // Absent, or emptied by a client that was killed while writing: there is no last sync to speak of.
     return undefined;

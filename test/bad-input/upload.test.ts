@@ -2,6 +2,7 @@
  * Bad input for an upload, given to the run itself, as if nobody had looked before: each is refused with a code that says
  * what it is, or gone round and named, and nothing else changes, here or in the cloud.
  */
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
@@ -18,6 +19,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createProfileStore, login } from '../../ndi/auth/index.ts';
 import { linkRemote } from '../../ndi/dataset/finish.ts';
@@ -198,6 +200,28 @@ describe('an upload', () => {
         const { uid } = aFile(source);
         chmodSync(uidPath(source, uid), 0);
         const result = await wentRound({ kind: 'file', id: uid, code: 'NDI_E_FILE_UNREADABLE' }, strategy);
+        expect(result.files).toMatchObject({ total: 4, transferred: 3, failed: 1 });
+      },
+    );
+
+    it.runIf(process.platform !== 'win32').each([
+      ['a pipe', (path: string) => execFileSync('mkfifo', [path])],
+      ['a link to an endless device', (path: string) => symlinkSync('/dev/zero', path)],
+    ] satisfies [string, (path: string) => void][])(
+      'of a dataset with a binary that turns into %s before it is read names it and takes the others',
+      async (_what, replace) => {
+        const { uid } = aFile(source);
+        const route =
+          strategy === 'zip' ? 'GET /datasets/:org/:d/files/bulk' : 'GET /datasets/:org/:d/files/:uid';
+        // Long enough for the file to change while the run has looked and not yet read.
+        lab.sandbox.faults.set({ route, kind: 'latency', params: { ms: 1_000 } });
+        const replaced = (async () => {
+          while (lab.sandbox.faults.list().every(({ fired }) => fired === 0)) await sleep(5);
+          removeBinary(source, uid);
+          replace(uidPath(source, uid));
+        })();
+        const result = await wentRound({ kind: 'file', id: uid, code: 'NDI_E_FILE_UNREADABLE' }, strategy);
+        await replaced;
         expect(result.files).toMatchObject({ total: 4, transferred: 3, failed: 1 });
       },
     );
