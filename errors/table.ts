@@ -88,6 +88,11 @@ export const ERRORS = {
     'A document is not valid JSON.',
     'Look at the named document; it was left as it is.',
   ),
+  NDI_E_DOCUMENT_TOO_LARGE: entry(
+    ['permanent', 'item', 'none'],
+    'A document is larger than 16 MiB or holds more than a million values.',
+    'Look at the named document; data of this size belongs into binary files.',
+  ),
   NDI_E_LINKED_SESSION: entry(
     ['permanent', 'run', 'none'],
     'A session is linked, not ingested, so its documents are not in this dataset.',
@@ -281,6 +286,11 @@ export const ERRORS = {
   NDI_E_BAD_ANSWER: entry(
     ['retryable', 'run', 'unknown'],
     'NDI Cloud answered something that was not expected.',
+    'If it goes on, report it with the request id.',
+  ),
+  NDI_E_ANSWER_TOO_LARGE: entry(
+    ['retryable', 'run', 'unknown'],
+    'NDI Cloud answered more than one answer can hold.',
     'If it goes on, report it with the request id.',
   ),
   NDI_E_URL_EXPIRED: entry(

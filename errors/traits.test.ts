@@ -8,6 +8,7 @@ const where = (is: (error: CourierError) => boolean): string[] =>
 describe('the traits of an error', () => {
   it('leave a request in doubt after a lost or senseless answer, and after nothing else', () => {
     expect(where(mayHaveActed)).toEqual([
+      'NDI_E_ANSWER_TOO_LARGE',
       'NDI_E_BAD_ANSWER',
       'NDI_E_CLOUD_UNAVAILABLE',
       'NDI_E_GATEWAY_TIMEOUT',

@@ -3,7 +3,7 @@
  * checked when it is read.
  *
  *   readEntries      entry by entry in memory, by our own codec (20 times unzipper's speed on documents)
- *   readJsonEntries  the same for `.json` entries, as text
+ *   readJsonEntries  `.json` entries in pieces; a large one is checked first and never held as a whole
  *   extractZip       large entries to disk, streamed by unzipper
  *
  * @throws NDI_E_ZIP_UNSAFE (permanent), NDI_E_ZIP_CORRUPT (retryable: fetch it again)
@@ -11,10 +11,10 @@
 import { createWriteStream } from 'node:fs';
 import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Transform } from 'node:stream';
+import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
-import { crc32, inflateRaw, inflateRawSync } from 'node:zlib';
+import { crc32, createInflateRaw, inflateRaw, inflateRawSync } from 'node:zlib';
 import unzipper from 'unzipper';
 import { fileFailure } from '../disk/errors.ts';
 import { CourierError, isCourierError } from '../errors/index.ts';
@@ -56,26 +56,80 @@ export async function* readEntries(
   }
 }
 
+/** Entries up to here are unpacked at once; larger ones stream, twice. */
+const HELD_BYTES = 8 * 1024 * 1024;
+
 /**
- * The `.json` entries as text. The JSON itself is the caller's to judge.
+ * The `.json` entries, each in pieces that are whole UTF-8 together. The bytes of an entry are checked before its first piece is given.
+ * The JSON itself is the caller's to judge.
  * @throws NDI_E_BAD_JSON for an entry that is not UTF-8
  */
 export async function* readJsonEntries(
   path: string,
   limits: UnzipLimits = DEFAULT_LIMITS,
-): AsyncGenerator<{ readonly name: string; readonly text: string }> {
-  // Without a byte order mark, which some writers put in front.
-  const decoder = new TextDecoder('utf-8', { fatal: true });
-  for await (const { name, bytes } of readEntries(path, limits)) {
-    if (!name.toLowerCase().endsWith('.json')) continue;
-    let text: string;
-    try {
-      text = decoder.decode(bytes);
-    } catch {
-      throw new CourierError('NDI_E_BAD_JSON', { detail: `${name} is not UTF-8.` });
+): AsyncGenerator<{ readonly name: string; readonly pieces: AsyncIterable<Buffer> }> {
+  const file = await openArchive(path);
+  try {
+    const read = windowed(file);
+    const { items } = await readDirectory(file, limits);
+    for (const item of items) {
+      if (item.isDirectory || !item.name.toLowerCase().endsWith('.json')) continue;
+      const isHeld = item.sizeBytes <= HELD_BYTES && item.compressedBytes <= HELD_BYTES;
+      const held = isHeld ? await unpack(item, read.cached(item) ?? (await read.fetch(item))) : undefined;
+      const pieces = (): AsyncIterable<Buffer> => (held === undefined ? streamed(file, item) : only(held));
+      await ensureUtf8(item, pieces());
+      yield { name: item.name, pieces: pieces() };
     }
-    yield { name, text };
+  } finally {
+    await file.close();
   }
+}
+
+async function* only(bytes: Buffer): AsyncGenerator<Buffer> {
+  yield bytes;
+}
+
+async function ensureUtf8(item: ZipItem, pieces: AsyncIterable<Buffer>): Promise<void> {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  const check = (bytes: Buffer | undefined): void => {
+    try {
+      decoder.decode(bytes, { stream: bytes !== undefined });
+    } catch {
+      throw new CourierError('NDI_E_BAD_JSON', { detail: `${item.name} is not UTF-8.` });
+    }
+  };
+  for await (const bytes of pieces) check(bytes);
+  check(undefined);
+}
+
+async function* readWindows(file: FileHandle, start: number, sizeBytes: number): AsyncGenerator<Buffer> {
+  for (let at = 0; at < sizeBytes; at += WINDOW_BYTES)
+    yield await readExactly(file, start + at, Math.min(WINDOW_BYTES, sizeBytes - at));
+}
+
+/** An entry piece by piece, inflated no further than the size that was judged; its length and CRC are known at the end. */
+async function* streamed(file: FileHandle, item: ZipItem): AsyncGenerator<Buffer> {
+  const start = item.offset + dataStart(item, await readExactly(file, item.offset, headBytes(item)));
+  const packed = Readable.from(readWindows(file, start, item.compressedBytes), { objectMode: false });
+  const inflate = item.method === DEFLATED ? createInflateRaw({ chunkSize: WINDOW_BYTES }) : undefined;
+  const pieces = inflate === undefined ? packed : packed.pipe(inflate);
+  packed.once('error', (error) => inflate?.destroy(error));
+  let sum = 0;
+  let sizeBytes = 0;
+  try {
+    for await (const piece of pieces as AsyncIterable<Buffer>) {
+      sizeBytes += piece.length;
+      if (sizeBytes > item.sizeBytes) throw unsafe(`${item.name} is longer than it says`);
+      sum = crc32(piece, sum);
+      yield piece;
+    }
+  } catch (error) {
+    throw isCourierError(error) ? error : (asZipFailure(error) ?? error);
+  } finally {
+    packed.destroy();
+    inflate?.destroy();
+  }
+  if (sizeBytes !== item.sizeBytes || sum !== item.crc32) throw corrupt(`${item.name} is damaged`);
 }
 
 /**

@@ -223,11 +223,41 @@ describe('readJsonEntries', () => {
     ];
     writeFileSync(path, await zipDocuments(entries));
     const found: Array<[string, number]> = [];
-    for await (const entry of readJsonEntries(path)) found.push([entry.name, entry.text.length]);
+    for await (const { name, pieces } of readJsonEntries(path)) {
+      let sizeBytes = 0;
+      for await (const piece of pieces) sizeBytes += piece.length;
+      found.push([name, sizeBytes]);
+    }
     expect(found).toEqual([
-      ['a.json', 7],
+      ['a.json', 11],
       ['c.JSON', 300_000],
     ]);
+  });
+
+  it.each([0, 1] as const)('gives an entry that is never held as a whole (level %i)', async (level) => {
+    const path = join(dir, 'a.zip');
+    const content = Buffer.concat([Buffer.from('ü'), text(9 * MiB), Buffer.from('ü')]);
+    writeFileSync(path, await zipDocuments([{ name: 'a.json', bytes: content }], level));
+    const read = async (): Promise<Buffer[]> => {
+      const found: Buffer[] = [];
+      for await (const { pieces } of readJsonEntries(path)) {
+        for await (const piece of pieces) found.push(piece);
+      }
+      return found;
+    };
+    const pieces = await read();
+    expect(Math.max(...pieces.map((piece) => piece.length))).toBeLessThanOrEqual(MiB);
+    expect(Buffer.concat(pieces).equals(content)).toBe(true);
+    const archive = readFileSync(path);
+    // In the middle of the data: nothing of a damaged entry is given.
+    archive[Math.floor(archive.length / 2)]! ^= 0x10;
+    writeFileSync(path, archive);
+    let given = 0;
+    const readDamaged = async (): Promise<void> => {
+      for await (const { pieces: some } of readJsonEntries(path)) for await (const _ of some) given += 1;
+    };
+    expect((await failing(readDamaged())).code).toBe('NDI_E_ZIP_CORRUPT');
+    expect(given).toBe(0);
   });
 
   it('refuses text that is none', async () => {

@@ -22,6 +22,8 @@ import { CLOUD } from './plan-documents.ts';
 
 /** Documents per transaction of the building database: a fraction of a second of this thread. */
 const WRITE_BATCH = 250;
+/** Bytes per transaction: what is parsed and waits may take a hundred times its text. */
+const WRITE_BATCH_BYTES = 2 * 1024 * 1024;
 /** Zips that did not come or were damaged before the rest of their unit is fetched directly. */
 const ZIP_ATTEMPTS = 3;
 
@@ -81,6 +83,7 @@ function createKeeper(
   const place = placement(scope);
   let batch: { document: NdiDocument; id: string; sizeBytes: number }[] = [];
   let bytes = 0;
+  let batchBytes = 0;
   const flush = (): void => {
     if (batch.length === 0) return;
     writer.addDocuments(batch.map(({ document }) => document));
@@ -95,6 +98,7 @@ function createKeeper(
     });
     scope.heartbeat({ unit: unit.unit, what: 'writing documents', bytes, ofBytes: 0 });
     batch = [];
+    batchBytes = 0;
   };
   return {
     add: (text, cloudId) => {
@@ -108,8 +112,9 @@ function createKeeper(
       wanted.delete(known.id);
       const sizeBytes = Buffer.byteLength(text);
       bytes += sizeBytes;
+      batchBytes += sizeBytes;
       batch.push({ document: place(known.document), id: known.id, sizeBytes });
-      if (batch.length >= WRITE_BATCH) flush();
+      if (batch.length >= WRITE_BATCH || batchBytes >= WRITE_BATCH_BYTES) flush();
     },
     flush,
   };

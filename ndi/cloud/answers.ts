@@ -37,12 +37,18 @@ export const listOf = <Item extends z.ZodType>(item: Item) =>
       Array.isArray(value) ? value : value === null || value === undefined || value === '' ? [] : [value],
     z.array(item),
   );
+/** A page has a thousand rows; a server that ignores the size asked for can put some 40,000 into the 6 MB that it can answer. */
+const MOST_ROWS = 50_000;
+
 /** A list that must be there: its absence is a wrong answer and not an empty list. */
 export const requiredListOf = <Item extends z.ZodType>(item: Item) =>
-  z.preprocess(
-    (value) => (typeof value === 'object' && value !== null && !Array.isArray(value) ? [value] : value),
-    z.array(item),
-  );
+  z.preprocess((value, context) => {
+    if (Array.isArray(value) && value.length > MOST_ROWS) {
+      context.addIssue({ code: 'custom', message: `more than ${MOST_ROWS} rows` });
+      return z.NEVER;
+    }
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? [value] : value;
+  }, z.array(item));
 
 /** `id` in most answers, `_id` in D3, `x_id` where MATLAB rewrote it (§2.0). */
 export const withId = <Shape extends z.ZodRawShape>(shape: Shape) =>
@@ -63,9 +69,10 @@ export function readAs<Schema extends z.ZodType>(answer: ApiAnswer, schema: Sche
   let value: unknown;
   try {
     value = parseLenient(answer.text);
-  } catch {
+  } catch (error) {
+    const why = error instanceof SyntaxError && /^more than/.test(error.message) ? error.message : undefined;
     const seen =
-      answer.text.trim() === ''
+      (why ?? answer.text.trim() === '')
         ? 'an empty body'
         : answer.text.trimStart().startsWith('<')
           ? 'a web page'

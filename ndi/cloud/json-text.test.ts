@@ -77,3 +77,23 @@ describe('parseLenient', () => {
     expect(() => parseLenient('<html>NaN</html>')).toThrow(SyntaxError);
   });
 });
+
+describe('an answer that is too much', () => {
+  it.each([
+    ['nested deeper than any answer', '['.repeat(600_000) + ']'.repeat(600_000), 'more than 100 levels'],
+    ['nested and cut off', '['.repeat(600_000), 'more than 100 levels'],
+    ['of too many values', `[${'{},'.repeat(600_000)}{}]`, 'more than 500000 values'],
+  ])('%s is refused before it is parsed', (_what, text, words) => {
+    expect(() => parseLenient(text)).toThrow(words);
+  });
+
+  it('is none because of what its strings hold', () => {
+    const text = `["${'[,'.repeat(400_000)}"]`;
+    expect(parseLenient(text)).toEqual(JSON.parse(text));
+  });
+
+  it('is an object of too many members where a scan lists them', () => {
+    expect(() => objectMembers(`{${'"":1,'.repeat(20_000)}"":1}`)).toThrow('more than 10000 members');
+    expect(() => arrayElements(`[${'1,'.repeat(20_000)}1]`)).toThrow('more than 10000 elements');
+  });
+});

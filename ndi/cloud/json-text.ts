@@ -28,6 +28,9 @@ const CLOSE_BRACE = 125;
 const COMMA = 44;
 const COLON = 58;
 
+/** Of one object, or elements of one array, that a scan lists: a fetch of documents has 500 rows, a document a dozen members. */
+const MAX_MEMBERS = 10_000;
+
 const isSpace = (code: number): boolean => code === 32 || code === 10 || code === 13 || code === 9;
 
 const broken = (at: number): SyntaxError => new SyntaxError(`JSON breaks off at character ${at}`);
@@ -96,6 +99,7 @@ export function objectMembers(text: string, from = 0): Member[] {
   let at = skipSpace(text, open + 1);
   if (text.charCodeAt(at) === CLOSE_BRACE) return members;
   while (at !== -1) {
+    if (members.length >= MAX_MEMBERS) throw new SyntaxError(`more than ${MAX_MEMBERS} members`);
     if (text.charCodeAt(at) !== QUOTE) throw broken(at);
     const keyEnd = stringEnd(text, at);
     const colon = skipSpace(text, keyEnd);
@@ -121,6 +125,7 @@ export function arrayElements(text: string, from = 0): Span[] {
   let at = skipSpace(text, open + 1);
   if (text.charCodeAt(at) === CLOSE_BRACKET) return elements;
   while (at !== -1) {
+    if (elements.length >= MAX_MEMBERS) throw new SyntaxError(`more than ${MAX_MEMBERS} elements`);
     const end = valueEnd(text, at);
     elements.push({ start: at, end });
     at = nextItem(text, end, CLOSE_BRACKET);
@@ -165,10 +170,36 @@ function quoteLiterals(text: string): string {
 }
 
 /**
+ * Values in one answer. A record with all files of a dataset has 400,000 in the 6 MB that Lambda can answer; as objects they take 50 MB.
+ */
+const MAX_VALUES = 500_000;
+/** Levels of brackets; answers have six. */
+const MAX_DEPTH = 100;
+
+/** Refuses what would take a worker's memory as values, before anything is parsed. Short texts cannot. */
+function ensureModest(text: string): void {
+  if (text.length < MAX_VALUES) return;
+  let depth = 0;
+  let values = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = stringEnd(text, at) - 1;
+    else if (code === COMMA) values += 1;
+    else if (code === OPEN_BRACE || code === OPEN_BRACKET) {
+      values += 1;
+      depth += 1;
+      if (depth > MAX_DEPTH) throw new SyntaxError(`more than ${MAX_DEPTH} levels`);
+    } else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) depth -= 1;
+    if (values > MAX_VALUES) throw new SyntaxError(`more than ${MAX_VALUES} values`);
+  }
+}
+
+/**
  * Any answer as a value, literals and sentinels as numbers. For records and lists; never for a document, whose
  * number text it would lose. Throws `SyntaxError`.
  */
 export function parseLenient(text: string): unknown {
+  ensureModest(text);
   const hasSentinel = text.includes('__NDI__');
   try {
     return hasSentinel ? JSON.parse(text, reviveSentinel) : JSON.parse(text);

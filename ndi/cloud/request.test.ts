@@ -136,7 +136,7 @@ describe('a request', () => {
       },
     );
     const plain = await caught(requester.send(get));
-    expect(plain.code).toBe('NDI_E_BAD_ANSWER');
+    expect(plain.code).toBe('NDI_E_ANSWER_TOO_LARGE');
     server.use((_request, response) => {
       response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('x'.repeat(1_000_000)));
     });

@@ -41,7 +41,7 @@ export interface RequesterOptions {
   /** Requests at a time; more of them wait. §10 no. 28: 4–6. Default 6. */
   readonly connections?: number | undefined;
   readonly timeouts?: Timeouts | undefined;
-  /** An answer above this is refused. Default 64 MiB, after unpacking. */
+  /** An answer above this is refused. Default 8 MiB, after unpacking: Lambda, which answers, can give 6 MB. */
   readonly maxAnswerBytes?: number;
 }
 
@@ -89,7 +89,7 @@ export function createRequester(options: RequesterOptions): Requester {
     totalMs: 120_000,
     ...options.timeouts,
   };
-  const maxBytes = options.maxAnswerBytes ?? 64 * 1024 * 1024;
+  const maxBytes = options.maxAnswerBytes ?? 8 * 1024 * 1024;
   const pool = new Pool(base.origin, {
     connections: options.connections ?? 6,
     connect: { timeout: timeouts.connectMs },
@@ -259,7 +259,7 @@ async function readAnswer(
 }
 
 const tooLarge = (asked: RequestInfo, requestId: string, maxBytes: number): CourierError =>
-  new CourierError('NDI_E_BAD_ANSWER', {
+  new CourierError('NDI_E_ANSWER_TOO_LARGE', {
     detail: `${asked.what} (the answer is larger than ${Math.round(maxBytes / 1024 / 1024)} MiB)`,
     requestId,
   });

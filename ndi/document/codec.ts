@@ -5,6 +5,7 @@
  * (`1.10`, `1e400`, `-0`), and unknown keys stay. Clean JSON takes `JSON.parse`; the rest takes `tolerant.ts`.
  */
 import { CourierError } from '../../errors/index.ts';
+import { ensureBounded } from './bounds.ts';
 import { rawNumber } from './json-raw.ts';
 import { badJson, MAX_DEPTH, parseTolerant } from './tolerant.ts';
 import type { JsonValue, NdiDocument } from './types.ts';
@@ -21,9 +22,10 @@ const needsTolerance = (text: string): boolean =>
 
 /**
  * The document that `text` holds. Accepts bare NaN and ±Infinity and the cloud's sentinel strings for them.
- * @throws NDI_E_BAD_JSON with the position, also when the text is not an object.
+ * @throws NDI_E_BAD_JSON with the position, also when the text is not an object; NDI_E_DOCUMENT_TOO_LARGE
  */
 export function parseDocument(text: string): NdiDocument {
+  ensureBounded(text);
   const value = needsTolerance(text) ? parseTolerant(text) : parseClean(text);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw badJson(text, 0, 'an object');

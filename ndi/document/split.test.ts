@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createArraySplitter, splitJsonArray } from './split.ts';
+import { createArraySplitter } from './split.ts';
+
+function* splitJsonArray(text: string): Generator<string> {
+  const splitter = createArraySplitter();
+  yield* splitter.push(Buffer.from(text));
+  splitter.end();
+}
 
 const values = fc.array(
   fc.oneof(
@@ -60,6 +66,19 @@ describe('splitting a JSON array', () => {
       expect(() => [...splitJsonArray(bad)], bad).toThrow(
         expect.objectContaining({ code: 'NDI_E_BAD_JSON' }),
       );
+    }
+  });
+
+  it('an element that is too large is passed over and counted, however it arrives', () => {
+    const text = `["${'a'.repeat(8)}",{"b":"${'b'.repeat(400)}"},[1],"${'c'.repeat(9)}"]`;
+    for (const size of [1, 7, 64, text.length]) {
+      const splitter = createArraySplitter(10);
+      const elements: string[] = [];
+      for (let at = 0; at < text.length; at += size)
+        elements.push(...splitter.push(Buffer.from(text.slice(at, at + size))));
+      splitter.end();
+      expect(elements).toEqual(['"aaaaaaaa"', '[1]']);
+      expect(splitter.tooLarge).toBe(2);
     }
   });
 

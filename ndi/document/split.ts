@@ -5,6 +5,7 @@
  * element's text is not parsed here, so that one bad document does not lose the others.
  */
 import { CourierError } from '../../errors/index.ts';
+import { MAX_DOCUMENT_BYTES } from './bounds.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -13,13 +14,14 @@ const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
-const SLICE_BYTES = 1 << 20;
 const isSpace = (byte: number): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 
 type Expect = 'start' | 'first' | 'element' | 'separator' | 'end';
 
-/** Cuts an array that arrives in pieces. Holds the bytes of one unfinished element. */
+/** Cuts an array that arrives in pieces. Holds the bytes of one unfinished element, and of one that is too large nothing. */
 export interface ArraySplitter {
+  /** Elements that were passed over because they have more bytes than may be held. */
+  readonly tooLarge: number;
   /** The elements that end in `chunk`, as text. @throws NDI_E_BAD_JSON with the byte position. */
   push(chunk: Uint8Array): string[];
   /** Call once after the last chunk. @throws NDI_E_BAD_JSON when the array did not end. */
@@ -27,13 +29,15 @@ export interface ArraySplitter {
 }
 
 /** A single object instead of an array is one element: both are found in the cloud's archives (contract §4.5). */
-export function createArraySplitter(): ArraySplitter {
+export function createArraySplitter(maxElementBytes: number = MAX_DOCUMENT_BYTES): ArraySplitter {
   let expect: Expect = 'start';
   let depth = 0;
   let inString = false;
   let escaped = false;
   let single = false;
   let parts: Buffer[] = [];
+  let heldBytes = 0;
+  let tooLarge = 0;
   let inElement = false;
   let offset = 0;
 
@@ -41,14 +45,23 @@ export function createArraySplitter(): ArraySplitter {
     throw new CourierError('NDI_E_BAD_JSON', { detail: `At byte ${at}: expected ${expected}.` });
   };
 
+  /** Keeps the bytes of the element; false, and nothing is kept, once it has too many. */
+  const hold = (bytes: Buffer): boolean => {
+    heldBytes += bytes.length;
+    if (heldBytes > maxElementBytes) parts = [];
+    else parts.push(bytes);
+    return heldBytes <= maxElementBytes;
+  };
+
   const finish = (out: string[], tail: Buffer): void => {
-    const text = Buffer.concat([...parts, tail])
-      .toString('utf8')
-      .trimEnd();
+    const fits = hold(tail);
+    const text = fits ? Buffer.concat(parts).toString('utf8').trimEnd() : '';
     parts = [];
+    heldBytes = 0;
     inElement = false;
     expect = single ? 'end' : 'separator';
-    out.push(text);
+    if (fits) out.push(text);
+    else tooLarge += 1;
   };
 
   /** The index after the string's closing quote, or the length when it goes on in the next chunk. */
@@ -119,7 +132,7 @@ export function createArraySplitter(): ArraySplitter {
       at += 1;
     }
     // Copied: the caller may use its buffer again.
-    if (inElement) parts.push(Buffer.from(bytes.subarray(from)));
+    if (inElement) hold(Buffer.from(bytes.subarray(from)));
     offset += bytes.length;
     return out;
   };
@@ -127,15 +140,11 @@ export function createArraySplitter(): ArraySplitter {
   const end = (): void => {
     if (expect !== 'end') fail(offset, 'the end of the array');
   };
-  return { push, end };
-}
-
-/** Each element of the JSON array in `input`, as text. @throws NDI_E_BAD_JSON when the array is malformed or cut off. */
-export function* splitJsonArray(input: string | Uint8Array): Generator<string, void, undefined> {
-  const bytes = typeof input === 'string' ? Buffer.from(input) : input;
-  const splitter = createArraySplitter();
-  for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
-    yield* splitter.push(bytes.subarray(at, at + SLICE_BYTES));
-  }
-  splitter.end();
+  return {
+    push,
+    end,
+    get tooLarge() {
+      return tooLarge;
+    },
+  };
 }
