@@ -75,7 +75,14 @@ describe('a query', () => {
             'hasmember',
           ),
         )
-        .map(([[path, value], operation]): QueryCondition => ({ field: path, operation, param1: value })),
+        .map(
+          ([[path, value], operation]): QueryCondition => ({
+            field: path,
+            operation,
+            // What the cloud does with a number where a text belongs is not known.
+            param1: operation.includes('string') ? String(value) : value,
+          }),
+        ),
       fc.constantFrom(...classes).map((name): QueryCondition => ({ operation: 'isa', param1: name })),
       fc
         .tuple(fc.constantFrom('*', 'subject_id', 'element_id', 'epochid'), fc.constantFrom(...rows))
