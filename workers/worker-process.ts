@@ -24,7 +24,7 @@ const DISK_THREADS = 16;
  * of three threads grow to that before it looks: the peak of 20,000 documents down fell from 458 to 281 MiB. At the old space's
  * limit the process would end; 80,000 documents go through under it.
  */
-const HEAP_LIMITS = ['--max-semi-space-size=8', '--max-old-space-size=256'];
+export const HEAP_LIMITS = ['--max-semi-space-size=8', '--max-old-space-size=256'];
 
 export interface StartWorkerProcessOptions {
   readonly args: WorkerArguments;

@@ -183,6 +183,8 @@ describe('a download', () => {
     let wire: Eavesdropper;
     let store: Server;
     let archive: Buffer;
+    /** Id of a document that the cloud gives with 9 MB more, when it is asked for directly. */
+    let swollen: string | undefined;
 
     beforeAll(async () => {
       wire = await startEavesdropper(lab.sandbox);
@@ -195,7 +197,12 @@ describe('a download', () => {
       });
       await new Promise<void>((resolve) => store.listen(0, '127.0.0.1', resolve));
       const url = `http://127.0.0.1:${(store.address() as AddressInfo).port}/documents.zip`;
-      wire.rewrite((request, body) => (/bulk-download/.test(request) ? JSON.stringify({ url }) : body));
+      wire.rewrite((request, body) => {
+        if (/bulk-download/.test(request)) return JSON.stringify({ url });
+        return /bulk-fetch/.test(request) && swollen !== undefined
+          ? body.replace(new RegExp(`("id"\\s*:\\s*"${swollen}")`), `$1,"swollen":"${'x'.repeat(9_000_000)}"`)
+          : body;
+      });
     });
     afterAll(async () => {
       store.closeAllConnections();
@@ -233,6 +240,24 @@ describe('a download', () => {
         ],
       ],
     ];
+
+    it('lists one document that is too large for an answer, and takes the others', async () => {
+      archive = forgedZip([{ name: 'documents.json', data: Buffer.from('[]') }]);
+      const { base } = JSON.parse(documentTexts(source)[5]!) as { base: { id: string } };
+      swollen = base.id;
+      try {
+        const cloud = { ...input().cloud, baseUrl: wire.apiUrl, profile: 'wire' };
+        const tuning = { ...input().tuning, importQuietMs: 500 };
+        const result = await (await lab.startDownload(input({ cloud, tuning }))).result();
+        expect(result.problems).toEqual([
+          expect.objectContaining({ kind: 'document', id: base.id, code: 'NDI_E_DOCUMENT_TOO_LARGE' }),
+        ]);
+        const { onlyInA, differentDocuments } = await compareDatasets(source, target);
+        expect([...onlyInA, ...differentDocuments]).toEqual([base.id]);
+      } finally {
+        swollen = undefined;
+      }
+    });
 
     it.each(HOSTILE)(
       'notes that they are %s, believes nothing of them, and asks for the documents one by one',

@@ -258,6 +258,16 @@ describe('an upload', () => {
     await wentRound({ kind: 'document', id, code: 'NDI_E_BAD_JSON' });
   });
 
+  it('of a dataset with a document of more values than a worker can hold names it and takes the others', async () => {
+    const id = plainDocument(source);
+    tamper(
+      source,
+      `UPDATE docs SET json_code = substr(json_code, 1, length(json_code) - 1) || ', "numbers": [' ||
+         replace(hex(zeroblob(600000)), '0', '0,') || '0]}' WHERE doc_id = '${id}'`,
+    );
+    await wentRound({ kind: 'document', id, code: 'NDI_E_DOCUMENT_TOO_LARGE' });
+  });
+
   it('of a dataset with a document too large for a request of its own names it and takes the others', async () => {
     const id = plainDocument(source);
     tamper(
