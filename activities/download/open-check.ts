@@ -2,6 +2,7 @@
 import { hash as hashOf } from 'node:crypto';
 import { CourierError } from '../../errors/index.ts';
 import type { PlanItem } from '../../ledger/types.ts';
+import { uidPath } from '../../ndi/dataset/layout.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
 import type { ResolvedFile } from '../../ndi/dataset/types.ts';
 import { linkFileNames } from '../../ndi/dataset/write.ts';
@@ -29,7 +30,8 @@ export async function openCheck(scope: RunScope, buildDir: string): Promise<void
       for (const { name, file } of reader.files(facts)) {
         checkFile(file, ledger.items.get('file', file.uid));
         if (file.kind !== 'local') continue;
-        linkFileNames(buildDir, facts.id, name, file.uid);
+        // A place that the author named, elsewhere on this computer, is not a binary of the folder.
+        if (file.path === uidPath(buildDir, file.uid)) linkFileNames(buildDir, facts.id, name, file.uid);
         notes.file(file);
       }
       const state = ledger.items.get('document', facts.id)?.state;

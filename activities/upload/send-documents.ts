@@ -56,7 +56,7 @@ export async function sendDocumentsZipped(scope: Sending): Promise<void> {
   ledger.items.mark('document', ids, { state: 'sent' });
 }
 
-/** One entry holding an array, as the real cloud's own zips have it (contract §4.5). Texts go as they are stored. */
+/** One entry holding an array, as the real cloud's own zips have it (contract §4.5). */
 async function zipOf(scope: Sending): Promise<{ zip: Buffer; ids: string[] }> {
   const reader = openForUnit(scope);
   try {

@@ -67,7 +67,8 @@ function rowFile(
 /** Never ingested, or in the cloud, or nowhere. */
 function elsewhere(locations: readonly FileLocation[], first: FileLocation): ResolvedFile {
   for (const { location, uid } of locations) {
-    const file = isAbsolute(location) ? localFile(location, uid || first.uid) : undefined;
+    // A place without a uid belongs to no binary: its file must never go to the cloud under another one's uid.
+    const file = uid !== '' && isAbsolute(location) ? localFile(location, uid) : undefined;
     if (file !== undefined) return file;
   }
   for (const { location, uid } of locations) {

@@ -6,6 +6,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { CourierError, isCourierError } from '../../errors/index.ts';
+import { decodeText, mayHaveLostBytes } from '../document/text.ts';
 import { resolveFiles, type UidsOf } from './files.ts';
 import { BOOKKEEPING_CLASSES, type Bookkeeping, identityOf, readBookkeeping } from './identity.ts';
 import { DATABASE_NAME, databasePath, ndiDir } from './layout.ts';
@@ -51,7 +52,7 @@ export function openDataset(dir: string, options: OpenOptions = {}): DatasetRead
       readFromCopy: opened.isCopy,
       documentCount: () => guard(() => Number(count.get(branch)?.n ?? 0)),
       documents: () => storedDocuments(database, branch, path),
-      document: (id) => guard(() => toStored(one.get(branch, id))),
+      document: (id) => guard(() => toStored(database, one.get(branch, id))),
       documentIds: () => storedIds(database, branch, path),
       files: (facts) => guard(() => resolveFiles(dir, facts, uidsOf)),
       close: () => opened.close(),
@@ -168,7 +169,7 @@ export function* bookkeepingCandidates(database: DatabaseSync, branch: string): 
     )
     .iterate(branch);
   for (const row of rows) {
-    const stored = toStored(row);
+    const stored = toStored(database, row);
     if (stored !== undefined) yield stored;
   }
 }
@@ -184,7 +185,7 @@ function* storedDocuments(database: DatabaseSync, branch: string, path: string):
     if (rows.length === 0) return;
     position = Number(rows.at(-1)?.position);
     for (const row of rows) {
-      const stored = toStored(row);
+      const stored = toStored(database, row);
       if (stored !== undefined) yield stored;
     }
   }
@@ -203,12 +204,26 @@ function* storedIds(database: DatabaseSync, branch: string, path: string): Gener
   }
 }
 
-/** Text may be stored as a BLOB; a document without text is yielded as empty text, for the caller to report. */
-function toStored(row: Record<string, unknown> | undefined): StoredDocument | undefined {
+/**
+ * Text may be stored as a BLOB; a document without text is yielded as empty text, for the caller to report. SQLite hands out
+ * text that is no UTF-8 with U+FFFD in it: that text is read once more as bytes.
+ */
+function toStored(
+  database: DatabaseSync,
+  row: Record<string, unknown> | undefined,
+): StoredDocument | undefined {
   if (row === undefined) return undefined;
-  const text =
-    row.text instanceof Uint8Array ? Buffer.from(row.text).toString('utf8') : String(row.text ?? '');
-  return { id: String(row.id), text };
+  const id = String(row.id);
+  if (row.text instanceof Uint8Array) return { id, text: decodeText(row.text) };
+  const text = String(row.text ?? '');
+  return { id, text: mayHaveLostBytes(text) ? textOfBytes(database, id, text) : text };
+}
+
+function textOfBytes(database: DatabaseSync, id: string, text: string): string {
+  // In UTF-16 nothing can be lost on the way to UTF-8.
+  if (database.prepare('PRAGMA encoding').get()?.encoding !== 'UTF-8') return text;
+  const row = database.prepare('SELECT CAST(json_code AS BLOB) AS bytes FROM docs WHERE doc_id = ?').get(id);
+  return row?.bytes instanceof Uint8Array ? decodeText(row.bytes) : text;
 }
 
 function fileRows(database: DatabaseSync): UidsOf {

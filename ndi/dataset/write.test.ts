@@ -280,7 +280,10 @@ describe('writing a dataset', () => {
       expect(() => linkFileNames(dir, IDS.demo, 'c.bin', 'u2')).toThrow(
         expect.objectContaining({ code: 'NDI_E_FILE_MISSING' }),
       );
-      expect(() => linkFileNames(dir, IDS.demo, '../c', 'u1')).toThrow(
+      // Names that cannot be file names are left out: the uid is enough.
+      for (const name of ['../c', 'raw/trace.bin', 'n'.repeat(234)]) linkFileNames(dir, IDS.demo, name, 'u1');
+      expect(readdirSync(filesDir(dir)).filter((name) => name.startsWith('.'))).toEqual([]);
+      expect(() => linkFileNames(dir, IDS.demo, 'c', '../u1')).toThrow(
         expect.objectContaining({ code: 'NDI_E_BAD_ID' }),
       );
       expect(readdirSync(filesDir(dir)).filter((name) => name.endsWith('.partial'))).toEqual([]);

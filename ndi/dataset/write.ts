@@ -7,7 +7,7 @@
  *   finishDataset   (finish.ts) turns a built directory into the single quiet file that NDI expects
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { linkOrCopy, placeIfAbsent } from '../../disk/link.ts';
@@ -16,7 +16,7 @@ import { inTransaction } from '../../sqlite/transaction.ts';
 import { stringifyDocument } from '../document/codec.ts';
 import { asArray, asObject, asText, describeDocument } from '../document/describe.ts';
 import type { DocumentFacts, NdiDocument, NdiId } from '../document/types.ts';
-import { datenum } from '../ids.ts';
+import { datenum, isSafeName } from '../ids.ts';
 import { flattenDocument, jsonName } from './flatten.ts';
 import {
   BRANCH,
@@ -323,23 +323,40 @@ function addFileRows(
 
 /**
  * Gives the binary `files/<uid>` its second name `files/<docId>_<name>`, for older Python: a hard link, or a copy where
- * the file system has none. Idempotent; replaces a second name that leads elsewhere.
- * @throws NDI_E_FILE_MISSING, NDI_E_BAD_ID, NDI_E_DISK_FULL
+ * the file system has none. Idempotent; replaces a second name that leads elsewhere. A name that cannot be a file name
+ * here is left out: every reader finds the binary by its uid.
+ * @throws NDI_E_FILE_MISSING, NDI_E_BAD_ID for the uid, NDI_E_DISK_FULL
  */
 export function linkFileNames(dir: string, documentId: NdiId, name: string, uid: string): void {
   const source = uidPath(dir, uid);
+  if (!isSafeName(`${documentId}_${name}`)) return;
   const target = documentFilePath(dir, documentId, name);
   withDatabaseErrors(target, () => {
     const from = statSync(source, { throwIfNoEntry: false });
     if (from === undefined) throw new CourierError('NDI_E_FILE_MISSING', { detail: source });
-    const to = statSync(target, { throwIfNoEntry: false });
+    const to = ifNamed(target);
     if (to !== undefined && to.ino === from.ino && to.dev === from.dev) return;
     const temporary = `${filesDir(dir)}/.${randomBytes(8).toString('hex')}.partial`;
     try {
       linkOrCopy(source, temporary);
       renameSync(temporary, target);
+    } catch (error) {
+      if (!isRefusedName(error)) throw error;
     } finally {
       rmSync(temporary, { force: true });
     }
   });
 }
+
+function ifNamed(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if (isRefusedName(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Encrypted folders take 143 bytes, Windows no colon. The temporary name beside it was taken. */
+const isRefusedName = (error: unknown): boolean =>
+  ['ENAMETOOLONG', 'EINVAL', 'EILSEQ'].includes((error as NodeJS.ErrnoException).code ?? '');

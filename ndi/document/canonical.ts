@@ -2,7 +2,8 @@
  * Two documents say the same to NDI exactly when their canonical texts are equal. Compare and store the hash.
  *
  * What does not count, and why (dataset format §3, §4; NDI Cloud contract §4):
- * - key order, whitespace, how a number is written: MATLAB reads every number as a double;
+ * - key order, whitespace, how a number is written: MATLAB reads every number as a double. The digits of an integer or a
+ *   size that no double holds do count: they would be lost;
  * - an array of one against its element: MATLAB cannot tell them apart, nor a row from a column;
  * - `true` against 1: MATLAB writes one, Python the other;
  * - null in an array of numbers against NaN, a lone null against `[]`: the same to MATLAB's decoder;
@@ -36,13 +37,29 @@ function valueText(value: JsonValue, path: string): string {
       return value ? '1' : '0';
     default:
       if (Array.isArray(value)) return arrayText(value, path);
-      if (isRawNumber(value)) return numberText(Number(value.rawJSON));
+      if (isRawNumber(value)) return digitsText(value.rawJSON);
       return objectText(value, path, path === LOCATIONS_PATH ? MACHINE_MEMBERS : undefined);
   }
 }
 
 /** -0 is 0; NaN and Infinity print bare. */
 const numberText = (value: number): string => String(value + 0);
+
+/** The text of a number that is not written as a double prints. */
+function digitsText(text: string): string {
+  const value = Number(text);
+  if (!Number.isFinite(value)) return text;
+  if (Number.isSafeInteger(value) || !/^-?\d+$/.test(text)) return numberText(value);
+  const isDouble = BigInt(text) === BigInt(value) || text === plainDigits(value);
+  return isDouble ? numberText(value) : text;
+}
+
+/** The shortest digits of a large integer, as some printers write them: `1e+24` as 1 and 24 zeros. */
+function plainDigits(value: number): string {
+  const [digits = '', exponent = '0'] = String(value).split('e+');
+  const [whole = '', fraction = ''] = digits.split('.');
+  return whole + fraction.padEnd(Number(exponent), '0');
+}
 
 function arrayText(values: readonly JsonValue[], path: string): string {
   if (values.length === 1) return valueText(values[0]!, path);

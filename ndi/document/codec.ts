@@ -22,10 +22,12 @@ const needsTolerance = (text: string): boolean =>
 
 /**
  * The document that `text` holds. Accepts bare NaN and ±Infinity and the cloud's sentinel strings for them.
- * @throws NDI_E_BAD_JSON with the position, also when the text is not an object; NDI_E_DOCUMENT_TOO_LARGE
+ * @throws NDI_E_BAD_JSON with the position, also when the text is not an object or was not UTF-8 (see `decodeText`);
+ *   NDI_E_DOCUMENT_TOO_LARGE
  */
 export function parseDocument(text: string): NdiDocument {
   ensureBounded(text);
+  if (!text.isWellFormed()) throw badJson(text, text.search(/\p{Surrogate}/u), 'text in UTF-8');
   const value = needsTolerance(text) ? parseTolerant(text) : parseClean(text);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw badJson(text, 0, 'an object');
@@ -59,6 +61,16 @@ function isDeeperThan(value: JsonValue, levels: number): boolean {
   for (const key in object) if (isDeeperThan(object[key]!, levels - 1)) return true;
   return false;
 }
+
+const NOT_FOR_CLOUD = /^\ufeff|[[:,]\s*-?Inf\s*[,\]}]/;
+
+/**
+ * The text of a document as the cloud can read it: without a byte order mark, `Infinity` for MATLAB's `Inf`. Any other text is
+ * returned as it is: one that the cloud cannot read would spoil the zip that it goes in.
+ * @throws as `parseDocument`
+ */
+export const textForCloud = (text: string): string =>
+  NOT_FOR_CLOUD.test(text) ? stringifyDocument(parseDocument(text)) : text;
 
 const SENTINEL_LITERAL = /"__NDI__(NaN|-?Infinity)__"(?!:)/g;
 

@@ -8,14 +8,15 @@ import { isCloudId } from '../ids.ts';
 import { asArray, asObject, asText } from './describe.ts';
 import type { JsonObject, JsonValue } from './types.ts';
 
-const SIGNED = /[?&](?:x-amz-|signature=|awsaccesskeyid=|sig=|token=)/i;
+/** As S3 and CloudFront sign for the cloud. An author's own `?token=` is none of these. */
+const SIGNED = /[?&](?:x-amz-(?:signature|credential|security-token)|awsaccesskeyid|key-pair-id)=/i;
 
 /** Where a binary of this uid and logical name lies; undefined when it is not here. */
 export type FilePathOf = (uid: string, name: string) => string | undefined;
 
 /**
  * The document without what the cloud added: signed URLs (the location becomes empty, its uid stays) and the
- * record's own id at the top. A `url` location that carries no signature is the author's and stays.
+ * record's own id at the top. A `url` location that the cloud did not sign is the author's and stays.
  */
 export function dehydrate(document: JsonObject): JsonObject {
   const stripped = mapLocations(document, (location) =>

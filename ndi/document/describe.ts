@@ -46,7 +46,7 @@ export function classLeaf(definition: string): string {
 
 /**
  * What `document` is, names and needs.
- * @throws NDI_E_BAD_ID when its id, a file uid or a file name could not be part of a path.
+ * @throws NDI_E_BAD_ID when its id or a file uid could not be part of a path. A file name may be any text.
  */
 export function describeDocument(document: JsonObject): DocumentFacts {
   const base = asObject(document.base);
@@ -54,7 +54,7 @@ export function describeDocument(document: JsonObject): DocumentFacts {
   if (!ID.test(id)) throw badId('document', id, id);
   const documentClass = asObject(document.document_class);
   const files = asObject(document.files);
-  const series = asArray(files.series_info).map((entry) => checkedName(asText(asObject(entry).name), id));
+  const series = asArray(files.series_info).map((entry) => asText(asObject(entry).name));
   return {
     id,
     sessionId: asText(base.session_id),
@@ -84,18 +84,13 @@ function file(entry: JsonObject, documentId: string): DocumentFile | undefined {
   const locations = asArray(entry.locations).map((value) => location(asObject(value), documentId));
   const name = asText(entry.name);
   if (name === '' && locations.length === 0) return undefined;
-  return { name: checkedName(name, documentId), locations };
+  return { name, locations };
 }
 
 function location(value: JsonObject, documentId: string): FileLocation {
   const uid = asText(value.uid);
   if (uid !== '' && !isSafeName(uid)) throw badId('file', uid, documentId);
   return { uid, location: asText(value.location), locationType: asText(value.location_type) };
-}
-
-function checkedName(name: string, documentId: string): string {
-  if (!isSafeName(name)) throw badId('file name', name, documentId);
-  return name;
 }
 
 const badId = (what: string, value: string, documentId: string): CourierError =>

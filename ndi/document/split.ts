@@ -6,6 +6,7 @@
  */
 import { CourierError } from '../../errors/index.ts';
 import { MAX_DOCUMENT_BYTES } from './bounds.ts';
+import { decodeText } from './text.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -55,7 +56,7 @@ export function createArraySplitter(maxElementBytes: number = MAX_DOCUMENT_BYTES
 
   const finish = (out: string[], tail: Buffer): void => {
     const fits = hold(tail);
-    const text = fits ? Buffer.concat(parts).toString('utf8').trimEnd() : '';
+    const text = fits ? decodeText(Buffer.concat(parts)).trimEnd() : '';
     parts = [];
     heldBytes = 0;
     inElement = false;
