@@ -6,8 +6,9 @@
  *
  * A cloud that does not answer now is no refusal: the run waits for it.
  */
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, type Stats, statSync } from 'node:fs';
 import { sep } from 'node:path';
+import { isLeftByFileManager } from '../disk/file-manager.ts';
 import { CourierError, isCourierError } from '../errors/index.ts';
 import { eachPage } from '../ndi/cloud/pages.ts';
 import type { CloudClient, DatasetRecord } from '../ndi/cloud/types.ts';
@@ -166,12 +167,12 @@ function refuseOccupied({ cloudDatasetId, targetDir, remotesOf }: DownloadPrefli
       detail: `${targetDir} lies inside the .ndi of another dataset.`,
     });
   }
-  const stat = statSync(targetDir, { throwIfNoEntry: false });
+  const stat = statOf(targetDir);
   if (stat === undefined) return;
   if (!stat.isDirectory()) {
     throw new CourierError('NDI_E_TARGET_OCCUPIED', { detail: `${targetDir} is a file.` });
   }
-  const entries = readdirSync(targetDir);
+  const entries = readdirSync(targetDir).filter((name) => !isLeftByFileManager(name));
   if (entries.length === 0) return;
   if (!existsSync(`${targetDir}/.ndi`)) {
     throw new CourierError('NDI_E_TARGET_OCCUPIED', {
@@ -191,6 +192,15 @@ function refuseOccupied({ cloudDatasetId, targetDir, remotesOf }: DownloadPrefli
     throw new CourierError('NDI_E_TARGET_OCCUPIED', {
       detail: `${targetDir} holds another dataset${remotes.length > 0 ? ` (cloud id ${remotes.join(', ')})` : ''}.`,
     });
+  }
+}
+
+/** Undefined also for a place that cannot be looked at: the run says why, before it fetches anything. */
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
   }
 }
 

@@ -133,6 +133,11 @@ export const ERRORS = {
     'The target folder already holds something else.',
     'Choose a folder that is empty or does not exist.',
   ),
+  NDI_E_TARGET: entry(
+    ['permanent', 'run', 'none'],
+    'The dataset cannot be put at this place.',
+    'Choose another folder, for example a new one inside the named place; remove what is in the way.',
+  ),
   NDI_E_OPEN_CHECK: entry(
     ['permanent', 'run', 'none'],
     'The built dataset does not read back as it should.',

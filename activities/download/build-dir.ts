@@ -3,12 +3,14 @@
  * a name that says what it will be. Its ledger lies in it and moves with it. A download that an earlier run of ours ended
  * with items left over is completed where it lies.
  */
+import { hash } from 'node:crypto';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { mkdir, readdir, rename, rmdir } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { fsyncDirectory } from '../../disk/fsync.ts';
 import { CourierError } from '../../errors/index.ts';
 import type { DownloadInput } from '../../workflows/contracts/index.ts';
+import { ensureOurs, removeEmpty, targetState } from './target.ts';
 
 /** Files of up to this size are not forced to disk one by one: a flush for each takes longer than fetching it. */
 export const UNFORCED_BYTES = 64 * 1024;
@@ -34,11 +36,14 @@ export const unmarkCompleting = (input: DownloadInput): void => rmSync(markOf(in
 export const worksInTarget = (input: DownloadInput, ledgerPath: string): boolean =>
   !relative(input.targetDir, ledgerPath).startsWith('..');
 
-const asideOf = (input: DownloadInput): string =>
-  join(
-    dirname(input.targetDir),
-    `.${basename(input.targetDir)}.${input.cloudDatasetId}.${input.mode}.ndi-courier`,
-  );
+/** Longer names of targets go in as their hash: the whole must be a file name too. */
+const MAX_NAME_BYTES = 80;
+
+function asideOf({ targetDir, cloudDatasetId, mode }: DownloadInput): string {
+  const name = basename(targetDir);
+  const short = Buffer.byteLength(name) <= MAX_NAME_BYTES ? name : hash('sha256', name).slice(0, 32);
+  return join(dirname(targetDir), `.${short}.${cloudDatasetId}.${mode}.ndi-courier`);
+}
 
 /** Asks the disk: once for each step is enough. */
 export const buildDirOf = (input: DownloadInput): string =>
@@ -50,21 +55,15 @@ export function pathInTarget(input: DownloadInput, path: string): string {
   return inside.startsWith('..') ? path : join(input.targetDir, inside);
 }
 
-export type TargetState = 'absent' | 'empty' | 'occupied';
-
-export async function targetState(targetDir: string): Promise<TargetState> {
-  try {
-    return (await readdir(targetDir)).length === 0 ? 'empty' : 'occupied';
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'ENOENT') return 'absent';
-    if (code === 'ENOTDIR') return 'occupied';
-    throw error;
-  }
+/**
+ * False when it was there already, with what an earlier try has left.
+ * @throws NDI_E_READ_ONLY where nothing can be made, NDI_E_TARGET for one that is not ours
+ */
+export async function makeBuildDir(input: DownloadInput): Promise<boolean> {
+  const isNew = await makeFolder(asideOf(input));
+  if (!isNew) await ensureOurs(asideOf(input));
+  return isNew;
 }
-
-/** False when it was there already, with what an earlier try has left. Errors: NDI_E_READ_ONLY where nothing can be made. */
-export const makeBuildDir = (input: DownloadInput): Promise<boolean> => makeFolder(asideOf(input));
 
 /**
  * One level after the other: Node's recursive mkdir never returns where a folder above exists and cannot have children
@@ -92,7 +91,7 @@ export async function moveIntoPlace(input: DownloadInput): Promise<void> {
   const state = await targetState(input.targetDir);
   if (state === 'occupied') throw new CourierError('NDI_E_TARGET_OCCUPIED', { detail: input.targetDir });
   // Not every system renames over an empty directory.
-  if (state === 'empty') await rmdir(input.targetDir);
+  if (state === 'empty') await removeEmpty(input.targetDir);
   await rename(asideOf(input), input.targetDir);
   // Its name is on disk when its folder is.
   await fsyncDirectory(dirname(input.targetDir));

@@ -8,17 +8,27 @@ import { finishDownload } from './finish.ts';
 import { openDownload } from './open.ts';
 import { planDependencies, planDownload } from './plan-documents.ts';
 import { planDownloadFiles } from './plan-files.ts';
+import { resolveTarget } from './target.ts';
+
+/** Steps work in the folder itself, where the person gave a link to it. */
+const resolved = async (input: DownloadInput): Promise<DownloadInput> => ({
+  ...input,
+  targetDir: await resolveTarget(input.targetDir),
+});
 
 export function createDownloadActivities(deps: StepDeps): DownloadSteps {
   /** An activity of (input, ref, …). */
   const step = <Rest extends unknown[], Result>(
     work: (scope: RunScope, input: DownloadInput, ...rest: Rest) => Promise<Result>,
   ) =>
-    asActivity((context, input: DownloadInput, ref: RunRef, ...rest: Rest) =>
-      inScope(deps, context, ref, (scope) => work(scope, input, ...rest)),
-    );
+    asActivity(async (context, given: DownloadInput, ref: RunRef, ...rest: Rest) => {
+      const input = await resolved(given);
+      return inScope(deps, context, ref, (scope) => work(scope, input, ...rest));
+    });
   return {
-    openDownload: asActivity((context, input, run) => openDownload(deps, context, input, run)),
+    openDownload: asActivity(async (context, given, run) =>
+      openDownload(deps, context, await resolved(given), run, given.targetDir),
+    ),
     planDownload: step(planDownload),
     planDependencies: step(planDependencies),
     nextDownloadUnits: asActivity((context, ref, what) =>
@@ -27,6 +37,8 @@ export function createDownloadActivities(deps: StepDeps): DownloadSteps {
     fetchUnit: step(fetchUnit),
     planDownloadFiles: step(planDownloadFiles),
     // Its ledger moves in the middle of it: it opens scopes of its own.
-    finishDownload: asActivity((context, input, ref) => finishDownload(deps, context, input, ref)),
+    finishDownload: asActivity(async (context, given, ref) =>
+      finishDownload(deps, context, await resolved(given), ref),
+    ),
   };
 }

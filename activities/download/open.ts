@@ -1,4 +1,4 @@
-/** The first step of a download: may we read it, and is there room for it at the target? */
+/** The first step of a download: may we read it, and can it lie at the target? */
 import { rm } from 'node:fs/promises';
 import { CourierError, isCourierError } from '../../errors/index.ts';
 import type { CloudClient, DatasetRecord } from '../../ndi/cloud/types.ts';
@@ -8,7 +8,8 @@ import type { DownloadOpening, Opened, RunNames, SiteResult } from '../../workfl
 import type { StepContext, StepDeps } from '../deps.ts';
 import { takeLease } from '../shared/lease.ts';
 import { adoptBuildDir } from './adopt.ts';
-import { buildDirOf, isCompleting, makeBuildDir, markCompleting, targetState } from './build-dir.ts';
+import { buildDirOf, isCompleting, makeBuildDir, markCompleting } from './build-dir.ts';
+import { checkTarget, targetState, tryName } from './target.ts';
 import { holdsExactly } from './unchanged.ts';
 
 export async function openDownload(
@@ -16,6 +17,7 @@ export async function openDownload(
   context: StepContext,
   input: DownloadInput,
   run: RunNames,
+  givenDir: string = input.targetDir,
 ): Promise<DownloadOpening> {
   const cloud = deps.cloud(input.cloud);
   const record = await cloud.datasets.get(input.cloudDatasetId, context.signal);
@@ -24,6 +26,7 @@ export async function openDownload(
   }
   for (;;) {
     const occupied = (await targetState(input.targetDir)) === 'occupied';
+    if (!occupied) await checkTarget(input.targetDir, givenDir);
     const done = occupied ? await whatIsLeftToDo(deps, context, input) : undefined;
     if (done !== undefined) return done;
     const begun = occupied ? await beginCompleting(deps, input, run) : await beginBuilding(deps, input, run);
@@ -79,6 +82,12 @@ async function beginBuilding(
   const { runKey, workflowId } = run;
   const isNew = await makeBuildDir(input);
   const buildDir = buildDirOf(input);
+  try {
+    if ((await targetState(input.targetDir)) === 'absent') await tryName(input.targetDir);
+  } catch (error) {
+    if (isNew) await rm(buildDir, { recursive: true, force: true });
+    throw error;
+  }
   createDataset(buildDir, { objectType: 'dataset' });
   const ledgerPath = deps.ledgers.locate(buildDir, input.cloudDatasetId);
   const ledger = deps.ledgers.open(ledgerPath);

@@ -6,8 +6,8 @@ import { describeDocument } from '../../ndi/document/describe.ts';
 import type { DownloadInput } from '../../workflows/contracts/index.ts';
 import type { PreviewSteps } from '../../workflows/steps.ts';
 import type { RunScope } from '../deps.ts';
-import { targetState } from '../download/build-dir.ts';
 import { CLOUD, planDownload } from '../download/plan-documents.ts';
+import { checkTarget, resolveTarget, targetState } from '../download/target.ts';
 import { holdsExactly } from '../download/unchanged.ts';
 import { takeDirectly } from '../shared/bodies.ts';
 import { createItemWriter, fileUnitLimits, firstFreeUnit, packUnits } from '../shared/units.ts';
@@ -15,13 +15,16 @@ import { writePlan } from './plan-file.ts';
 
 export async function previewDownload(
   plain: RunScope,
-  input: DownloadInput,
+  given: DownloadInput,
 ): ReturnType<PreviewSteps['previewTransfer']> {
   const { cloud, signal } = plain;
+  const input = { ...given, targetDir: await resolveTarget(given.targetDir) };
   const record = await cloud.datasets.get(input.cloudDatasetId, signal);
   if (record.isDeleted) throw new CourierError('NDI_E_NOT_FOUND', { detail: `${record.id} was deleted.` });
   const scope: RunScope = { ...plain, ref: { ...plain.ref, cloudDatasetId: record.id } };
-  const held = (await targetState(input.targetDir)) === 'occupied' ? await holding(scope, input) : undefined;
+  const isOccupied = (await targetState(input.targetDir)) === 'occupied';
+  if (!isOccupied) await checkTarget(input.targetDir, given.targetDir);
+  const held = isOccupied ? await holding(scope, input) : undefined;
   const result = {
     datasetId: record.id,
     ndiDatasetId: held?.ndiDatasetId ?? null,
