@@ -11,6 +11,8 @@ import { createPreviewActivities } from './preview/index.ts';
 import { asActivity } from './step.ts';
 import { createUploadActivities } from './upload/index.ts';
 
+import { releaseWriteLock } from './upload/write-lock.ts';
+
 export type { LedgerCache, StepContext, StepDeps } from './deps.ts';
 export { closeIdleCopies } from './upload/shared-copy.ts';
 
@@ -27,8 +29,10 @@ const createCommonActivities = (deps: StepDeps): CommonSteps => ({
   releaseRun: asActivity(async (_context, { runKey, workflowId, ledgerPath }) => {
     // A folder that is gone has no lease, and must not come back as an empty one.
     if (!existsSync(ledgerPath)) return;
-    const { lease } = deps.ledgers.open(ledgerPath);
+    const ledger = deps.ledgers.open(ledgerPath);
+    const { lease } = ledger;
     const holder = lease.holder();
+    if (runKey !== undefined) await releaseWriteLock(deps, ledger.run(runKey));
     // Runs of release 0.1 name no run key.
     if (runKey !== undefined) lease.release(runKey);
     else if (holder?.workflowId === workflowId) lease.release(holder.runKey);

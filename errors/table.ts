@@ -263,6 +263,11 @@ export const ERRORS = {
     'Somebody else holds the write lock of the cloud dataset.',
     'Nothing to do: the run tries again by itself.',
   ),
+  NDI_E_WRITE_LOCKED: entry(
+    ['waits-for-run', 'run', 'none'],
+    'Somebody else has locked the cloud dataset.',
+    'Nothing to do: the run goes on when the lock is released or ends by itself.',
+  ),
   NDI_E_RATE_LIMITED: entry(
     ['retryable', 'run', 'none'],
     'NDI Cloud asks us to slow down.',

@@ -28,6 +28,7 @@ export function bindRun(
       mark: (kind, ids, change) => guarded(() => ledger.markItems(runKey, kind, ids, change)),
       wasSentBefore: (kind, id) => ledger.wasSentBefore(runKey, kind, id),
       takeBack: (kind, ids) => guarded(() => ledger.takeBack(runKey, kind, ids)),
+      drop: (kind, ids) => guarded(() => ledger.dropItems(runKey, kind, ids)),
     },
     units: {
       add: (units) => guarded(() => ledger.addUnits(runKey, units)),

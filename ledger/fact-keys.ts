@@ -51,6 +51,20 @@ const keptLink = z.object({
 /** The last change that a poll saw. */
 const quiet = z.object({ marker: z.string(), sinceMs: z.number() });
 
+/** What the run knows of the write lock of its cloud dataset. */
+const writeLock = z.object({
+  isOffered: z.boolean(),
+  /** The run took it, and releases it. */
+  isOurs: z.boolean(),
+  untilMs: z.number(),
+  cloudDatasetId: z.string(),
+  cloud: z.object({
+    baseUrl: z.string(),
+    profile: z.string().nullable(),
+    organizationId: z.string().nullable(),
+  }),
+});
+
 const grace = z.object({ rounds: z.number(), sinceMs: z.number() });
 
 /** Facts of one run. */
@@ -62,11 +76,16 @@ export const RUN_FACTS = {
   createdAt: text('createdAt'),
   /** Since when the poll of this name has seen no change. */
   quiet: (name: string) => json(`quiet: ${name}`, quiet),
+  writeLock: json('write lock', writeLock),
   documentsSerially: flag('documentsSerially'),
   rounds: (kind: 'document' | 'file') => number(`${kind} rounds`),
   documentsSentAgain: flag('documents sent again'),
   firstUnitSentAgain: number('first unit sent again'),
   duplicatesRemoved: number('duplicatesRemoved'),
+  /** The link document that this run sends. */
+  ownLink: text('own link'),
+  /** Link documents of this folder that do not go up, because the cloud dataset has one. */
+  linksLeftHere: json('links left here', z.array(z.string())),
   /** `none`: only documents name binaries, and all of those are planned. */
   fileSeries: text('file series'),
   /** The store's ETags are no MD5 of the bytes. */

@@ -69,7 +69,15 @@ export function openItems(
   runs: Runs,
 ): Pick<
   LedgerVerbs,
-  'addItems' | 'planTotals' | 'unitItems' | 'items' | 'item' | 'markItems' | 'takeBack' | 'wasSentBefore'
+  | 'addItems'
+  | 'planTotals'
+  | 'unitItems'
+  | 'items'
+  | 'item'
+  | 'markItems'
+  | 'takeBack'
+  | 'dropItems'
+  | 'wasSentBefore'
 > {
   return {
     addItems: (runKey, items) =>
@@ -130,6 +138,13 @@ export function openItems(
         const run = runs.planned(runKey);
         for (const id of ids)
           db.run(`UPDATE items SET state = 'pending' WHERE run = ? AND kind = ? AND id = ?`, run, kind, id);
+      }),
+
+    dropItems: (runKey, kind, ids) =>
+      db.transaction(() => {
+        const run = runs.planned(runKey);
+        for (const id of ids)
+          db.run('DELETE FROM items WHERE run = ? AND kind = ? AND id = ?', run, kind, id);
       }),
 
     markItems: (runKey, kind, ids, change) =>

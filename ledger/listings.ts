@@ -81,7 +81,12 @@ export function openListings(db: Db, runs: Runs): ListingVerbs {
 
     forgetUnsettledElsewhere: (runKey) =>
       db.transaction(() => {
-        db.run(`UPDATE items SET state = 'pending' WHERE ${ELSEWHERE}`, runs.planned(runKey));
+        // Not `pending`: that they were sent is what makes their doubles ours to remove, however late those come.
+        db.run(
+          `UPDATE items SET state = 'failed', error_code = 'NDI_E_IMPORT_INCOMPLETE',
+             error_detail = 'Its run ended before the cloud listed it.' WHERE ${ELSEWHERE}`,
+          runs.planned(runKey),
+        );
       }),
   };
 }

@@ -50,6 +50,8 @@ export interface ItemLedger {
   mark(kind: ItemKind, ids: readonly string[], change: ItemChange): void;
   /** Resets items from `done` to `pending` because their data is no longer on disk. One transaction. */
   takeBack(kind: ItemKind, ids: readonly string[]): void;
+  /** Items that the run has nothing to do with after all. */
+  drop(kind: ItemKind, ids: readonly string[]): void;
   /** Whether another run of this ledger has sent the item into the same cloud dataset, whatever became of it. */
   wasSentBefore(kind: ItemKind, id: string): boolean;
 }

@@ -74,6 +74,8 @@ export interface LedgerVerbs {
   ): void;
   /** What was done and is there no more is to be done again. One transaction. */
   takeBack(runKey: string, kind: ItemKind, ids: readonly string[]): void;
+  /** Items that the run has nothing to do with after all: they count no more, and the base does not learn of them. */
+  dropItems(runKey: string, kind: ItemKind, ids: readonly string[]): void;
   /** One transaction. What is done or skipped stays so, unless the change says that it is. */
   markItems(runKey: string, kind: ItemKind, ids: readonly string[], change: ItemChange): void;
   /** Puts items of these states back to pending in new units of at most so many items and bytes; returns the new units. */

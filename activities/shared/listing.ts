@@ -6,7 +6,7 @@ import { CourierError } from '../../errors/index.ts';
 import type { RunLedger } from '../../ledger/run-ledger.ts';
 import type { ItemKind, ListingResult } from '../../ledger/types.ts';
 import { eachPage } from '../../ndi/cloud/pages.ts';
-import type { CloudClient } from '../../ndi/cloud/types.ts';
+import type { CloudClient, DocumentSummary } from '../../ndi/cloud/types.ts';
 import type { StepContext } from '../deps.ts';
 import { backoffMs, sleep } from './poll.ts';
 
@@ -22,6 +22,8 @@ export interface Listing {
   readonly name: string;
   readonly pollMinMs: number;
   readonly pollMaxMs: number;
+  /** Sees each row of documents, in each pass. */
+  readonly onRow?: ((row: DocumentSummary) => void) | undefined;
 }
 
 /** The listing of a run's own cloud dataset. */
@@ -67,6 +69,7 @@ async function documentPass(context: StepContext, listing: Listing): Promise<Lis
         uploaded: null,
       })),
     );
+    if (listing.onRow !== undefined) for (const row of page) listing.onRow(row);
     count += page.length;
     context.heartbeat({ unit: null, what: `listing documents: ${count}`, bytes: 0, ofBytes: 0 });
   }

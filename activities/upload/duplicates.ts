@@ -1,10 +1,13 @@
 /**
  * The cloud does not insist on unique ids (contract §10 #4), so a fault may leave a document there twice. Doubles of
- * what this run sent are its own to remove; older ones are somebody else's and are only reported.
+ * what a run of this ledger sent are its own to remove, when they say the same; others are only reported.
  */
 import { isCourierError } from '../../errors/index.ts';
 import { RUN_FACTS } from '../../ledger/fact-keys.ts';
+import { canonicalHash } from '../../ndi/document/canonical.ts';
+import { parseDocument } from '../../ndi/document/codec.ts';
 import type { RunScope } from '../deps.ts';
+import { takeDirectly } from '../shared/bodies.ts';
 import { type Listing, listDocuments } from '../shared/listing.ts';
 
 /** Ids per request, as the clients' own tools do it (contract §4.4). */
@@ -15,7 +18,8 @@ const MAX_ATTEMPTS = 3;
 export async function removeDuplicates(scope: RunScope, listing: Listing): Promise<void> {
   const { ledger } = scope;
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
-    const extra = ownDoubles(scope, listing);
+    const { extra, different } = await ownDoubles(scope, listing);
+    reportDifferent(scope, different);
     if (extra.length === 0) break;
     for (let i = 0; i < extra.length; i += DELETE_BATCH) {
       await deleteBatch(scope, extra.slice(i, i + DELETE_BATCH));
@@ -30,12 +34,54 @@ export async function removeDuplicates(scope: RunScope, listing: Listing): Promi
 export const duplicatesRemoved = ({ ledger }: Pick<RunScope, 'ledger'>): number =>
   ledger.facts.get(RUN_FACTS.duplicatesRemoved) ?? 0;
 
-function ownDoubles({ ledger }: RunScope, { name }: Listing): string[] {
-  const extra: string[] = [];
-  for (const { id, cloudIds } of ledger.listings.twice('document', name)) {
-    if (isOurs(ledger, id)) extra.push(...cloudIds.slice(1));
+/** Of documents that this ledger sent: cloud ids of copies that say what the first one says, and NDI ids of those that do not. */
+async function ownDoubles(
+  scope: RunScope,
+  { name }: Listing,
+): Promise<{ readonly extra: string[]; readonly different: string[] }> {
+  const { ledger } = scope;
+  const doubles: { readonly id: string; readonly cloudIds: readonly string[] }[] = [];
+  for (const double of ledger.listings.twice('document', name)) {
+    if (isOurs(ledger, double.id)) doubles.push(double);
   }
-  return extra;
+  const hashes = await hashesOf(
+    scope,
+    doubles.flatMap(({ cloudIds }) => cloudIds),
+  );
+  const extra: string[] = [];
+  const different: string[] = [];
+  for (const { id, cloudIds } of doubles) {
+    const [first, ...others] = cloudIds.map((cloudId) => ({ cloudId, hash: hashes.get(cloudId) }));
+    for (const { cloudId, hash } of others) {
+      if (hash !== undefined && hash === first?.hash) extra.push(cloudId);
+      else if (hash !== undefined && first?.hash !== undefined) different.push(id);
+    }
+  }
+  return { extra, different };
+}
+
+/** Canonical hashes of documents by cloud id. One that is gone by now, or cannot be read, has none. */
+async function hashesOf(scope: RunScope, cloudIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const hashes = new Map<string, string>();
+  await takeDirectly(scope, cloudIds, (text, cloudId) => {
+    if (cloudId === undefined) return;
+    try {
+      hashes.set(cloudId, canonicalHash(parseDocument(text)));
+    } catch (error) {
+      if (!isCourierError(error)) throw error;
+    }
+  });
+  return hashes;
+}
+
+function reportDifferent({ ledger, ref }: RunScope, ids: readonly string[]): void {
+  if (ids.length === 0) return;
+  ledger.problems.add({
+    kind: 'dataset',
+    id: ref.cloudDatasetId,
+    code: 'NDI_E_DUPLICATES',
+    detail: `${ids.length} documents are in the cloud more than once with different content, for example ${ids[0]}.`,
+  });
 }
 
 /** Sent by this run, or by any other run of this ledger: a cancelled run's import may come late. */

@@ -1,5 +1,6 @@
 /** The end of an upload: base, an index that both NDI clients read, the report, and the lease goes back. */
 import { isCourierError } from '../../errors/index.ts';
+import { RUN_FACTS } from '../../ledger/fact-keys.ts';
 import type { RunLedger } from '../../ledger/run-ledger.ts';
 import type { ItemState } from '../../ledger/types.ts';
 import { writeSyncIndex } from '../../ndi/dataset/sync-index.ts';
@@ -9,6 +10,7 @@ import type { RunScope } from '../deps.ts';
 import { buildResult, idsOf, writeReport } from '../shared/report.ts';
 import { sweepDoubles } from './create.ts';
 import { duplicatesRemoved } from './duplicates.ts';
+import { releaseWriteLock } from './write-lock.ts';
 
 export async function finishUpload(scope: RunScope, input: UploadInput): Promise<SiteResult> {
   const { ledger, ref } = scope;
@@ -23,6 +25,7 @@ export async function finishUpload(scope: RunScope, input: UploadInput): Promise
   const result = { ...buildResult(scope, input.datasetDir, duplicatesRemoved(scope)), differences };
   await writeReport(scope, result, 'upload');
   ledger.audit('upload finished', { status: result.status, problems: result.problemCount, differences });
+  await releaseWriteLock(scope.deps, ledger);
   ledger.dataset.lease.release(ref.runKey);
   return result;
 }
@@ -50,7 +53,10 @@ function writeIndex({ ledger, ref }: RunScope, input: UploadInput): void {
     idsOf(ledger.items.each({ kind: 'document', ...(states === undefined ? {} : { states }) }));
   try {
     writeSyncIndex(input.datasetDir, {
-      localIds: ids(),
+      localIds: function* () {
+        yield* ids()();
+        yield* ledger.facts.get(RUN_FACTS.linksLeftHere) ?? [];
+      },
       remoteIds: ids(['done', 'skipped']),
       syncedAt: new Date(),
     });

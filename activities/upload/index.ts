@@ -1,4 +1,5 @@
 /** The activities of an upload. */
+import type { UploadInput } from '../../workflows/contracts/index.ts';
 import type { RunRef, UploadSteps } from '../../workflows/steps.ts';
 import type { RunScope, StepDeps } from '../deps.ts';
 import { asActivity, inScope } from '../step.ts';
@@ -9,6 +10,7 @@ import { openUpload } from './open.ts';
 import { planUpload } from './plan.ts';
 import { nextUploadUnits, sendUnit } from './send.ts';
 import { settleDocuments, verifyUpload } from './settle.ts';
+import { underWriteLock } from './write-lock.ts';
 
 export function createUploadActivities(deps: StepDeps): UploadSteps {
   /** An activity of (input, ref, …). A cloud dataset that this run created may not be known yet to every replica. */
@@ -24,6 +26,12 @@ export function createUploadActivities(deps: StepDeps): UploadSteps {
         }
       }),
     );
+  const locked = <Rest extends unknown[], Result>(
+    work: (scope: RunScope, input: UploadInput, ...rest: Rest) => Promise<Result>,
+  ) =>
+    step((scope: RunScope, input: UploadInput, ...rest: Rest) =>
+      underWriteLock(scope, () => work(scope, input, ...rest)),
+    );
   const linked = step(linkOrCreate);
   return {
     openUpload: asActivity((_context, input, run) => openUpload(deps, input, run)),
@@ -37,13 +45,13 @@ export function createUploadActivities(deps: StepDeps): UploadSteps {
         cloudDatasetId: '',
         organizationId: '',
       }),
-    planUpload: step(planUpload),
+    planUpload: locked(planUpload),
     nextUploadUnits: asActivity((context, ref, what) =>
       inScope(deps, context, ref, (scope) => nextUploadUnits(scope, what)),
     ),
-    sendUnit: step(sendUnit),
-    settleDocuments: step(settleDocuments),
-    verifyUpload: step(verifyUpload),
+    sendUnit: locked(sendUnit),
+    settleDocuments: locked(settleDocuments),
+    verifyUpload: locked(verifyUpload),
     finishUpload: step(finishUpload),
   };
 }

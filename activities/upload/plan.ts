@@ -2,6 +2,7 @@
  * What an upload has to move: compares the dataset with the cloud's own lists, and with what the base knows of both sides, and writes
  * items, units and differences into the ledger. Holds ids and dependencies in memory, never bodies.
  */
+import { RUN_FACTS } from '../../ledger/fact-keys.ts';
 import type { DatasetReader } from '../../ndi/dataset/types.ts';
 import type { UploadInput } from '../../workflows/contracts/index.ts';
 import type { PlanSummary } from '../../workflows/steps.ts';
@@ -16,6 +17,7 @@ import { openSource } from './open.ts';
 import { planDocument, planPendingDocuments, readDocument, readUnproven } from './plan-documents.ts';
 import { createFilePlanner } from './plan-files.ts';
 import { noteSentAgain } from './resend.ts';
+import { collectLinks, isLinkTo, leaveHere, linksAmong } from './second-links.ts';
 import { createUnits } from './units.ts';
 
 export async function planUpload(scope: RunScope, input: UploadInput): Promise<PlanSummary> {
@@ -23,16 +25,19 @@ export async function planUpload(scope: RunScope, input: UploadInput): Promise<P
   if (ledger.plan.state() === 'sealed') return planSummary(ledger);
   const { cloudDatasetId } = ref;
   ledger.plan.begin({ operation: 'upload', direction: 'up', cloudDatasetId });
-  await listCloud(scope);
-  await planAgainstLists(scope, input);
+  const { rows } = await listCloud(scope);
+  const links = await linksAmong(scope, rows);
+  await planAgainstLists(scope, input, links.length > 0);
   return planSummary(ledger);
 }
 
-async function listCloud(scope: RunScope): Promise<void> {
-  const listing = listingOf(scope, BEFORE);
+async function listCloud(scope: RunScope): Promise<ReturnType<typeof collectLinks>> {
+  const links = collectLinks();
+  const listing: Listing = { ...listingOf(scope, BEFORE), onRow: links.onRow };
   await listAllDocuments(scope, listing);
   await awaitEarlierRuns(scope, listing);
   await listFiles(scope, listing);
+  return links;
 }
 
 /** The plan of an upload into a cloud dataset that does not exist yet. */
@@ -40,14 +45,14 @@ export async function planForNothing(scope: RunScope, input: UploadInput): Promi
   const { ledger } = scope;
   ledger.plan.begin({ operation: 'upload', direction: 'up', cloudDatasetId: '' });
   for (const kind of ['document', 'file'] as const) ledger.listings.begin(kind, BEFORE).finish();
-  await planAgainstLists(scope, input);
+  await planAgainstLists(scope, input, false);
 }
 
-async function planAgainstLists(scope: RunScope, input: UploadInput): Promise<void> {
+async function planAgainstLists(scope: RunScope, input: UploadInput, isLinked: boolean): Promise<void> {
   const reader = openSource(scope.deps, input);
   try {
     reportLinkedSessions(scope, reader);
-    await planItems(scope, input, reader);
+    await planItems(scope, input, reader, isLinked);
   } finally {
     reader.close();
   }
@@ -55,8 +60,14 @@ async function planAgainstLists(scope: RunScope, input: UploadInput): Promise<vo
 }
 
 /** Walks all documents once and plans them and the files that they name. */
-async function planItems(scope: RunScope, input: UploadInput, reader: DatasetReader): Promise<void> {
+async function planItems(
+  scope: RunScope,
+  input: UploadInput,
+  reader: DatasetReader,
+  isLinked: boolean,
+): Promise<void> {
   const { ledger } = scope;
+  let hasLink = isLinked;
   const here = new Set(reader.documentIds());
   if (input.verify !== 'ids') await readUnproven(scope, here);
   const units = createUnits(scope, input);
@@ -72,8 +83,13 @@ async function planItems(scope: RunScope, input: UploadInput, reader: DatasetRea
       continue;
     }
     const planned = planDocument(scope, input, read);
-    if ('pending' in planned) pending.push(planned.pending);
-    else items.add(planned.item(units));
+    if ('pending' in planned) {
+      const isLink = isLinkTo(scope.ref.cloudDatasetId, read.facts, read.document);
+      if (isLink && hasLink) leaveHere(scope, stored.id);
+      else pending.push(planned.pending);
+      if (isLink && !hasLink) ledger.facts.set(RUN_FACTS.ownLink, stored.id);
+      hasLink ||= isLink;
+    } else items.add(planned.item(units));
     for (const { name, file } of reader.files(read.facts)) await files.plan(read.facts.id, name, file);
   }
   await files.end();

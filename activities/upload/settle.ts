@@ -14,6 +14,7 @@ import { fileUnitLimits } from '../shared/units.ts';
 import { removeDuplicates } from './duplicates.ts';
 import { AFTER } from './listings.ts';
 import { noteSentAgain, noteUnitsAgain, wasSentAgain } from './resend.ts';
+import { collectLinks, removeSecondLinks } from './second-links.ts';
 import { readBackDocuments } from './verify-documents.ts';
 import { proveZippedFiles } from './verify-files.ts';
 
@@ -44,13 +45,15 @@ function forgetRounds({ facts }: RunLedger): void {
 /** After everything: both lists in full, doubles removed, and what was sent read back unless `--verify ids`. */
 export async function verifyUpload(scope: RunScope, input: UploadInput): Promise<Settlement> {
   const { ledger } = scope;
-  const listing = listingOf(scope, AFTER);
+  const links = collectLinks();
+  const listing: Listing = { ...listingOf(scope, AFTER), onRow: links.onRow };
   if ((await untilListed(scope, 'document')) > 0) return sendAgain(scope, 'document');
   // Two passes that agree: only now is the list a proof, and only now are doubles all in it.
   if (wasSentAgain(ledger)) await untilStill(scope, listing);
   await listDocuments(scope, listing);
   ledger.listings.settle('document', listing.name);
   await removeDuplicates(scope, listing);
+  await removeSecondLinks(scope, links.rows);
   if ((await untilListed(scope, 'file')) > 0) return sendAgain(scope, 'file');
   await listFiles(scope, listing);
   if (input.verify === 'ids') return NOTHING_MISSING;

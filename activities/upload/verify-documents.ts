@@ -3,6 +3,7 @@
  * that the cloud has a document under it, not which.
  */
 import { CourierError } from '../../errors/index.ts';
+import { RUN_FACTS } from '../../ledger/fact-keys.ts';
 import type { PlanItem } from '../../ledger/types.ts';
 import { parseDocument } from '../../ndi/document/codec.ts';
 import { firstDifference } from '../../ndi/document/difference.ts';
@@ -10,6 +11,7 @@ import type { UploadInput } from '../../workflows/contracts/index.ts';
 import type { RunScope } from '../deps.ts';
 import { untilQuiet } from '../shared/poll.ts';
 import { type CloudBody, readBack } from '../shared/read-back.ts';
+import { isOwnLinkReplaced } from './second-links.ts';
 import { openForUnit } from './shared-copy.ts';
 
 const READ_BATCH = 2_000;
@@ -67,6 +69,8 @@ async function readBackBatch(
     isDone: (count) => count === 0,
     quietMs: tuning.importQuietMs,
   });
+  const own = ledger.facts.get(RUN_FACTS.ownLink) ?? '';
+  if (await isOwnLinkReplaced(scope, new Set(left.keys()))) left.delete(own);
   addProblems(scope, input, { different, left: left.keys(), failures });
 }
 

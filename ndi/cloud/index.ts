@@ -26,7 +26,7 @@ import { createRequester, type Timeouts } from './request.ts';
 import { createSignedUrls, type SignedUrlRoutes } from './signed-urls.ts';
 import type { CloudClient, TokenSource } from './types.ts';
 import { createUsers } from './users.ts';
-import { createWriteLock, type WriteLockRoutes } from './write-lock.ts';
+import { createWriteLock } from './write-lock.ts';
 
 export type { AccountRoutes } from './account.ts';
 export type { ComputeRoutes, ComputeSession } from './compute.ts';
@@ -36,7 +36,6 @@ export type { MatlabLicense, MatlabLicenseStatus } from './license.ts';
 export type { Timeouts } from './request.ts';
 export type { SignedUrlJob, SignedUrlQuery, SignedUrlRoutes, SignedUrlSet } from './signed-urls.ts';
 export type * from './types.ts';
-export type { WriteLock, WriteLockRoutes } from './write-lock.ts';
 
 export interface CloudClientOptions {
   /** With `/v1`, e.g. from `baseUrlOf` of ../auth/environment.ts. */
@@ -58,7 +57,6 @@ export interface FullCloudClient extends CloudClient {
   readonly compute: ComputeRoutes;
   readonly signedUrls: SignedUrlRoutes;
   readonly fileTiers: FileTierRoutes;
-  readonly writeLock: WriteLockRoutes;
 }
 
 /** A client for one cloud and one account. Opens connections when it needs them; `close` ends them. */

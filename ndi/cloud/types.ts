@@ -145,7 +145,27 @@ export interface CloudClient {
     get(jobId: string, signal?: AbortSignal): Promise<BulkUploadJob>;
     list(datasetId: string, state: string, signal?: AbortSignal): Promise<readonly BulkUploadJob[]>;
   };
+  readonly writeLock: WriteLockRoutes;
   close(): Promise<void>;
+}
+
+export interface WriteLock {
+  readonly heldBy: string | undefined;
+  readonly heldUntil: string | undefined;
+  readonly reason: string | undefined;
+}
+
+export interface WriteLockRoutes {
+  /** The holder who asks again refreshes it. The cloud's own lifetime is about half an hour. */
+  acquire(
+    datasetId: string,
+    lock: { readonly reason: string; readonly ttlSeconds?: number | undefined },
+    signal?: AbortSignal,
+  ): Promise<WriteLock>;
+  /** Undefined: nobody holds it. */
+  get(datasetId: string, signal?: AbortSignal): Promise<WriteLock | undefined>;
+  refresh(datasetId: string, ttlSeconds?: number, signal?: AbortSignal): Promise<WriteLock>;
+  release(datasetId: string, signal?: AbortSignal): Promise<void>;
 }
 
 export interface PageQuery {

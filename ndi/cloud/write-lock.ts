@@ -6,25 +6,7 @@ import { z } from 'zod';
 import { optionalFlag, optionalText, readAs } from './answers.ts';
 import { cloudId } from './ids.ts';
 import type { ApiAnswer, ApiCall, Requester } from './request.ts';
-
-export interface WriteLock {
-  readonly heldBy: string | undefined;
-  readonly heldUntil: string | undefined;
-  readonly reason: string | undefined;
-}
-
-export interface WriteLockRoutes {
-  /** The holder who asks again refreshes it. The cloud's own lifetime is about half an hour. */
-  acquire(
-    datasetId: string,
-    lock: { readonly reason: string; readonly ttlSeconds?: number | undefined },
-    signal?: AbortSignal,
-  ): Promise<WriteLock>;
-  /** Undefined: nobody holds it. */
-  get(datasetId: string, signal?: AbortSignal): Promise<WriteLock | undefined>;
-  refresh(datasetId: string, ttlSeconds?: number, signal?: AbortSignal): Promise<WriteLock>;
-  release(datasetId: string, signal?: AbortSignal): Promise<void>;
-}
+import type { WriteLockRoutes } from './types.ts';
 
 const lockAnswer = z
   .looseObject({ locked: optionalFlag, heldBy: optionalText, heldUntil: optionalText, reason: optionalText })
