@@ -63,7 +63,8 @@ export const isAboutItem = (error: unknown): error is CourierError =>
 export const mayHaveActed = (error: unknown): boolean => isCourierError(error) && error.effect === 'unknown';
 
 /** The answer says that nothing was done. Of a request that was given up nobody knows, whoever gave it up. */
-export const wasRefused = (error: unknown): boolean => isCourierError(error) && error.effect === 'none';
+export const wasRefused = (error: unknown): boolean =>
+  isCourierError(error) && error.effect === 'none' && error.code !== 'NDI_E_CANCELLED';
 
 /** For the end of a switch over a discriminated union: a new member is then a compile error. */
 export function assertNever(value: never): never {

@@ -17,6 +17,8 @@ describe('the traits of an error', () => {
       'NDI_E_STALLED',
     ]);
     expect(wasRefused(new Error('given up'))).toBe(false);
+    // Given up by us, with the request on its way.
+    expect(wasRefused(new CourierError('NDI_E_CANCELLED'))).toBe(false);
     expect(mayHaveActed(new Error('given up'))).toBe(false);
   });
 
