@@ -1,6 +1,7 @@
 /** Units of a plan: what moves together, in which wave; and how left-overs are planned again. */
 import { CourierError } from '../errors/index.ts';
 import type { Db, Row } from '../sqlite/types.ts';
+import { packUnits } from './pack.ts';
 import type { Runs } from './runs.ts';
 import type { NewPlanUnit, PlanUnit } from './types.ts';
 import type { LedgerVerbs } from './verbs.ts';
@@ -118,26 +119,28 @@ function replan(db: Db, run: number, query: Parameters<LedgerVerbs['replan']>[1]
   );
   const made: PlanUnit[] = [];
   let nextUnit = ((last?.unit as number | null) ?? -1) + 1;
-  for (const group of grouped(left, query.maxItems, query.maxBytes)) {
-    const unit: PlanUnit = {
-      unit: nextUnit++,
-      kind: query.unitKind,
-      wave: group.wave,
-      itemCount: group.seqs.length,
-      sizeBytes: group.sizeBytes,
-      state: 'pending',
-      jobId: null,
-    };
-    insertUnit(db, run, unit);
-    for (const seq of group.seqs) {
-      db.run(
-        `UPDATE items SET unit = ?, state = 'pending', error_code = NULL, error_detail = NULL WHERE seq = ?`,
-        unit.unit,
-        seq,
-      );
-    }
-    made.push(unit);
+  const pack = packUnits(
+    { kind: query.unitKind, maxItems: query.maxItems, maxBytes: query.maxBytes },
+    () => nextUnit++,
+    (packed) => {
+      const unit: PlanUnit = { ...packed, state: 'pending', jobId: null };
+      insertUnit(db, run, unit);
+      made.push(unit);
+    },
+  );
+  let wave: number | undefined;
+  for (const row of left) {
+    if (row.wave !== wave) pack.close();
+    wave = row.wave as number;
+    const unit = pack.add(row.size_bytes as number);
+    pack.raiseWave(wave);
+    db.run(
+      `UPDATE items SET unit = ?, state = 'pending', error_code = NULL, error_detail = NULL WHERE seq = ?`,
+      unit,
+      row.seq as number,
+    );
   }
+  pack.close();
   for (const old of new Set(left.map((row) => row.unit))) {
     if (old !== null) recount(db, run, old as number);
   }
@@ -154,30 +157,4 @@ function recount(db: Db, run: number, unit: number): void {
     run,
     unit,
   );
-}
-
-interface Group {
-  readonly wave: number;
-  readonly seqs: number[];
-  sizeBytes: number;
-}
-
-function grouped(rows: readonly Row[], maxItems: number, maxBytes: number): Group[] {
-  const groups: Group[] = [];
-  for (const row of rows) {
-    const sizeBytes = row.size_bytes as number;
-    let group = groups.at(-1);
-    const full =
-      group === undefined ||
-      group.wave !== row.wave ||
-      group.seqs.length >= maxItems ||
-      group.sizeBytes + sizeBytes > maxBytes;
-    if (group === undefined || full) {
-      group = { wave: row.wave as number, seqs: [], sizeBytes: 0 };
-      groups.push(group);
-    }
-    group.seqs.push(row.seq as number);
-    group.sizeBytes += sizeBytes;
-  }
-  return groups;
 }

@@ -1,6 +1,7 @@
 /** The documents that a download has to fetch: those that the cloud lists. Binaries are planned when the documents are here. */
 import { CourierError } from '../../errors/index.ts';
 import { DATASET_FACTS } from '../../ledger/fact-keys.ts';
+import { packUnits } from '../../ledger/pack.ts';
 import type { RunLedger } from '../../ledger/run-ledger.ts';
 import type { NewPlanItem } from '../../ledger/types.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
@@ -15,7 +16,7 @@ import { listAllDocuments } from '../shared/absence.ts';
 import { isNameless, listFiles, listingOf } from '../shared/listing.ts';
 import { createPacer } from '../shared/poll.ts';
 import { planSummary } from '../shared/report.ts';
-import { createItemWriter, failedItem, firstFreeUnit, packUnits } from '../shared/units.ts';
+import { createItemWriter, failedItem, firstFreeUnit } from '../shared/units.ts';
 import { buildDirOf, isCompleting } from './build-dir.ts';
 import { selectedDocuments } from './selected.ts';
 

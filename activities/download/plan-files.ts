@@ -6,6 +6,7 @@
 import { ensureSpace } from '../../disk/free-space.ts';
 import { CourierError } from '../../errors/index.ts';
 import { RUN_FACTS } from '../../ledger/fact-keys.ts';
+import { packUnits } from '../../ledger/pack.ts';
 import type { RunLedger } from '../../ledger/run-ledger.ts';
 import type { NewPlanItem, NewPlanUnit } from '../../ledger/types.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
@@ -19,7 +20,7 @@ import type { PlanSummary } from '../../workflows/steps.ts';
 import type { RunScope } from '../deps.ts';
 import { createPacer } from '../shared/poll.ts';
 import { planSummary } from '../shared/report.ts';
-import { failedItem, fileUnitLimits, firstFreeUnit, packUnits } from '../shared/units.ts';
+import { failedItem, fileUnitLimits, firstFreeUnit } from '../shared/units.ts';
 import { lookAgainAfterReboot } from './after-reboot.ts';
 import { buildDirOf } from './build-dir.ts';
 import { CLOUD } from './plan-documents.ts';

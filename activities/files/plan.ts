@@ -2,6 +2,7 @@
 
 import { ensureSpace } from '../../disk/free-space.ts';
 import { CourierError } from '../../errors/index.ts';
+import { packUnits } from '../../ledger/pack.ts';
 import type { RunLedger } from '../../ledger/run-ledger.ts';
 import type { ListingRow, NewPlanItem, NewPlanUnit } from '../../ledger/types.ts';
 import { createSelector } from '../../ndi/dataset/selection.ts';
@@ -15,7 +16,7 @@ import type { RunScope } from '../deps.ts';
 import { listFiles, listingOf } from '../shared/listing.ts';
 import { createPacer } from '../shared/poll.ts';
 import { planSummary } from '../shared/report.ts';
-import { failedItem, fileUnitLimits, packUnits } from '../shared/units.ts';
+import { failedItem, fileUnitLimits } from '../shared/units.ts';
 import { openHere } from './open.ts';
 
 /** The name under which the run keeps the cloud's list of files. */

@@ -1,5 +1,6 @@
 /** What a download would fetch. Binaries are those that the cloud's list has: which of them documents name is known only later. */
 import { CourierError } from '../../errors/index.ts';
+import { packUnits } from '../../ledger/pack.ts';
 import { createNameMatcher } from '../../ndi/dataset/selection.ts';
 import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
@@ -10,7 +11,7 @@ import { CLOUD, planDownload } from '../download/plan-documents.ts';
 import { checkTarget, resolveTarget, targetState } from '../download/target.ts';
 import { holdsExactly } from '../download/unchanged.ts';
 import { takeDirectly } from '../shared/bodies.ts';
-import { createItemWriter, fileUnitLimits, firstFreeUnit, packUnits } from '../shared/units.ts';
+import { createItemWriter, fileUnitLimits, firstFreeUnit } from '../shared/units.ts';
 import { writePlan } from './plan-file.ts';
 
 export async function previewDownload(

@@ -6,11 +6,11 @@
 import { hash as hashOf } from 'node:crypto';
 import { CourierError, isCourierError } from '../../errors/index.ts';
 import type { BaseItem, NewPlanItem } from '../../ledger/types.ts';
-import type { StoredDocument } from '../../ndi/dataset/types.ts';
+import type { DatasetReader, StoredDocument } from '../../ndi/dataset/types.ts';
 import { canonicalHash } from '../../ndi/document/canonical.ts';
 import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
-import { rankDocuments } from '../../ndi/document/order.ts';
+import { createDocumentGraph } from '../../ndi/document/order.ts';
 import type { DocumentFacts, NdiDocument } from '../../ndi/document/types.ts';
 import type { UploadInput } from '../../workflows/contracts/index.ts';
 import type { RunScope } from '../deps.ts';
@@ -26,7 +26,7 @@ const READ_BATCH = 2_000;
  * Reads the cloud's body of each document that both sides have and whose content in the cloud nobody has read yet. What is read is
  * noted in the base at once, so an attempt that dies is not for nothing.
  */
-export async function readUnproven(scope: RunScope, here: ReadonlySet<string>): Promise<void> {
+export async function readUnproven(scope: RunScope, reader: DatasetReader): Promise<void> {
   const { ledger } = scope;
   let wanted = new Map<string, string>();
   let read = 0;
@@ -45,7 +45,7 @@ export async function readUnproven(scope: RunScope, here: ReadonlySet<string>): 
   };
   let last = '';
   for (const { id, cloudId } of ledger.listings.rows('document', BEFORE)) {
-    if (id === last || cloudId === null || !here.has(id)) continue;
+    if (id === last || cloudId === null || !reader.hasDocument(id)) continue;
     last = id;
     if (isReadBack(ledger.dataset.base.item('document', id), cloudId)) continue;
     wanted.set(id, cloudId);
@@ -84,15 +84,9 @@ export function readDocument(stored: StoredDocument): ReadDocument | { readonly 
 /** Equal: the stored text has not changed since, so nothing needs to be parsed and hashed canonically. */
 export const textHashOf = (text: string): string => hashOf('sha256', text);
 
-export interface PendingDocument {
-  readonly id: string;
-  readonly dependsOn: readonly string[];
-  readonly sizeBytes: number;
-}
-
 type PlannedDocument =
   /** New: its unit depends on the documents that it depends on. */
-  { readonly pending: PendingDocument } | { readonly item: (units: UnitWriter) => NewPlanItem };
+  { readonly isNew: true } | { readonly item: (units: UnitWriter) => NewPlanItem };
 
 export function planDocument(
   { ledger }: RunScope,
@@ -102,7 +96,7 @@ export function planDocument(
   const { id } = facts;
   const listed = ledger.listings.row('document', BEFORE, id);
   if (listed === undefined) {
-    return { pending: { id, dependsOn: facts.dependsOn.map((dependency) => dependency.value), sizeBytes } };
+    return { isNew: true };
   }
   const base = ledger.dataset.base.item('document', id);
   const known = isReadBack(base, listed.cloudId) ? base.cloud.hash : null;
@@ -150,16 +144,39 @@ function changeError(verdict: Exclude<Verdict, 'equal'>, which: string): Courier
   return new CourierError('NDI_E_CHANGED_THERE', { detail: which + both });
 }
 
-/** New documents go in `depends_on` order, so that the cloud never names what it does not have. */
-export function planPendingDocuments(
-  documents: readonly PendingDocument[],
-  items: { add(item: NewPlanItem): void },
-  units: UnitWriter,
-): void {
-  const { ranks } = rankDocuments(documents);
-  const ordered = documents.toSorted((a, b) => (ranks.get(a.id) ?? 0) - (ranks.get(b.id) ?? 0));
-  for (const { id, dependsOn, sizeBytes } of ordered) {
-    const unit = units.unitForDocument(id, dependsOn, sizeBytes);
-    items.add({ kind: 'document', id, unit, state: 'pending', sizeBytes });
-  }
+export interface NewDocuments {
+  add(facts: Pick<DocumentFacts, 'id' | 'dependsOn'>, sizeBytes: number): void;
+  /** Plans them all, in `depends_on` order, so that the cloud never names what it does not have. */
+  plan(items: { add(item: NewPlanItem): void }, units: UnitWriter): void;
+}
+
+/** Collects new documents as numbers: a million of them must fit beside everything else. */
+export function createNewDocuments(): NewDocuments {
+  const graph = createDocumentGraph();
+  let sizes = new Int32Array(1_024);
+  return {
+    add: (facts, sizeBytes) => {
+      const document = graph.add(facts);
+      if (document >= sizes.length) {
+        const larger = new Int32Array(Math.max(document + 1, sizes.length * 2));
+        larger.set(sizes);
+        sizes = larger;
+      }
+      sizes[document] = sizeBytes;
+    },
+    plan: (items, units) => {
+      const { order, idOf, dependenciesOf } = graph.rank();
+      // 0: no unit yet, as of a document that closes a cycle.
+      const unitOf = new Int32Array(sizes.length);
+      for (const document of order) {
+        const sizeBytes = sizes[document] as number;
+        const earlier = dependenciesOf(document)
+          .map((dependency) => unitOf[dependency] as number)
+          .filter((unit) => unit > 0);
+        const unit = units.unitForDocument(earlier, sizeBytes);
+        unitOf[document] = unit;
+        items.add({ kind: 'document', id: idOf(document), unit, state: 'pending', sizeBytes });
+      }
+    },
+  };
 }

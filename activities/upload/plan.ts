@@ -1,6 +1,6 @@
 /**
  * What an upload has to move: compares the dataset with the cloud's own lists, and with what the base knows of both sides, and writes
- * items, units and differences into the ledger. Holds ids and dependencies in memory, never bodies.
+ * items, units and differences into the ledger. Holds the ids of new documents and their dependencies in memory, never bodies.
  */
 import { RUN_FACTS } from '../../ledger/fact-keys.ts';
 import type { DatasetReader } from '../../ndi/dataset/types.ts';
@@ -14,7 +14,7 @@ import { planSummary } from '../shared/report.ts';
 import { createItemWriter, ITEM_BATCH } from '../shared/units.ts';
 import { BEFORE } from './listings.ts';
 import { openSource } from './open.ts';
-import { planDocument, planPendingDocuments, readDocument, readUnproven } from './plan-documents.ts';
+import { createNewDocuments, planDocument, readDocument, readUnproven } from './plan-documents.ts';
 import { createFilePlanner } from './plan-files.ts';
 import { noteSentAgain } from './resend.ts';
 import { collectLinks, isLinkTo, leaveHere, linksAmong } from './second-links.ts';
@@ -68,12 +68,11 @@ async function planItems(
 ): Promise<void> {
   const { ledger } = scope;
   let hasLink = isLinked;
-  const here = new Set(reader.documentIds());
-  if (input.verify !== 'ids') await readUnproven(scope, here);
+  if (input.verify !== 'ids') await readUnproven(scope, reader);
   const units = createUnits(scope, input);
   const items = createItemWriter(ledger);
   const files = createFilePlanner(scope, input, units, items);
-  const pending = [];
+  const added = createNewDocuments();
   const pause = createPacer(scope, (count) => `reading documents: ${count}`);
   for (const stored of reader.documents()) {
     await pause();
@@ -83,10 +82,10 @@ async function planItems(
       continue;
     }
     const planned = planDocument(scope, input, read);
-    if ('pending' in planned) {
+    if ('isNew' in planned) {
       const isLink = isLinkTo(scope.ref.cloudDatasetId, read.facts, read.document);
       if (isLink && hasLink) leaveHere(scope, stored.id);
-      else pending.push(planned.pending);
+      else added.add(read.facts, read.sizeBytes);
       if (isLink && !hasLink) ledger.facts.set(RUN_FACTS.ownLink, stored.id);
       hasLink ||= isLink;
     } else items.add(planned.item(units));
@@ -95,16 +94,16 @@ async function planItems(
   await files.end();
   items.flush();
   units.endOfFiles();
-  planPendingDocuments(pending, items, units);
+  added.plan(items, units);
   items.flush();
   units.endOfDocuments();
   units.endOfReplacements();
-  noteOnlyInCloud(scope, here);
+  noteOnlyInCloud(scope, reader);
   files.noteOnlyInCloud();
 }
 
 /** Documents that the cloud lists and this folder does not have: gone here when both sides had them once. */
-function noteOnlyInCloud({ ledger }: RunScope, here: ReadonlySet<string>): void {
+function noteOnlyInCloud({ ledger }: RunScope, reader: DatasetReader): void {
   const found = { goneHere: [] as { id: string }[], onlyInCloud: [] as { id: string }[] };
   const flush = (what: keyof typeof found): void => {
     ledger.differences.add('document', what, found[what]);
@@ -112,7 +111,7 @@ function noteOnlyInCloud({ ledger }: RunScope, here: ReadonlySet<string>): void 
   };
   let last = '';
   for (const { id } of ledger.listings.rows('document', BEFORE)) {
-    if (id === last || here.has(id) || isNameless(id)) continue;
+    if (id === last || reader.hasDocument(id) || isNameless(id)) continue;
     last = id;
     const base = ledger.dataset.base.item('document', id);
     const what = base?.local.how == null ? 'onlyInCloud' : 'goneHere';

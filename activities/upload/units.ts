@@ -1,15 +1,17 @@
 /** Cuts files and documents into units, the batches that move together. Files are wave 0. */
+
+import { packUnits, type UnitPacker } from '../../ledger/pack.ts';
 import type { NewPlanUnit } from '../../ledger/types.ts';
 import type { UploadInput } from '../../workflows/contracts/index.ts';
 import type { RunScope } from '../deps.ts';
-import { fileUnitLimits, packUnits, type UnitPacker } from '../shared/units.ts';
+import { fileUnitLimits } from '../shared/units.ts';
 
 export interface UnitWriter {
   /** The unit that a file of this size goes with; `alone` for a file that must have an answer of its own. */
   unitForFile(sizeBytes: number, alone: boolean): number;
   endOfFiles(): void;
-  /** The unit that a document goes with. Call in dependency order. */
-  unitForDocument(id: string, dependsOn: readonly string[], sizeBytes: number): number;
+  /** The unit that a document goes with; it comes after the units of what it depends on. Call in dependency order. */
+  unitForDocument(earlierUnits: Iterable<number>, sizeBytes: number): number;
   endOfDocuments(): void;
   /** The unit of a document that replaces the cloud's. They go last, when everything that they may name is there. */
   unitForReplacement(sizeBytes: number): number;
@@ -39,7 +41,6 @@ export function createUnits(scope: RunScope, input: UploadInput): UnitWriter {
   const ofDocuments = { maxItems: tuning.documentsPerUnit, maxBytes: tuning.documentBytesPerUnit };
   const documents = packUnits({ kind: 'documents', ...ofDocuments }, nextUnit, write);
   const replacements = packUnits({ kind: 'replacements', ...ofDocuments }, nextUnit, write);
-  const unitOf = new Map<string, number>();
 
   return {
     unitForFile: (sizeBytes, alone) => {
@@ -56,14 +57,12 @@ export function createUnits(scope: RunScope, input: UploadInput): UnitWriter {
       serially.close();
       zipped.close();
     },
-    unitForDocument: (id, dependsOn, sizeBytes) => {
+    unitForDocument: (earlierUnits, sizeBytes) => {
       const unit = documents.add(sizeBytes);
-      for (const dependency of dependsOn) {
-        const earlier = unitOf.get(dependency);
+      for (const earlier of earlierUnits) {
         // Inside a unit the order of the archive is the order of import.
-        if (earlier !== undefined && earlier !== unit) documents.raiseWave((waveOf.get(earlier) ?? 0) + 1);
+        if (earlier !== unit) documents.raiseWave((waveOf.get(earlier) ?? 0) + 1);
       }
-      unitOf.set(id, unit);
       return unit;
     },
     endOfDocuments: documents.close,

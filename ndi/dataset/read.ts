@@ -44,6 +44,9 @@ export function openDataset(dir: string, options: OpenOptions = {}): DatasetRead
       `SELECT d.doc_id AS id, d.json_code AS text FROM docs d
        JOIN branch_docs b ON b.doc_idx = d.doc_idx AND b.branch_id = ? WHERE d.doc_id = ?`,
     );
+    const present = database.prepare(
+      `SELECT 1 FROM docs d JOIN branch_docs b ON b.doc_idx = d.doc_idx AND b.branch_id = ? WHERE d.doc_id = ?`,
+    );
     const count = database.prepare('SELECT count(*) AS n FROM branch_docs WHERE branch_id = ?');
     const uidsOf = fileRows(database);
     return {
@@ -53,6 +56,7 @@ export function openDataset(dir: string, options: OpenOptions = {}): DatasetRead
       documentCount: () => guard(() => Number(count.get(branch)?.n ?? 0)),
       documents: () => storedDocuments(database, branch, path),
       document: (id) => guard(() => toStored(database, one.get(branch, id))),
+      hasDocument: (id) => guard(() => present.get(branch, id) !== undefined),
       documentIds: () => storedIds(database, branch, path),
       files: (facts) => guard(() => resolveFiles(dir, facts, uidsOf)),
       close: () => opened.close(),

@@ -56,6 +56,7 @@ export interface DatasetReader {
   /** Documents of branch `a` in insertion order. May be left early. */
   documents(): IterableIterator<StoredDocument>;
   document(id: NdiId): StoredDocument | undefined;
+  hasDocument(id: NdiId): boolean;
   documentIds(): IterableIterator<NdiId>;
   /** Binaries of one document; file-series members (manifests) included. */
   files(facts: DocumentFacts): ReadonlyArray<{ readonly name: string; readonly file: ResolvedFile }>;

@@ -9,17 +9,79 @@ export interface Rankable {
   readonly dependsOn: readonly (string | { readonly value: string })[];
 }
 
-export interface Ranking {
+/** Documents as numbers in the order in which they were added, and what they depend on. */
+export interface DocumentGraph {
+  /** Adds a document; one with an id that is there already adds its dependencies to it. */
+  add(document: Rankable): number;
+  /** Longest-path ranks, once all documents are there. */
+  rank(): GraphRanking;
+}
+
+export interface GraphRanking {
+  /** Documents in an order in which they may be sent: by rank, then as they were added. */
+  readonly order: Int32Array;
+  idOf(document: number): string;
+  /** What a document depends on, among those that were added. */
+  dependenciesOf(document: number): Int32Array;
   /** 0 for a document that depends on nothing here, else one more than the highest of those it depends on. */
-  readonly ranks: ReadonlyMap<string, number>;
-  readonly maxRank: number;
+  rankOf(document: number): number;
   /** Each cycle that had to be broken, once, as the ids along it. NDI cannot make one; a damaged dataset can hold it. */
   readonly cycles: readonly (readonly string[])[];
 }
 
-/** Longest-path ranks. Documents with the same id count once, with the dependencies of all of them. */
+export interface Ranking {
+  readonly ranks: ReadonlyMap<string, number>;
+  readonly maxRank: number;
+  readonly cycles: readonly (readonly string[])[];
+}
+
+/** Ranks by id, for documents that are few enough to be held. */
 export function rankDocuments(documents: Iterable<Rankable>): Ranking {
-  const graph = readGraph(documents);
+  const graph = createDocumentGraph();
+  for (const document of documents) graph.add(document);
+  const { order, idOf, rankOf, cycles } = graph.rank();
+  const ranks = new Map<string, number>();
+  for (const document of order) ranks.set(idOf(document), rankOf(document));
+  return { ranks, maxRank: order.length === 0 ? 0 : rankOf(order.at(-1) as number), cycles };
+}
+
+export function createDocumentGraph(): DocumentGraph {
+  const index = new Map<string, number>();
+  const ids: string[] = [];
+  let from = new Int32Array(1024);
+  let to = new Int32Array(1024);
+  let known = new Uint8Array(1024);
+  let edges = 0;
+  const indexOf = (id: string): number => {
+    const found = index.get(id);
+    if (found !== undefined) return found;
+    const node = ids.push(id) - 1;
+    index.set(id, node);
+    if (node >= known.length) known = grown(known, new Uint8Array(known.length * 2));
+    return node;
+  };
+  return {
+    add: ({ id, dependsOn }) => {
+      const node = indexOf(id);
+      known[node] = 1;
+      for (const dependency of dependsOn) {
+        const target = typeof dependency === 'string' ? dependency : dependency.value;
+        if (target === '') continue;
+        if (edges === from.length) {
+          from = grown(from, new Int32Array(edges * 2));
+          to = grown(to, new Int32Array(edges * 2));
+        }
+        from[edges] = node;
+        to[edges] = indexOf(target);
+        edges += 1;
+      }
+      return node;
+    },
+    rank: () => rankGraph({ ids, count: ids.length, edges, from, to, known }),
+  };
+}
+
+function rankGraph(graph: Graph): GraphRanking {
   const rank = new Int32Array(graph.count);
   const waiting = new Int32Array(graph.count);
   for (let edge = 0; edge < graph.edges; edge += 1) {
@@ -44,8 +106,9 @@ export function rankDocuments(documents: Iterable<Rankable>): Ranking {
 
   settle();
   const broken: number[][] = [];
-  const dependencies = waiting.some((count) => count > 0) ? groupEdges(graph, graph.from) : undefined;
-  for (let node = 0; dependencies !== undefined && node < graph.count; node += 1) {
+  const dependencies = groupEdges(graph, graph.from);
+  const isCyclic = waiting.some((count) => count > 0);
+  for (let node = 0; isCyclic && node < graph.count; node += 1) {
     while (waiting[node]! > 0) {
       const cycle = findCycle(graph, dependencies, waiting, node);
       broken.push(cycle);
@@ -55,13 +118,42 @@ export function rankDocuments(documents: Iterable<Rankable>): Ranking {
       settle();
     }
   }
-  const names = broken.length > 0 ? [...graph.index.keys()] : [];
-  const cycles = broken.map((cycle) => cycle.map((node) => names[node]!));
-  return collect(graph, rank, cycles);
+  const idOf = (node: number): string => graph.ids[node] as string;
+  return {
+    order: sortedByRank(graph, rank),
+    idOf,
+    dependenciesOf: (node) =>
+      dependencies.edges
+        .subarray(dependencies.start[node], dependencies.start[node + 1])
+        .map((edge) => graph.to[edge]!),
+    rankOf: (node) => rank[node]!,
+    cycles: broken.map((cycle) => cycle.map(idOf)),
+  };
+}
+
+/** Sorts by counting: stable, and without an object per document. */
+function sortedByRank({ known, count }: Graph, rank: Int32Array): Int32Array {
+  let maxRank = 0;
+  let documents = 0;
+  for (let node = 0; node < count; node += 1) {
+    if (known[node] === 0) continue;
+    documents += 1;
+    maxRank = Math.max(maxRank, rank[node]!);
+  }
+  const next = new Int32Array(maxRank + 2);
+  for (let node = 0; node < count; node += 1) if (known[node]) next[rank[node]! + 1]! += 1;
+  for (let at = 1; at < next.length; at += 1) next[at]! += next[at - 1]!;
+  const order = new Int32Array(documents);
+  for (let node = 0; node < count; node += 1) {
+    if (known[node] === 0) continue;
+    order[next[rank[node]!]!] = node;
+    next[rank[node]!]! += 1;
+  }
+  return order;
 }
 
 interface Graph {
-  readonly index: Map<string, number>;
+  readonly ids: readonly string[];
   readonly count: number;
   readonly edges: number;
   /** Edge i goes from document `from[i]` to what it depends on, `to[i]`. */
@@ -69,37 +161,6 @@ interface Graph {
   readonly to: Int32Array;
   /** 1 for documents, 0 for ids that are only depended on. */
   readonly known: Uint8Array;
-}
-
-function readGraph(documents: Iterable<Rankable>): Graph {
-  const index = new Map<string, number>();
-  let from = new Int32Array(1024);
-  let to = new Int32Array(1024);
-  let known = new Uint8Array(1024);
-  let edges = 0;
-  const indexOf = (id: string): number => {
-    const found = index.get(id);
-    if (found !== undefined) return found;
-    index.set(id, index.size);
-    if (index.size > known.length) known = grown(known, new Uint8Array(known.length * 2));
-    return index.size - 1;
-  };
-  for (const { id, dependsOn } of documents) {
-    const node = indexOf(id);
-    known[node] = 1;
-    for (const dependency of dependsOn) {
-      const target = typeof dependency === 'string' ? dependency : dependency.value;
-      if (target === '') continue;
-      if (edges === from.length) {
-        from = grown(from, new Int32Array(edges * 2));
-        to = grown(to, new Int32Array(edges * 2));
-      }
-      from[edges] = node;
-      to[edges] = indexOf(target);
-      edges += 1;
-    }
-  }
-  return { index, count: index.size, edges, from, to, known };
 }
 
 function grown<T extends Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>>(old: T, larger: T): T {
@@ -143,18 +204,4 @@ function findCycle(graph: Graph, dependencies: EdgeGroups, waiting: Int32Array, 
     node = graph.to[dependencies.edges[at]!]!;
   }
   return path.slice(seen.get(node)!);
-}
-
-function collect(graph: Graph, rank: Int32Array, cycles: readonly string[][]): Ranking {
-  const ranks = graph.index;
-  let maxRank = 0;
-  for (const [id, node] of ranks) {
-    if (graph.known[node] === 0) {
-      ranks.delete(id);
-      continue;
-    }
-    maxRank = Math.max(maxRank, rank[node]!);
-    ranks.set(id, rank[node]!);
-  }
-  return { ranks, maxRank, cycles };
 }
