@@ -122,7 +122,7 @@ function parseString(cursor: Cursor): string {
     cursor.at += 1;
   }
   const literal = cursor.text.slice(start, cursor.at);
-  if (!literal.includes('\\')) return literal.slice(1, -1);
+  // Not cut out: V8 keeps all of a text in memory for a piece of it, and an id would hold its document.
   try {
     return JSON.parse(literal) as string;
   } catch {
