@@ -30,3 +30,10 @@ export interface ErrorEntry {
   readonly sentence: string;
   readonly nextStep: string;
 }
+
+/** One row of the table. */
+export const entry = (
+  [errorClass, about, effect]: readonly [ErrorClass, ErrorAbout, ErrorEffect],
+  sentence: string,
+  nextStep: string,
+): ErrorEntry => ({ class: errorClass, about, effect, sentence, nextStep });
