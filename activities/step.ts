@@ -3,7 +3,6 @@
  * Everything else in this room is plain functions of (scope, input).
  */
 import { existsSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { ApplicationFailure, activityInfo, Context, heartbeat, log } from '@temporalio/activity';
 import { CourierError, diskErrorCode, isCourierError } from '../errors/index.ts';
 import type { FailureInfo, HeartbeatInfo } from '../workflows/contracts/index.ts';
@@ -62,9 +61,6 @@ export async function inScope<Result>(
   ref: RunRef,
   work: (scope: RunScope) => Promise<Result>,
 ): Promise<Result> {
-  // A dataset that was moved or deleted must not come back as an empty folder.
-  const home = dirname(dirname(ref.ledgerPath));
-  if (!existsSync(home)) throw new CourierError('NDI_E_NOT_A_DATASET', { detail: `${home} is gone.` });
   const ledger = deps.ledgers.open(ref.ledgerPath);
   const fence = keepLease(deps, ledger, ref);
   const renewal = setInterval(() => {

@@ -145,6 +145,11 @@ export const DATASET_ERRORS = {
     'The cloud took a document in and gives back another content.',
     'The detail names the first difference; if it matters, tell the keepers of the cloud.',
   ),
+  NDI_E_BINARIES_ELSEWHERE: entry(
+    ['permanent', 'item', 'none'],
+    'Binaries of the dataset are in another cloud dataset and not on this disk.',
+    'Fetch them with `ndi-courier files get DIR --all`, then upload again.',
+  ),
   NDI_E_UID_TWICE: entry(
     ['permanent', 'item', 'none'],
     'Two files with different bytes have the same uid.',

@@ -18,6 +18,7 @@ import { openDb } from '../sqlite/db.ts';
 import { migrate } from '../sqlite/migrate.ts';
 import { openBoth } from './both.test.fixture.ts';
 import { ledgerPath } from './locate.ts';
+import { openLedger } from './open.ts';
 import { LEDGER_DB, MIGRATIONS, SCHEMA_VERSION } from './schema.ts';
 import type { NewPlanItem } from './types.ts';
 
@@ -269,6 +270,12 @@ describe('the place of a ledger', () => {
     const other = ledgerPath({ ...place(), datasetDir: join(dir, 'other') });
     expect(other).toContain(join(dir, 'state', 'ledgers'));
     expect(other).not.toBe(apart);
+  });
+
+  it('is not made anew where the folder of the dataset is gone', () => {
+    const gone = join(dir, 'dataset', '.ndi', 'courier', 'ledger.sqlite');
+    expect(() => openLedger(gone)).toThrow(expect.objectContaining({ code: 'NDI_E_NOT_A_DATASET' }));
+    expect(existsSync(join(dir, 'dataset'))).toBe(false);
   });
 
   it('is the state folder for a dataset that is still to be made, and stays there', () => {

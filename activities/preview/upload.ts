@@ -2,6 +2,7 @@
 import type { UploadInput } from '../../workflows/contracts/index.ts';
 import type { PreviewSteps } from '../../workflows/steps.ts';
 import type { RunScope } from '../deps.ts';
+import { refuseHybrid } from '../upload/elsewhere.ts';
 import { existingTarget, writableDataset } from '../upload/link.ts';
 import { openSource } from '../upload/open.ts';
 import { planForNothing, planUpload } from '../upload/plan.ts';
@@ -32,7 +33,9 @@ export async function previewUpload(
 function targetOf({ deps, ledger }: RunScope, input: UploadInput): string | undefined {
   const reader = openSource(deps, input);
   try {
-    return existingTarget(reader, ledger.dataset, input.target);
+    const target = existingTarget(reader, ledger.dataset, input.target);
+    if (target === undefined) refuseHybrid(reader);
+    return target;
   } finally {
     reader.close();
   }

@@ -1,7 +1,9 @@
 /** The outcome of a run: sums in the words of the contracts, the result that travels, and the report beside the ledger. */
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { writeAtomically } from '../../disk/write.ts';
+import { CourierError } from '../../errors/index.ts';
 import type { RunLedger } from '../../ledger/run-ledger.ts';
 import type { DifferenceCounts, ItemKind, KindTotals } from '../../ledger/types.ts';
 import type { Counts } from '../../workflows/contracts/index.ts';
@@ -80,6 +82,9 @@ export async function writeReport(
     problems: ledger.problems.list(MOST_IN_REPORT),
     ...(result.differences === undefined ? {} : { differing: differing(ledger) }),
   };
+  const home = dirname(ref.ledgerPath);
+  // Made with its parents, it would bring back the folder of a dataset that was moved away.
+  if (!existsSync(home)) throw new CourierError('NDI_E_NOT_A_DATASET', { detail: `${home} is gone.` });
   await mkdir(dirname(result.reportPath), { recursive: true });
   writeAtomically(result.reportPath, `${JSON.stringify(report, null, 2)}\n`);
 }

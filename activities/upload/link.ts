@@ -12,6 +12,7 @@ import type { UploadInput, UploadTarget } from '../../workflows/contracts/index.
 import type { Linked } from '../../workflows/steps.ts';
 import type { RunScope } from '../deps.ts';
 import { createDatasetOnce, creationIsLinked } from './create.ts';
+import { refuseHybrid } from './elsewhere.ts';
 import { openSource } from './open.ts';
 
 export async function linkOrCreate(scope: RunScope, input: UploadInput): Promise<Linked> {
@@ -66,6 +67,7 @@ export async function writableDataset(
 }
 
 async function create(scope: RunScope, input: UploadInput, reader: DatasetReader): Promise<Linked> {
+  refuseHybrid(reader);
   const metadata =
     input.metadataPath === null ? metadataFromDataset(reader) : metadataFromFile(input.metadataPath);
   const given = input.target.kind === 'to' ? null : input.target.name;

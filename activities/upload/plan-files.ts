@@ -11,6 +11,7 @@ import type { RunScope } from '../deps.ts';
 import { cloudTag } from '../shared/cloud-tag.ts';
 import { inLanes } from '../shared/lanes.ts';
 import { failedItem, ITEM_BATCH } from '../shared/units.ts';
+import { cloudDatasetOf } from './elsewhere.ts';
 import { BEFORE } from './listings.ts';
 import type { UnitWriter } from './units.ts';
 
@@ -20,6 +21,7 @@ export const MAX_FILE_BYTES = 5_000_000_000;
 const LANES = 6;
 const DOUBTS = 500;
 
+type RemoteFile = Extract<ResolvedFile, { kind: 'remote' }>;
 type LocalFile = Extract<ResolvedFile, { kind: 'local' }>;
 
 interface Doubt {
@@ -115,7 +117,15 @@ export function createFilePlanner(
   return {
     plan: async (documentId, name, file) => {
       // What lies in the cloud or at a URL on purpose is not ours to bring.
-      if (file.kind === 'remote') return void (seen.has(file.uid) || seen.set(file.uid, undefined));
+      if (file.kind === 'remote') {
+        if (seen.has(file.uid)) return;
+        seen.set(file.uid, undefined);
+        const there = cloudDatasetOf(file);
+        const isLacking = there !== undefined && there !== scope.ref.cloudDatasetId;
+        if (isLacking && ledger.listings.row('file', BEFORE, file.uid) === undefined)
+          ledger.problems.add(lacking(documentId, name, file));
+        return;
+      }
       if (seen.has(file.uid)) {
         const twin = await otherBytes(seen.get(file.uid), file);
         if (twin) ledger.problems.add(uidTwice(documentId, name, file, twin));
@@ -192,6 +202,13 @@ const uidTwice = (documentId: string, name: string, file: ResolvedFile, first: s
   id: file.uid,
   code: 'NDI_E_UID_TWICE',
   detail: `File ${name} of document ${documentId} has the uid of ${first}, and other bytes.`,
+});
+
+const lacking = (documentId: string, name: string, file: RemoteFile) => ({
+  kind: 'file' as const,
+  id: file.uid,
+  code: 'NDI_E_BINARIES_ELSEWHERE',
+  detail: `File ${name} of document ${documentId} is at ${file.uri}.`,
 });
 
 function noteOnlyInCloud({ ledger }: RunScope, here: ReadonlyMap<string, unknown>): void {

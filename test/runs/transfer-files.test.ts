@@ -10,7 +10,9 @@ import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
 import type { DocumentFacts } from '../../ndi/document/types.ts';
 import { makeDataset } from '../../ndi/synthetic/dataset.ts';
+import { createCloudDataset } from '../support/cloud-state.ts';
 import { createLab, type Lab } from '../support/lab.ts';
+import { cloudContent, contentOf, refusalOf } from '../support/refusals.ts';
 
 let lab: Lab;
 let source: string;
@@ -151,5 +153,35 @@ describe('a dataset without a link', () => {
     const alone = join(lab.dir, 'alone');
     await makeDataset(alone, { documents: 30, files: 0, fileBytes: 0, seed: 3 });
     await expect(lab.files(alone, 'get')).rejects.toMatchObject({ type: 'NDI_E_NOT_LINKED' });
+  });
+});
+
+describe('an upload of a hybrid dataset', () => {
+  it('as a new one is refused before anything is made; with its binaries fetched it goes up whole', async () => {
+    await lab.download(cloudId, target, { mode: 'hybrid' });
+    const asNew = { target: { kind: 'as-new', name: `Copy ${made}` } } as const;
+    const before = [contentOf(target), cloudContent(lab)];
+    const info = await refusalOf(await lab.startUpload(lab.uploadInput(target, asNew)));
+    expect(info.code).toBe('NDI_E_BINARIES_ELSEWHERE');
+    expect(info.sentence).toContain(`10 in ${cloudId}`);
+    expect(info.nextStep).toContain('files get DIR --all');
+    expect([contentOf(target), cloudContent(lab)]).toEqual(before);
+    await expect(
+      lab.preview({ operation: 'upload', input: lab.uploadInput(target, asNew) }),
+    ).rejects.toMatchObject({ type: 'NDI_E_BINARIES_ELSEWHERE' });
+    await lab.files(target, 'get');
+    const copy = await lab.upload(target, asNew);
+    expect(copy).toMatchObject({ status: 'done', files: { total: 10, transferred: 10 }, problems: [] });
+    expect(copy.datasetId).not.toBe(cloudId);
+  });
+
+  it('into its own cloud dataset has nothing to say; into another one names each binary that is not there', async () => {
+    await lab.download(cloudId, target, { mode: 'hybrid' });
+    expect(await lab.upload(target)).toMatchObject({ status: 'done', problems: [] });
+    const other = await createCloudDataset(lab, `Other ${made}`);
+    const result = await lab.upload(target, { target: { kind: 'to', cloudDatasetId: other } });
+    expect(result.status).toBe('done-with-leftovers');
+    expect(new Set(result.problems.map(({ code }) => code))).toEqual(new Set(['NDI_E_BINARIES_ELSEWHERE']));
+    expect(result.problems).toHaveLength(10);
   });
 });
