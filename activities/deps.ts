@@ -18,6 +18,9 @@ export interface StepDeps {
   readonly throttle: Throttle;
   /** Another one after each start of the machine. */
   readonly bootId: string;
+  /** Names this process among all that ever ran on this computer. */
+  readonly worker: string;
+  isWorkerAlive(worker: string): boolean;
   /** A folder for plans that people look at, in the state of this site. */
   readonly previewsDir: string;
   /** A folder for zips on their way, beside the state of this site. */

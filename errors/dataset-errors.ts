@@ -75,6 +75,11 @@ export const DATASET_ERRORS = {
     'A document is not valid JSON.',
     'Look at the named document; it was left as it is.',
   ),
+  NDI_E_ENDS_WORKER: entry(
+    ['permanent', 'item', 'none'],
+    'Working on this ended the worker, twice.',
+    'Report it; everything else went on, and the same command tries it again.',
+  ),
   NDI_E_DOCUMENT_TOO_LARGE: entry(
     ['permanent', 'item', 'none'],
     'A document is larger than 16 MiB or holds more than a million values.',

@@ -65,6 +65,14 @@ const writeLock = z.object({
   }),
 });
 
+/** What was begun of a unit, and how often its worker ended meanwhile. */
+const unitNote = z.object({
+  /** The process that works on it, the start of its computer, and the item that it works on alone. */
+  begun: z.object({ worker: z.string(), boot: z.string(), item: z.string().nullable() }).nullable(),
+  deaths: z.number(),
+  items: z.record(z.string(), z.number()),
+});
+
 const grace = z.object({ rounds: z.number(), sinceMs: z.number() });
 
 /** Facts of one run. */
@@ -92,6 +100,7 @@ export const RUN_FACTS = {
   storeTellsNoMd5: flag('store tells no MD5'),
   /** The run found binaries that another run had left. */
   adopted: flag('adopted'),
+  unitNote: (unit: number) => json(`begun of unit ${unit}`, unitNote),
   zipFailures: (unit: number) => number(`zip failures of unit ${unit}`),
   /** Grace period of single-object errors. */
   grace: (unit: number) => json(`odd objects of unit ${unit}`, grace),
@@ -109,5 +118,6 @@ export const DATASET_FACTS = {
   boot: text('boot'),
 } as const;
 
+export type UnitNote = z.output<typeof unitNote>;
 export type Creation = z.output<typeof creation>;
 export type KeptLink = z.output<typeof keptLink>;

@@ -56,6 +56,8 @@ export function composeSite({ home, env, workflows, holder }: CompositionOptions
       holder,
       throttle: createThrottle(),
       bootId: bootId(),
+      worker: workerName(process.pid),
+      isWorkerAlive: (worker) => workerName(Number.parseInt(worker, 10)) === worker,
       previewsDir: join(home.dir, 'previews'),
       scratchDir,
     },
@@ -67,6 +69,9 @@ export function composeSite({ home, env, workflows, holder }: CompositionOptions
     },
   };
 }
+
+/** Pids are used again; their starts are not. */
+const workerName = (pid: number): string => `${pid} ${processToken(pid) ?? 'gone'}`;
 
 /** Per process. What processes that are gone have left there is nobody's. */
 function makeScratchDir(home: Home): string {

@@ -27,7 +27,8 @@ const WRITE_BATCH_BYTES = 2 * 1024 * 1024;
 /** Zips that did not come or were damaged before the rest of their unit is fetched directly. */
 const ZIP_ATTEMPTS = 3;
 
-export async function fetchDocuments(scope: Fetching): Promise<void> {
+/** `isAlone`: without a zip, so that nothing but the named documents is read. */
+export async function fetchDocuments(scope: Fetching, isAlone = false): Promise<void> {
   const { input, ledger, unit } = scope;
   const wanted = new Map(scope.items.map((item) => [item.id, item]));
   const writer = openForWriting(buildDirOf(input), { finalDir: input.targetDir });
@@ -37,7 +38,7 @@ export async function fetchDocuments(scope: Fetching): Promise<void> {
   try {
     const keep = createKeeper(scope, writer, wanted, unreadable);
     try {
-      if (zipFailures(scope) < ZIP_ATTEMPTS) {
+      if (!isAlone && zipFailures(scope) < ZIP_ATTEMPTS) {
         const failure = await takeZip(
           scope,
           { name: String(unit.unit), cloudIds: cloudIdsOf(wanted) },

@@ -9,6 +9,7 @@ import type { FilesInput } from '../../workflows/contracts/index.ts';
 import type { UnitOutcome } from '../../workflows/steps.ts';
 import type { RunScope } from '../deps.ts';
 import { fetchFiles } from '../download/fetch-files.ts';
+import { workOff } from '../shared/alone.ts';
 import { cloudTag } from '../shared/cloud-tag.ts';
 import { inLanes } from '../shared/lanes.ts';
 import { failItem, type UnitScope, unitOutcome } from '../shared/units.ts';
@@ -25,8 +26,11 @@ export async function moveFileUnit(
   const unit = ledger.units.get(unitNumber);
   const items = ledger.items.ofUnit(unitNumber).filter((item) => item.state === 'pending');
   if (items.length > 0) {
-    const moving = { ...scope, input, unit, items };
-    await (input.action === 'get' ? fetchFiles(moving, input.datasetDir) : proveSameBytes(moving));
+    const move = (some: readonly PlanItem[]): Promise<void> => {
+      const moving = { ...scope, input, unit, items: some };
+      return input.action === 'get' ? fetchFiles(moving, input.datasetDir) : proveSameBytes(moving);
+    };
+    await workOff(scope, unit, items, { together: move, alone: (item) => move([item]) });
   }
   ledger.units.mark(unitNumber, { state: 'done' });
   return unitOutcome(ledger.items.ofUnit(unitNumber), unit.kind, scope.attempt);

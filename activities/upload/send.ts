@@ -8,6 +8,7 @@ import { RUN_FACTS } from '../../ledger/fact-keys.ts';
 import type { UploadInput } from '../../workflows/contracts/index.ts';
 import type { UnitBatch, UnitOutcome } from '../../workflows/steps.ts';
 import type { RunScope } from '../deps.ts';
+import { workOff } from '../shared/alone.ts';
 import { nextUnits, unitOutcome } from '../shared/units.ts';
 import { replaceDocuments } from './replace-documents.ts';
 import { isAgain } from './resend.ts';
@@ -36,7 +37,10 @@ export async function sendUnit(
   const all = ledger.items.ofUnit(unitNumber);
   const items = all.filter((item) => item.state === 'pending' || item.state === 'sending');
   if (unit.state !== 'done' && (items.length > 0 || unit.state === 'sent')) {
-    await send({ ...scope, input, unit, items });
+    await workOff(scope, unit, items, {
+      together: (some) => send({ ...scope, input, unit, items: some }),
+      alone: (item) => sendAlone({ ...scope, input, unit, items: [item] }),
+    });
   }
   ledger.units.mark(unitNumber, { state: 'done' });
   const outcome = unitOutcome(ledger.items.ofUnit(unitNumber), unit.kind, scope.attempt);
@@ -58,6 +62,22 @@ function send(scope: Sending): Promise<void> {
       return sendFilesSerially(scope);
     case 'documents':
       return isSerial(scope) ? sendDocumentsSerially(scope) : sendDocumentsZipped(scope);
+    case 'replacements':
+      return replaceDocuments(scope);
+    default:
+      return assertNever(scope.unit.kind);
+  }
+}
+
+/** Without a zip: a request of its own for each item. */
+function sendAlone(scope: Sending): Promise<void> {
+  switch (scope.unit.kind) {
+    case 'file-zip':
+    case 'file':
+    case 'files':
+      return sendFilesSerially(scope);
+    case 'documents':
+      return sendDocumentsSerially(scope);
     case 'replacements':
       return replaceDocuments(scope);
     default:
