@@ -191,6 +191,9 @@ describe('an error of the file system', () => {
       EDQUOT: 'NDI_E_DISK_FULL',
       EROFS: 'NDI_E_READ_ONLY',
       EIO: 'NDI_E_DISK_IO',
+      ESTALE: 'NDI_E_DISK_IO',
+      ENODEV: 'NDI_E_DISK_IO',
+      ENOTCONN: 'NDI_E_DISK_IO',
       ENOMEM: 'NDI_E_OUT_OF_MEMORY',
     };
     for (const [said, code] of Object.entries(codes)) {

@@ -1,15 +1,12 @@
 /** Errors of the file system, turned into ours. */
-import { CourierError, diskErrorCode, type ErrorCode, isCourierError } from '../errors/index.ts';
-
-/** Failures of the machine: they say nothing of the file. */
-const MACHINE: Readonly<Record<string, ErrorCode>> = { EIO: 'NDI_E_DISK_IO', ENOMEM: 'NDI_E_OUT_OF_MEMORY' };
+import { CourierError, diskErrorCode, isCourierError } from '../errors/index.ts';
 
 /** An error of the file system about `path`; other errors pass through as they are. */
 export function fileFailure(error: unknown, path: string): unknown {
   if (isCourierError(error)) return error;
   const code = (error as NodeJS.ErrnoException | null | undefined)?.code ?? '';
   const detail = `${path} (${code}).`;
-  const known = diskErrorCode(error) ?? MACHINE[code];
+  const known = diskErrorCode(error);
   if (known !== undefined) return new CourierError(known, { detail, cause: error });
   switch (code) {
     case 'ENOENT':
@@ -31,7 +28,7 @@ export function fileFailure(error: unknown, path: string): unknown {
 export function writeFailure(error: unknown, path: string): unknown {
   const { code, errno } = (error ?? {}) as NodeJS.ErrnoException;
   if (isCourierError(error) || code === undefined || errno === undefined) return error;
-  return new CourierError(diskErrorCode(error) ?? MACHINE[code] ?? 'NDI_E_READ_ONLY', {
+  return new CourierError(diskErrorCode(error) ?? 'NDI_E_READ_ONLY', {
     detail: `${path} could not be written (${code}).`,
     cause: error,
   });

@@ -81,6 +81,18 @@ export function diskErrorCode(error: unknown): ErrorCode | undefined {
     case 'EPERM':
     case 'EROFS':
       return 'NDI_E_READ_ONLY';
+    case 'ENOMEM':
+      return 'NDI_E_OUT_OF_MEMORY';
+    // The disk failed, or its file system went away (a cable, a share, its server): nothing is said of the file.
+    case 'EIO':
+    case 'ENXIO':
+    case 'ENODEV':
+    case 'ENOMEDIUM':
+    case 'ESTALE':
+    case 'EREMOTEIO':
+    case 'ENOTCONN':
+    case 'EHOSTDOWN':
+      return 'NDI_E_DISK_IO';
     default:
       return undefined;
   }

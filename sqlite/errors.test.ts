@@ -138,7 +138,9 @@ describe('an error that is not SQLite’s', () => {
     const codeOf = (code: string) => databaseError(system(code), join(dir, 'x'), codes).code;
     expect(codeOf('ENOSPC')).toBe('NDI_E_DISK_FULL');
     expect(codeOf('EROFS')).toBe('NDI_E_READ_ONLY');
-    expect(codeOf('EIO')).toBe('NDI_E_DISK_IO');
+    // The disk failed, or its file system went away.
+    for (const code of ['EIO', 'ESTALE', 'ENODEV', 'ENXIO', 'ENOTCONN', 'EHOSTDOWN'])
+      expect(codeOf(code)).toBe('NDI_E_DISK_IO');
     expect(codeOf('ENOMEM')).toBe('NDI_E_OUT_OF_MEMORY');
   });
 

@@ -15,8 +15,11 @@ export function hostOf(url: string): string {
   }
 }
 
-/** Of the process or its computer, not of the file: the next try may do better. */
-const PASSING = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EINTR', 'EAGAIN']);
+/** Of the process, its computer or a share that went away, not of the file: the next try may do better. */
+const PASSING = new Set([
+  ...['EMFILE', 'ENFILE', 'ENOMEM', 'EINTR', 'EAGAIN'],
+  ...['ESTALE', 'ENOTCONN', 'EHOSTDOWN', 'ENOMEDIUM'],
+]);
 
 /** An error of the file system about `path`, which was to be read: most are about this one file, whatever they are. */
 export function readFailure(error: unknown, path: string): unknown {

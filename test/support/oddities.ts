@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { databasePath, filesDir, uidPath } from '../../ndi/dataset/layout.ts';
+import { databasePath, documentFilePath, filesDir, uidPath } from '../../ndi/dataset/layout.ts';
 
 /** `code`: the item is listed with it. `equal`: nothing is listed, and what comes down is what went up. */
 export type Outcome =
@@ -43,6 +43,7 @@ export class OddDataset {
   readonly dir: string;
   /** The first document with a binary, and one without, on which nothing stands. */
   readonly withFile: string;
+  readonly otherWithFile: string;
   readonly plain: string;
 
   constructor(dir: string) {
@@ -54,7 +55,9 @@ export class OddDataset {
       !BOOKKEEPING.test(ofClass(one)) &&
       !one.text.includes('"file_info"') &&
       !documents.some((other) => other.id !== one.id && other.text.includes(one.id));
-    this.withFile = documents.find(({ text }) => text.includes('"file_info"'))?.id ?? '';
+    const withFiles = documents.filter(({ text }) => text.includes('"file_info"'));
+    this.withFile = withFiles[0]?.id ?? '';
+    this.otherWithFile = withFiles[1]?.id ?? '';
     this.plain = documents.find(isPlain)?.id ?? '';
   }
 
@@ -219,6 +222,20 @@ export const ODDITIES: readonly Oddity[] = [
       const { location } = target.location();
       if (location !== AUTHORS_URL) throw new Error(location);
     },
+  },
+  {
+    name: 'one uid for two binaries',
+    make: (dataset) => {
+      // As older Python leaves them: each under its document's id and name.
+      const { uid } = dataset.location();
+      const other = dataset.body(dataset.otherWithFile);
+      const place = other.files!.file_info[0]!.locations[0]!;
+      for (const name of [uid, place.uid]) rmSync(uidPath(dataset.dir, name));
+      writeFileSync(documentFilePath(dataset.dir, other.base.id, other.files!.file_info[0]!.name), 'other');
+      Object.assign(place, { uid, location: '' });
+      dataset.write(dataset.otherWithFile, JSON.stringify(other));
+    },
+    outcome: listed('NDI_E_UID_TWICE', /and other bytes/),
   },
   {
     name: 'a location with a NUL',
