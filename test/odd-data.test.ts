@@ -1,10 +1,10 @@
 /** One odd item never stops the others: it goes up and comes down as it is, or it is listed with its own reason. */
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareDatasets } from '../ndi/dataset/compare.ts';
 import { makeDataset } from '../ndi/synthetic/dataset.ts';
-import { documentsInCloud } from './support/cloud-state.ts';
+import { cloudIds, cloudRequest, documentsInCloud } from './support/cloud-state.ts';
 import { createLab, type Lab } from './support/lab.ts';
 import { ODDITIES, OddDataset, type Oddity } from './support/oddities.ts';
 
@@ -55,5 +55,36 @@ describe('a dataset with', () => {
     }
     oddity.check?.(before, new OddDataset(target));
     expect(existsSync(join(target, '.ndi'))).toBe(true);
+  });
+
+  it('a path of this computer in a cloud document is no binary: it is neither taken nor sent', async () => {
+    const source = join(lab.dir, 'foreign');
+    const secret = join(lab.dir, 'secret.txt');
+    writeFileSync(secret, 'of this computer alone');
+    await makeDataset(source, { documents: 32, files: 3, fileBytes: 500, seed: 99 });
+    const { datasetId } = await lab.upload(source);
+    const dataset = new OddDataset(source);
+    const sound = dataset.location();
+    const put = async (uid: string): Promise<void> => {
+      dataset.change((body, location) => {
+        const places = [
+          { uid, location: '' },
+          { uid: '', location: secret },
+        ];
+        body.files!.file_info[0]!.locations = places.map((place) => ({ ...location, ...place }));
+      });
+      const cloudId = (await cloudIds(lab, datasetId)).get(dataset.withFile);
+      const text = dataset.bytes(dataset.withFile).toString();
+      await cloudRequest(lab, 'POST', `/datasets/${datasetId}/documents/${cloudId}`, text);
+    };
+    await put(sound.uid);
+    expect(await lab.download(datasetId, join(lab.dir, 'foreign-1'))).toMatchObject({ problems: [] });
+    await put('41268d7001aaaaaa_06c45d18aaaaaaaa');
+    const target = join(lab.dir, 'foreign-2');
+    const down = await lab.download(datasetId, target);
+    expect(down.problems).toMatchObject([{ code: 'NDI_E_NOT_FOUND' }]);
+    const up = await lab.upload(target);
+    expect(up.files).toMatchObject({ transferred: 0 });
+    expect(JSON.stringify(up.problems)).not.toContain(secret);
   });
 });
