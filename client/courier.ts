@@ -28,7 +28,13 @@ import type {
 import { OPERATIONS, workflowIdOf } from '../workflows/operations.ts';
 import { type AccountChoice, type Accounts, createAccounts } from './accounts.ts';
 import { begin, type Context, sources } from './context.ts';
-import { type LinkOptions, type LinkResult, linkDataset, unlinkDataset } from './dataset-link.ts';
+import {
+  type LinkOptions,
+  type LinkResult,
+  linkDataset,
+  type UnlinkResult,
+  unlinkDataset,
+} from './dataset-link.ts';
 import { creationName, hasAnyDocument, identityOf } from './datasets.ts';
 import { type FilesOptions, transferFiles } from './files.ts';
 import {
@@ -100,7 +106,7 @@ export interface Courier {
   /** Links a dataset folder to a cloud dataset that exists; uploads go there from then on. */
   linkDataset(options: LinkOptions): Promise<LinkResult>;
   /** Forgets the link of a dataset folder; the cloud dataset stays as it is. */
-  unlinkDataset(dir: string): { readonly directory: string; readonly datasetIds: readonly string[] };
+  unlinkDataset(dir: string): Promise<UnlinkResult>;
   /** A run by its workflow id, or by a part of it that only one run has. */
   attach(run: string, runId?: string): Promise<RunHandle>;
   readonly runs: Runs;
@@ -136,7 +142,7 @@ export function createCourier(options: CourierOptions = {}): Courier {
     previewDownload: async (asked) => preview(context, await downloadRun(context, asked)),
     files: (asked) => transferFiles(context, asked),
     linkDataset: (asked) => linkDataset(context, asked),
-    unlinkDataset,
+    unlinkDataset: (dir) => unlinkDataset(context, dir),
     attach: runs.attach,
     runs,
     accounts,

@@ -49,7 +49,7 @@ export {
   type UploadOptions,
 } from './courier.ts';
 export { type Dataset, type DatasetDocument, type DatasetFile, openDataset } from './dataset.ts';
-export type { LinkOptions, LinkResult } from './dataset-link.ts';
+export type { LinkOptions, LinkResult, UnlinkResult } from './dataset-link.ts';
 export type { ExecutionStatus, Progress, UnitInFlight } from './progress.ts';
 export type { RunHandle, WatchOptions } from './run-handle.ts';
 export type { RunSummary } from './run-records.ts';

@@ -1,7 +1,9 @@
 /** `ndi-courier dataset …`: what a folder holds, and its tie to the cloud. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type DatasetDocument, openDataset } from '../../client/dataset.ts';
+import { openLedger } from '../../ledger/open.ts';
 import { fingerprint } from '../fixtures/dataset.ts';
 import { createHarness, type Harness } from './harness.ts';
 
@@ -142,5 +144,23 @@ describe('dataset link and unlink', () => {
     const up = await cli.run(['upload', await cli.dataset(), '--new', 'Other', '--json']);
     const foreign = await cli.run(['dataset', 'link', dir, up.json().datasetId, '--json']);
     expect(foreign.json().error.code).toBe('NDI_E_OTHER_DATASET');
+  });
+
+  it('refuse a dataset on which a run is working', async () => {
+    const busy = await cli.dataset();
+    const id = await cloudDataset('Busy');
+    mkdirSync(join(busy, '.ndi', 'courier'), { recursive: true });
+    const ledger = openLedger(join(busy, '.ndi', 'courier', 'ledger.sqlite'));
+    const run = { workflowId: 'upload/busy', runKey: 'busy', holder: 'a run', ttlMs: 600_000 };
+    ledger.lease.acquire(run);
+    const refused = await cli.run(['dataset', 'link', busy, id, '--json']);
+    expect(refused.json().error?.code).toBe('NDI_E_DATASET_IN_USE');
+    ledger.lease.release(run.runKey);
+    expect((await cli.run(['dataset', 'link', busy, id, '--json'])).code).toBe(0);
+    ledger.lease.acquire(run);
+    const kept = await cli.run(['dataset', 'unlink', busy, '--yes', '--json']);
+    expect(kept.json().error?.code).toBe('NDI_E_DATASET_IN_USE');
+    ledger.close();
+    expect((await cli.run(['dataset', 'show', busy, '--json'])).json().datasetIds).toEqual([id]);
   });
 });

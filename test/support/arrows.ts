@@ -63,6 +63,7 @@ export const ARROWS: Readonly<Record<string, Readonly<Record<string, Arrow>>>> =
   client: {
     workflows: full('a run is started by its definition'),
     ndi: full('preflight reads datasets and asks the cloud'),
+    ledger: full('a link is not changed while a run holds the lease'),
     workers: late('workers are started as a process or loaded last: --help must not load a server'),
     sandbox: late('the sandbox is loaded by its own command only'),
   },

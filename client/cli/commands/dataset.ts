@@ -246,7 +246,7 @@ const unlink = defineCommand({
   run: async (invocation, [dir], { yes, json }) => {
     if (!yes) await confirm(invocation, `Forget the link of ${dir} to the cloud?`);
     return withCourier(invocation, async (courier) => {
-      const { datasetIds, directory } = courier.unlinkDataset(dir);
+      const { datasetIds, directory } = await courier.unlinkDataset(dir);
       if (json) invocation.out.json({ directory, datasetIds });
       else invocation.out.print(`No longer linked to ${datasetIds.join(', ')}.`);
       return EXIT.done;
