@@ -17,6 +17,8 @@ export interface ServiceState {
   readonly startedAt: string | null;
   readonly home: string;
   readonly logsDir: string;
+  /** The last thing that the service had to mend since its start, a sentence for people. */
+  readonly notice?: { readonly at: string; readonly sentence: string } | undefined;
 }
 
 export interface Service {
@@ -24,7 +26,12 @@ export interface Service {
    * Starts it in the background when it is not running.
    * @throws NDI_E_NO_TEMPORAL, NDI_E_SERVICE
    */
-  up(options?: { readonly workers?: number; readonly signal?: AbortSignal }): Promise<ServiceState>;
+  up(options?: {
+    readonly workers?: number;
+    /** A worker that takes more is replaced. Default 1 GiB. */
+    readonly workerMemoryBytes?: number;
+    readonly signal?: AbortSignal;
+  }): Promise<ServiceState>;
   /** Stops it; false when nothing ran. Runs go on when it is back. */
   down(): Promise<boolean>;
   status(): Promise<ServiceState>;

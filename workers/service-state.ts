@@ -19,6 +19,8 @@ export interface ServiceFile {
   readonly workerPids: readonly number[];
   readonly supervisor: ProcessRecord;
   readonly workers: readonly ProcessRecord[];
+  /** The last thing that the supervisor has to say of a worker, for people. Absent when all went well since the start. */
+  readonly notice?: { readonly at: string; readonly sentence: string } | undefined;
 }
 
 /** What the file says; `undefined` when there is none, or none that can be read. */

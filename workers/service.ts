@@ -38,6 +38,8 @@ export interface ServiceStatus {
   readonly version: string | null;
   readonly home: string;
   readonly logsDir: string;
+  /** What the service last had to mend, for people. */
+  readonly notice?: { readonly at: string; readonly sentence: string } | undefined;
 }
 
 export interface RunningService extends ServiceStatus {
@@ -53,6 +55,8 @@ export interface ServiceOptions {
   /** Worker processes; 1. */
   readonly workers?: number;
   readonly roles?: readonly WorkerRole[];
+  /** A worker that takes more is replaced. Default 1 GiB. */
+  readonly workerMemoryBytes?: number | undefined;
 }
 
 /** Workers have 10 s, then the server has 10 s; what is not gone after this is killed. */
@@ -84,7 +88,7 @@ export function status(options: Pick<ServiceOptions, 'env'> = {}): ServiceStatus
 }
 
 function toStatus(file: ServiceFile): Omit<ServiceStatus, 'home' | 'logsDir'> {
-  const { temporalAddress, namespace, uiUrl, supervisorPid, serverPid, startedAt, version } = file;
+  const { temporalAddress, namespace, uiUrl, supervisorPid, serverPid, startedAt, version, notice } = file;
   const workerPids = file.workers.filter(isRunning).map(({ pid }) => pid);
   return {
     running: true,
@@ -96,6 +100,7 @@ function toStatus(file: ServiceFile): Omit<ServiceStatus, 'home' | 'logsDir'> {
     serverPid,
     startedAt,
     version,
+    ...(notice === undefined ? {} : { notice }),
   };
 }
 
@@ -154,7 +159,13 @@ async function supervisorOptions(home: Home, options: ServiceOptions): Promise<S
   // Found here and not in the supervisor: making it takes minutes, and the person should see why.
   const embedded = resolveTemporal(env).kind === 'embedded';
   const cliPath = embedded ? (await findTemporalCli({ env, log, signal })).path : null;
-  return { homeDir: home.dir, cliPath, workers: options.workers ?? 1, roles: options.roles ?? WORKER_ROLES };
+  return {
+    homeDir: home.dir,
+    cliPath,
+    workers: options.workers ?? 1,
+    roles: options.roles ?? WORKER_ROLES,
+    workerMemoryBytes: options.workerMemoryBytes,
+  };
 }
 
 /** Answers `false` when another supervisor took the folder meanwhile. */

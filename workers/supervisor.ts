@@ -25,6 +25,7 @@ import {
 } from './keep-alive.ts';
 import { tryLock } from './lock.ts';
 import { type Log, rotateLog } from './logs.ts';
+import { WORKER_MEMORY_BYTES, watchMemory } from './memory-watch.ts';
 import { type ProcessRecord, recordOf, stopProcess } from './processes.ts';
 import { startTemporalServer, stopOrphanedServer } from './server.ts';
 import { readServiceFile, type ServiceFile, writeServiceFile } from './service-state.ts';
@@ -39,6 +40,8 @@ export interface SupervisorOptions {
   readonly workers: number;
   readonly roles: readonly WorkerRole[];
   readonly backoff?: Backoff;
+  /** A worker that takes more is replaced. Default 1 GiB. */
+  readonly workerMemoryBytes?: number | undefined;
 }
 
 export interface SupervisorContext {
@@ -232,13 +235,27 @@ async function startWorkers(
       name: `Worker ${slot + 1}`,
       backoff: options.backoff ?? DEFAULT_BACKOFF,
       log: context.log,
-      start: (signal) =>
-        startWorkerProcess({
+      start: async (signal) => {
+        let own: ProcessRecord | undefined;
+        const running = await startWorkerProcess({
           args,
           logFile: logFiles(home).worker,
           signal: AbortSignal.any([signal, context.signal]),
-          onProcess: (record) => board.postWorker(slot, record),
-        }),
+          onProcess: (record) => {
+            own = record ?? own;
+            board.postWorker(slot, record);
+          },
+        });
+        return watchMemory(running, own, {
+          name: `Worker ${slot + 1}`,
+          limitBytes: options.workerMemoryBytes ?? WORKER_MEMORY_BYTES,
+          tell: (sentence) => {
+            if (signal.aborted || context.signal.aborted) return;
+            context.log(sentence);
+            board.post({ notice: { at: new Date().toISOString(), sentence } });
+          },
+        });
+      },
     }),
   );
   kept.push(...workers);

@@ -10,6 +10,7 @@ export const serviceJson = (state: ServiceState): object => ({
   running: state.running,
   version: state.version,
   home: state.home,
+  ...(state.notice === undefined ? {} : { notice: state.notice }),
 });
 
 export const serviceText = (state: ServiceState): string =>
@@ -24,6 +25,7 @@ export const serviceText = (state: ServiceState): string =>
       state.temporalAddress === null ? undefined : `${state.temporalAddress}, namespace ${state.namespace}`,
     ],
     ['workers', state.running ? state.workerPids.join(', ') || 'none yet' : undefined],
+    ['notice', state.notice === undefined ? undefined : `${state.notice.sentence} (${state.notice.at})`],
     ['state', state.home],
     ['logs', state.logsDir],
   ]);

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { serviceText } from '../../client/cli/service-line.ts';
 import { isCourierError } from '../../errors/index.ts';
 import { homeFromEnv } from '../../workers/home.ts';
 import { processToken } from '../../workers/processes.ts';
@@ -48,6 +49,34 @@ async function serves(where: ServiceStatus): Promise<void> {
   expect((await client.workflowService.getSystemInfo({})).serverVersion).toMatch(/^\d/);
   await connection.close();
 }
+
+describe('a worker that takes too much memory', () => {
+  it('is replaced, and the service says so; the service itself goes on', async () => {
+    // Less than any worker takes.
+    const first = await up({ env, log, workerMemoryBytes: 40 * 1024 * 1024 });
+    expect(first.notice).toBeUndefined();
+    const { notice, workerPids } = await until('another worker', () => {
+      const now = status({ env });
+      return now.workerPids.length === 1 && now.workerPids[0] !== first.workerPids[0] && now;
+    });
+    expect(notice?.sentence).toMatch(
+      /^Worker 1 took \d+ MiB of memory, more than 40 MiB, and is replaced\. Its runs go on\.$/,
+    );
+    expect(serviceText(status({ env }))).toContain(notice!.sentence);
+    expect(workerPids).toHaveLength(1);
+    expect(status({ env })).toMatchObject({ serverPid: first.serverPid, supervisorPid: first.supervisorPid });
+  });
+
+  it('or has none left is named, and started again', async () => {
+    const first = await up({ env, log });
+    process.kill(first.workerPids[0]!, 'SIGABRT');
+    const { notice } = await until('another worker', () => {
+      const now = status({ env });
+      return now.workerPids.length === 1 && now.workerPids[0] !== first.workerPids[0] && now;
+    });
+    expect(notice?.sentence).toBe('Worker 1 ran out of memory, and is started again. Its runs go on.');
+  });
+});
 
 describe('the background service', () => {
   it('starts once, starts a killed worker and a killed server again, and stops without a trace', async () => {

@@ -11,13 +11,14 @@ export const command = defineCommand({
   summary: 'Run the service in this terminal.',
   description: 'The same as `up`, in the foreground with its log here; Ctrl-C stops it.',
   options: z.object({ ...workersShape, ...jsonShape }).strict(),
-  run: async ({ env, out, signal }, _args, { workers, json }) => {
+  run: async ({ env, out, signal }, _args, { workers, workerMemory, json }) => {
     const { dev } = await import('../../../workers/service.ts');
     await dev({
       env,
       log: out.note,
       signal,
       workers,
+      workerMemoryBytes: workerMemory * 1024 * 1024,
       onReady: (state) => {
         if (json) out.json(serviceJson(state));
         else out.print(serviceText(state));

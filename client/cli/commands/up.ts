@@ -11,6 +11,10 @@ export const workersShape = {
     help: 'Worker processes.',
     value: 'N',
   }),
+  workerMemory: option(z.coerce.number().int().min(400).max(1_000_000).default(1_024), {
+    help: 'A worker that takes more memory than this, in MiB, is replaced; its runs go on.',
+    value: 'MIB',
+  }),
 };
 
 export const command = defineCommand({
@@ -22,9 +26,13 @@ export const command = defineCommand({
     'restart of everything. `upload` and `download` do this by themselves.',
   options: z.object({ ...workersShape, ...jsonShape }).strict(),
   examples: [{ line: 'ndi-courier up --json', does: 'addresses and process ids, for a script' }],
-  run: async (invocation, _args, { workers, json }) =>
+  run: async (invocation, _args, { workers, workerMemory, json }) =>
     withCourier(invocation, async ({ service }) => {
-      const state = await service.up({ workers, signal: invocation.signal });
+      const state = await service.up({
+        workers,
+        workerMemoryBytes: workerMemory * 1024 * 1024,
+        signal: invocation.signal,
+      });
       if (json) invocation.out.json(serviceJson(state));
       else invocation.out.print(serviceText(state));
       return EXIT.done;
