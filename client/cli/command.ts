@@ -16,6 +16,8 @@ export interface Invocation {
   readonly out: Output;
   /** Aborted by Ctrl-C, SIGTERM or a closed terminal. */
   readonly signal: AbortSignal;
+  /** Loads every command of the program, in the order of the help. */
+  allCommands(): Promise<readonly Command[]>;
 }
 
 export interface Argument {

@@ -69,6 +69,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     'See it work: upload, kill, go on, download, compare.',
     () => import('./commands/demo.ts'),
   ),
+  entry(
+    HELP,
+    'completion',
+    'Print a script that completes commands and options in a shell.',
+    () => import('./commands/completion.ts'),
+  ),
   entry(HELP, 'sandbox', 'Run a local NDI Cloud to try things on.', () => import('./commands/sandbox.ts')),
 ];
 

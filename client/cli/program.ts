@@ -24,12 +24,15 @@ export async function runCli(argv: readonly string[]): Promise<number> {
         stdin: process.stdin,
         out,
         signal: stop.signal,
+        allCommands: () => Promise.all(COMMANDS.map(({ load }) => load())),
       }),
       finish: (exit) => {
         code = exit;
       },
     });
-    await program.parseAsync([...argv], { from: 'user' });
+    // Version 0.1 knew -V; scripts may use it.
+    const words = argv[0] === '-V' ? ['--version'] : [...argv];
+    await program.parseAsync(words, { from: 'user' });
     return code;
   } catch (error) {
     // A command that was interrupted has nothing more to say.
@@ -87,7 +90,7 @@ async function buildProgram(argv: readonly string[], deps: ProgramDeps): Promise
         'A run survives crashes, reboots and expired logins; closing this terminal does not stop it.',
     )
     .usage('<command> [options]')
-    .version(packageVersion(), '-V, --version', 'Print the version.')
+    .version(packageVersion(), '-v, --version', 'Print the version.')
     .helpOption('-h, --help', 'Show this help.')
     .helpCommand('help [command]', 'Show the help of a command.')
     .showSuggestionAfterError(true)
