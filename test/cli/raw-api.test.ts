@@ -52,6 +52,7 @@ async function cloud(
         streams.stderr as unknown as NodeJS.WriteStream,
       ),
       signal: new AbortController().signal,
+      allCommands: async () => [],
     }),
     finish: (code) => expect(code).toBe(0),
   });
