@@ -40,6 +40,12 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry(SERVICE, 'up', 'Start the service in the background.', () => import('./commands/up.ts')),
   entry(SERVICE, 'down', 'Stop the service; runs go on when it is back.', () => import('./commands/down.ts')),
   entry(SERVICE, 'status', 'Say what is running and where to look.', () => import('./commands/status.ts')),
+  entry(
+    SERVICE,
+    'logs',
+    'Print what the service and its workers wrote, in the order of time.',
+    () => import('./commands/logs.ts'),
+  ),
   entry(SERVICE, 'dev', 'Run the service in this terminal.', () => import('./commands/dev.ts')),
   entry(
     SERVICE,
