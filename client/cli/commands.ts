@@ -46,6 +46,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     'Print what the service and its workers wrote, in the order of time.',
     () => import('./commands/logs.ts'),
   ),
+  entry(
+    SERVICE,
+    'service',
+    'Start the service with this computer, or no longer.',
+    () => import('./commands/service.ts'),
+  ),
   entry(SERVICE, 'dev', 'Run the service in this terminal.', () => import('./commands/dev.ts')),
   entry(
     SERVICE,
