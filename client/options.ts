@@ -276,6 +276,31 @@ export interface OptionSources {
 export const flagOf = (key: string): string =>
   `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
+/** One issue as a person would say it: the given value, and what is allowed. */
+function issueText(issue: z.core.$ZodIssue, values: Readonly<Record<string, unknown>>): string {
+  const given = JSON.stringify(values[String(issue.path[0] ?? '')]) ?? 'nothing';
+  const shown = `${given.slice(0, 60)} is not allowed`;
+  switch (issue.code) {
+    case 'invalid_value':
+      return `${shown}; it can be ${issue.values.map(String).join(', ')}`;
+    case 'too_small':
+      return `${shown}; the least is ${issue.minimum}`;
+    case 'too_big':
+      return `${shown}; the most is ${issue.maximum}`;
+    case 'invalid_type':
+      return `${shown}; it should be ${TYPE_WORDS[issue.expected] ?? `of type ${issue.expected}`}`;
+    default:
+      return issue.message.replace(/\.$/, '');
+  }
+}
+
+const TYPE_WORDS: Readonly<Record<string, string>> = {
+  int: 'a whole number',
+  number: 'a number',
+  string: 'a text',
+  boolean: 'true or false',
+};
+
 /**
  * Fills in what the caller left out (environment, then configuration file, then defaults) and checks everything.
  * @throws NDI_E_USAGE naming every option that is wrong, as a person would type it.
@@ -297,7 +322,7 @@ export function resolveOptions<Schema extends z.ZodObject>(
   const problems = [
     ...unknown.map((key) => `There is no option \`${key}\`.`),
     ...(parsed.error?.issues ?? []).map(
-      (issue) => `${flagOf(String(issue.path[0] ?? ''))}: ${issue.message}.`,
+      (issue) => `${flagOf(String(issue.path[0] ?? ''))}: ${issueText(issue, values)}.`,
     ),
   ];
   if (!parsed.success || problems.length > 0) {

@@ -1,7 +1,7 @@
 /** All runs that the server remembers: list, find, look at. */
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { CourierError, isCourierError } from '../errors/index.ts';
-import { loginSignal } from '../workflows/contracts/index.ts';
+import { loginSignal, type RunResult } from '../workflows/contracts/index.ts';
 import type { Operation } from '../workflows/operations.ts';
 import type { Progress } from './progress.ts';
 import { createRunHandle, type RunHandle } from './run-handle.ts';
@@ -13,6 +13,14 @@ export interface RunQuery {
   readonly limit?: number;
   /** Only runs that go on. */
   readonly open?: boolean;
+  /** Only runs that failed, timed out or were terminated. */
+  readonly failed?: boolean;
+  /** Only runs that wait for something. */
+  readonly waiting?: boolean;
+  /** Only runs that started after this moment. */
+  readonly since?: Date;
+  /** Only runs of this dataset: an NDI id, a cloud id, or a part of its name or folder. */
+  readonly dataset?: string;
   readonly operation?: Operation;
 }
 
@@ -20,6 +28,8 @@ export interface RunDetails extends RunSummary {
   /** What it is, in a line. */
   readonly summary: string | null;
   readonly progress: Progress;
+  /** The result of a run that is done; null of any other. */
+  readonly result: RunResult | null;
   /** Why it failed or stopped; null of a run that goes on or is done. */
   readonly error: CourierError | null;
 }
@@ -34,21 +44,28 @@ export interface Runs {
 
 /** Every run sets this attribute when it starts, also runs of a type that only a newer program knows. */
 const OURS = 'NdiOperation IS NOT NULL';
-/** So many are looked through when a run is named by a part of its id. */
-const SEARCH_LIMIT = 1_000;
+const RUN_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** Ids that an error names when a part of an id fits several runs. */
+const NAMED_RUNS = 5;
+
+/** One execution, or the newest one of a workflow id. */
+interface RunAddress {
+  readonly workflowId: string;
+  readonly runId?: string | undefined;
+}
 
 export function createRuns(open: (start: boolean) => Promise<TemporalConnection>): Runs {
   const list = async (query: RunQuery = {}): Promise<RunSummary[]> => {
     const { client } = await open(false);
-    const filters = [OURS];
-    if (query.open === true) filters.push("ExecutionStatus = 'Running'");
-    if (query.operation !== undefined) filters.push(`NdiOperation = '${query.operation}'`);
-    return collect(client.workflow.list({ query: filters.join(' AND ') }), query.limit ?? 20);
+    const runs = client.workflow.list({ query: filterOf(query) });
+    return collect(runs, query.limit ?? 20, (run) => isOfDataset(run, query.dataset));
   };
 
   const attach = async (run: string, runId?: string): Promise<RunHandle> => {
     const { client } = await open(false);
-    const workflowId = await find(run);
+    const found = await find(run);
+    const { workflowId } = found;
+    runId ??= found.runId;
     const handle = client.workflow.getHandle(workflowId, runId);
     const info = await handle.describe().catch((error: unknown) => {
       if (!(error instanceof WorkflowNotFoundError)) throw error;
@@ -63,27 +80,36 @@ export function createRuns(open: (start: boolean) => Promise<TemporalConnection>
     });
   };
 
-  /** A workflow id, a run id, or a part of an id that exactly one run has (an open one before ended ones). */
-  const find = async (run: string): Promise<string> => {
+  /** @throws NDI_E_RUN_UNKNOWN, NDI_E_RUN_AMBIGUOUS when a part of an id fits several runs */
+  const find = async (run: string): Promise<RunAddress> => {
     const { client } = await open(false);
     const text = run.trim();
     try {
       await client.workflow.getHandle(text).describe();
-      return text;
+      return { workflowId: text };
     } catch (error) {
       if (!(error instanceof WorkflowNotFoundError)) throw error;
     }
-    const all = await collect(client.workflow.list({ query: OURS }), SEARCH_LIMIT);
-    const matching = all.filter(
-      (candidate) => text !== '' && (candidate.runId === text || candidate.workflowId.includes(text)),
+    if (RUN_ID.test(text)) {
+      for await (const info of client.workflow.list({ query: `${OURS} AND RunId = '${text}'` })) {
+        const { workflowId, status } = info;
+        // A run that goes on, here or as its next execution, is followed; an ended one is exactly this execution.
+        const follows = status.name === 'RUNNING' || status.name === 'CONTINUED_AS_NEW';
+        return { workflowId, runId: follows ? undefined : text };
+      }
+    }
+    const matching = await collect(
+      client.workflow.list({ query: OURS }),
+      Number.POSITIVE_INFINITY,
+      (candidate) => text !== '' && (candidate.workflowId.includes(text) || candidate.runId.startsWith(text)),
     );
-    const ids = unique(matching);
-    const openIds = unique(matching.filter((candidate) => candidate.status === 'running'));
-    const found = ids.length === 1 ? ids[0] : openIds.length === 1 ? openIds[0] : undefined;
-    if (found !== undefined) return found;
-    throw new CourierError('NDI_E_RUN_UNKNOWN', {
-      detail: ids.length === 0 ? text : `“${text}” fits ${ids.length} runs: ${ids.slice(0, 3).join(', ')}.`,
-    });
+    const ids = [...new Set(matching.map(({ workflowId }) => workflowId))];
+    if (ids.length === 0) throw new CourierError('NDI_E_RUN_UNKNOWN', { detail: text });
+    // A guess could cancel somebody else's run.
+    if (ids.length > 1) throw ambiguous(text, ids);
+    const byRunId = matching.filter(({ runId }) => runId.startsWith(text));
+    const only = byRunId.length === 1 && byRunId[0]?.status !== 'running' ? byRunId[0]?.runId : undefined;
+    return { workflowId: ids[0] as string, runId: only };
   };
 
   return {
@@ -94,13 +120,14 @@ export function createRuns(open: (start: boolean) => Promise<TemporalConnection>
       const handle = await attach(run);
       const info = await client.workflow.getHandle(handle.workflowId, handle.runId).describe();
       const progress = await handle.progress();
-      const error = progress.status === 'running' ? null : await whyEnded(handle);
-      return { ...summaryOf(info), summary: (await info.staticSummary()) ?? null, progress, error };
+      const { result, error } =
+        progress.status === 'running' ? { result: null, error: null } : await outcomeOf(handle);
+      return { ...summaryOf(info), summary: (await info.staticSummary()) ?? null, progress, result, error };
     },
     loggedIn: async (profile) => {
       const { client } = await open(false);
       const query = `${OURS} AND ExecutionStatus = 'Running' AND NdiWaitingFor = 'login'`;
-      const waiting = (await collect(client.workflow.list({ query }), SEARCH_LIMIT)).filter(
+      const waiting = (await collect(client.workflow.list({ query }), Number.POSITIVE_INFINITY)).filter(
         // A run without a profile uses whatever account its worker finds.
         (run) => profile === null || run.profile === null || run.profile === profile,
       );
@@ -112,27 +139,50 @@ export function createRuns(open: (start: boolean) => Promise<TemporalConnection>
   };
 }
 
-async function whyEnded(handle: RunHandle): Promise<CourierError | null> {
+function filterOf(query: RunQuery): string {
+  const filters = [OURS];
+  if (query.open === true) filters.push("ExecutionStatus = 'Running'");
+  if (query.failed === true) filters.push("ExecutionStatus IN ('Failed', 'TimedOut', 'Terminated')");
+  if (query.waiting === true) {
+    filters.push("ExecutionStatus = 'Running' AND NdiWaitingFor IS NOT NULL AND NdiWaitingFor != 'nothing'");
+  }
+  if (query.since !== undefined) filters.push(`StartTime >= '${query.since.toISOString()}'`);
+  if (query.operation !== undefined) filters.push(`NdiOperation = '${query.operation}'`);
+  return filters.join(' AND ');
+}
+
+function isOfDataset(run: RunSummary, dataset: string | undefined): boolean {
+  if (dataset === undefined) return true;
+  if (run.datasetId === dataset || run.ndiDatasetId === dataset) return true;
+  return [run.reference, run.directory].some((text) => text?.includes(dataset) === true);
+}
+
+function ambiguous(text: string, ids: readonly string[]): CourierError {
+  const more = ids.length > NAMED_RUNS ? `, and ${ids.length - NAMED_RUNS} more` : '';
+  const detail = `“${text}” fits ${ids.length} runs: ${ids.slice(0, NAMED_RUNS).join(', ')}${more}.`;
+  return new CourierError('NDI_E_RUN_AMBIGUOUS', { detail });
+}
+
+async function outcomeOf(handle: RunHandle): Promise<Pick<RunDetails, 'result' | 'error'>> {
   try {
-    await handle.result();
-    return null;
+    return { result: await handle.result(), error: null };
   } catch (error) {
-    if (isCourierError(error)) return error;
+    if (isCourierError(error)) return { result: null, error };
     throw error;
   }
 }
 
-const unique = (runs: readonly RunSummary[]): string[] => [...new Set(runs.map((run) => run.workflowId))];
-
 async function collect(
   infos: AsyncIterable<Parameters<typeof summaryOf>[0]>,
   limit: number,
+  wanted: (run: RunSummary) => boolean = () => true,
 ): Promise<RunSummary[]> {
   const found: RunSummary[] = [];
   for await (const info of infos) {
     // Executions of one run before it continued as new are chapters, not runs.
     if (info.status.name === 'CONTINUED_AS_NEW') continue;
-    found.push(summaryOf(info));
+    const run = summaryOf(info);
+    if (wanted(run)) found.push(run);
     if (found.length >= limit) break;
   }
   return found;

@@ -93,10 +93,16 @@ async function embeddedService(
   const { temporalAddress, namespace, uiUrl } = state;
   if (temporalAddress === null || namespace === null) throw new CourierError('NDI_E_NOT_RUNNING');
   if (!found.running) {
-    log(`Look at it: ${uiUrl ?? temporalAddress}. Stop it with: ndi-courier down`);
+    log(
+      `Look at it: ${uiUrl === null ? temporalAddress : runsUrl(uiUrl, namespace)}\nStop it with: ndi-courier down`,
+    );
   }
   return { address: temporalAddress, namespace, uiUrl };
 }
+
+/** The page of the Web UI that lists our runs, in our namespace. */
+export const runsUrl = (uiUrl: string, namespace: string): string =>
+  `${uiUrl}/namespaces/${encodeURIComponent(namespace)}/workflows?query=${encodeURIComponent('NdiOperation IS NOT NULL')}`;
 
 async function connect(
   env: Environment,

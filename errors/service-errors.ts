@@ -43,6 +43,11 @@ export const SERVICE_ERRORS = {
     'There is no such run.',
     'Run `ndi-courier runs list`.',
   ),
+  NDI_E_RUN_AMBIGUOUS: entry(
+    ['permanent', 'run', 'none'],
+    'Several runs have this in their id.',
+    'Give the whole id of the run that you mean.',
+  ),
   NDI_E_RUN_ENDED: entry(
     ['permanent', 'run', 'none'],
     'The run has ended.',

@@ -160,9 +160,13 @@ async function conclude(
   } catch (error) {
     if (!isCourierError(error)) throw error;
     out.note(errorText(error));
+    const again =
+      error.class === 'permanent'
+        ? 'Starting it again ends the same way until the cause is mended.'
+        : 'Starting it again goes on where it stopped.';
     if (!isCourierError(error, 'NDI_E_CANCELLED') && last !== undefined) {
       out.note(
-        `${lastWork === undefined ? '' : `It ended while: ${phaseText(last.operation, lastWork)}. `}Starting it again goes on where it stopped.`,
+        `${lastWork === undefined ? '' : `It ended while: ${phaseText(last.operation, lastWork)}. `}${again}`,
       );
     }
     if (options.json) {

@@ -43,20 +43,29 @@ export function toCourierError(error: unknown): CourierError {
 }
 
 /** Sentence, detail, next step, code. */
-export function errorText(error: CourierError): string {
+export function errorText(error: CourierError, nextStep = error.nextStep): string {
   const detail = error.message
     .split('\n')
     .map((line) => line.replace(/^(\s*)(.*)$/, (_, indent: string, text: string) => indent + printable(text)))
     .join('\n');
-  return `${detail}\n${error.nextStep}\n(${error.code})`;
+  return `${detail}\n${nextStep}\n(${error.code})`;
 }
 
-export const errorJson = (error: CourierError): { status: 'failed' | 'cancelled'; error: object } => ({
+/** The next step after a command that no run repeats. */
+export const directNextStep = (error: CourierError): string =>
+  error.class === 'retryable' && /\bthe run\b/i.test(error.nextStep)
+    ? 'Nothing repeats this command: run it again in a while.'
+    : error.nextStep;
+
+export const errorJson = (
+  error: CourierError,
+  nextStep = error.nextStep,
+): { status: 'failed' | 'cancelled'; error: object } => ({
   status: isCourierError(error, 'NDI_E_CANCELLED') ? 'cancelled' : 'failed',
   error: {
     code: error.code,
     message: error.message,
-    nextStep: error.nextStep,
+    nextStep,
     // Left out of the JSON when there is none.
     requestId: error.requestId,
   },

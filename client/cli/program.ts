@@ -9,7 +9,7 @@ import { CourierError } from '../../errors/index.ts';
 import type { Invocation } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { EXIT, type ExitCode, exitCodeOf } from './exit.ts';
-import { createOutput, errorJson, errorText, type Output, toCourierError } from './output.ts';
+import { createOutput, directNextStep, errorJson, errorText, type Output, toCourierError } from './output.ts';
 
 /** Runs one command line (without node and script) in this process. Never throws, never exits. */
 export async function runCli(argv: readonly string[]): Promise<number> {
@@ -69,11 +69,11 @@ function report(error: unknown, argv: readonly string[], out: Output): ExitCode 
     return EXIT.usage;
   }
   const known = toCourierError(error);
-  out.note(errorText(known));
+  out.note(errorText(known, directNextStep(known)));
   if (known.code === 'NDI_E_INTERNAL' && process.env.COURIER_DEBUG && error instanceof Error) {
     out.note(error.stack ?? '');
   }
-  if (json) out.json(errorJson(known));
+  if (json) out.json(errorJson(known, directNextStep(known)));
   return exitCodeOf(known);
 }
 

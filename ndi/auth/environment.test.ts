@@ -58,6 +58,21 @@ describe('which cloud', () => {
   });
 });
 
+describe('settings of other programs', () => {
+  it('are refused by name and never ignored', () => {
+    for (const name of ['NDI_CLOUD_API_URL', 'NDI_CLOUD_ENV', 'NDI_CLOUD_MODE']) {
+      expect(refusal(() => baseUrlOf({ [name]: 'dev' }))).toContain(name);
+      expect(baseUrlOf({ [name]: 'dev', CLOUD_API_ENVIRONMENT: 'dev' })).toContain('dev-api');
+    }
+  });
+
+  it('include an address without its /v1, which is suggested', () => {
+    expect(refusal(() => checkBaseUrl('https://dev-api.ndi-cloud.com', 'NDI_CLOUD_URL'))).toContain(
+      'https://dev-api.ndi-cloud.com/v1',
+    );
+  });
+});
+
 describe('the organisation of the environment', () => {
   it('reads the organisation as the existing clients do', () => {
     expect(organizationFromEnvironment({ NDI_CLOUD_ORGANIZATION_ID: ' abc ' })).toBe('abc');

@@ -26,11 +26,28 @@ export function baseUrlFromEnvironment(env: Environment): string | undefined {
   const url = setting(env, 'NDI_CLOUD_URL');
   if (url !== undefined) return checkBaseUrl(url, 'NDI_CLOUD_URL');
   const stage = setting(env, 'CLOUD_API_ENVIRONMENT');
-  if (stage === undefined) return undefined;
+  if (stage === undefined) {
+    refuseForeignSettings(env);
+    return undefined;
+  }
   if (isStage(stage)) return STAGES[stage];
   throw new CourierError('NDI_E_SETTING', {
     detail: `CLOUD_API_ENVIRONMENT is ${JSON.stringify(stage.slice(0, 40))}; it can be prod or dev.`,
   });
+}
+
+/** Settings that documents of other programs name. Ignored, they would lead a trial into production. */
+const FOREIGN = {
+  NDI_CLOUD_API_URL: 'NDI_CLOUD_URL',
+  NDI_CLOUD_ENV: 'CLOUD_API_ENVIRONMENT',
+  NDI_CLOUD_MODE: 'CLOUD_API_ENVIRONMENT',
+} as const;
+
+function refuseForeignSettings(env: Environment): void {
+  for (const [name, ours] of Object.entries(FOREIGN)) {
+    if (setting(env, name) === undefined) continue;
+    throw new CourierError('NDI_E_SETTING', { detail: `${name} is not read here: set ${ours} instead.` });
+  }
 }
 
 /** `NDI_CLOUD_URL`, else the stage named by `CLOUD_API_ENVIRONMENT`, else the profile's, else prod. */
@@ -58,7 +75,11 @@ export function checkBaseUrl(text: string, source: string): string {
     throw new CourierError('NDI_E_SETTING', {
       detail: `${source} is ${url.origin}: passwords go only to https, or to http on this computer or network.`,
     });
-  return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
+  const base = `${url.origin}${url.pathname}`.replace(/\/+$/, '');
+  const meant = Object.values(STAGES).find((known) => known === `${base}/v1`);
+  if (meant !== undefined)
+    throw new CourierError('NDI_E_SETTING', { detail: `${source} is ${base}; it should be ${meant}.` });
+  return base;
 }
 
 /** Loopback, private addresses, and names that no public DNS serves (a container, a lab's own domain). */

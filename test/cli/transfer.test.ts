@@ -160,7 +160,39 @@ describe('runs', () => {
       status: 'done',
     });
     const text = await cli.run(['runs', 'list']);
-    expect(text.stdout).toMatch(/STARTED \(UTC\) +WHAT +STATE +DATASET +RUN/);
+    expect(text.stdout).toMatch(/STARTED +WHAT +STATE +DATASET +CLOUD ID +FOLDER +RUN/);
+    expect(text.stdout).toMatch(/ ago +upload +done/);
+    const page = (await cli.run(['runs', 'show', runId])).stdout;
+    expect(page).toMatch(/The upload is done/);
+    expect(page).toMatch(/mean pace +\d.*\/s/);
+    expect(page).toMatch(/report +\//);
+  });
+
+  it('are filtered, and the list says when it is cut', async () => {
+    const other = await cli.run(['upload', await cli.dataset(), '--new', 'Second', '--json']);
+    expect(other.code, other.stderr).toBe(0);
+    const ids = async (...flags: string[]): Promise<string[]> => {
+      const { runs } = (await cli.run(['runs', 'list', ...flags, '--json'])).json();
+      return runs.map((run: { workflowId: string }) => run.workflowId);
+    };
+    const { workflowId, datasetId } = other.json();
+    expect(await ids('--dataset', datasetId)).toEqual([workflowId]);
+    expect(await ids('--failed')).toEqual([]);
+    expect(await ids('--waiting')).toEqual([]);
+    expect(await ids('--since', '1h')).toContain(workflowId);
+    const cut = await cli.run(['runs', 'list', '--limit', '1']);
+    expect(cut.stdout.trim().split('\n')).toHaveLength(2);
+    expect(cut.stderr).toContain('There are more runs');
+    const wrong = await cli.run(['runs', 'list', '--limit', '0']);
+    expect(wrong.stderr).toContain('--limit: "0" is not allowed; the least is 1.');
+  });
+
+  it('are refused by name when a piece of an id fits several, and none is cancelled', async () => {
+    for (const verb of ['show', 'cancel', 'pause']) {
+      const refused = await cli.run(['runs', verb, 'upload', '--json']);
+      expect(refused.json().error.code).toBe('NDI_E_RUN_AMBIGUOUS');
+      expect(refused.stderr).toMatch(/“upload” fits \d+ runs: /);
+    }
     expect((await cli.run(['runs', 'show', 'no-such-run', '--json'])).json().error.code).toBe(
       'NDI_E_RUN_UNKNOWN',
     );

@@ -1,11 +1,12 @@
 /** `ndi-courier runs …` */
 import { z } from 'zod';
-import { operationNames } from '../../../workflows/operations.ts';
+import { operationNames, phaseText } from '../../../workflows/operations.ts';
 import { followOptions, option } from '../../options.ts';
 import { progressJson } from '../../progress.ts';
 import type { RunHandle } from '../../run-handle.ts';
-import { formatDuration, printable } from '../../view/format.ts';
-import { liveLines } from '../../view/progress-lines.ts';
+import type { RunSummary } from '../../run-records.ts';
+import { formatDuration, formatRate, formatTime, printable } from '../../view/format.ts';
+import { liveLines, resultLines } from '../../view/progress-lines.ts';
 import { facts, table } from '../../view/table.ts';
 import { defineCommand, type Invocation, withCourier } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
@@ -18,6 +19,18 @@ const RUN = {
   help: 'A workflow id, a run id, or a part of an id that only one run has.',
 } as const;
 
+const AGE = /^\d{1,5}[mhd]$/;
+const AGE_UNITS_MS = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+const ageMs = (age: string): number =>
+  Number(age.slice(0, -1)) * AGE_UNITS_MS[age.slice(-1) as keyof typeof AGE_UNITS_MS];
+
+function stateOf({ status, waitingFor, operation, phase }: RunSummary): string {
+  if (status !== 'running') return status;
+  if (waitingFor !== null) return `waits: ${waitingFor}`;
+  return phase === null ? '' : phaseText(operation, phase);
+}
+
 const list = defineCommand({
   name: 'list',
   summary: 'Runs, newest first.',
@@ -28,32 +41,45 @@ const list = defineCommand({
         value: 'N',
       }),
       open: option(z.boolean().default(false), { help: 'Only runs that go on.' }),
+      failed: option(z.boolean().default(false), { help: 'Only runs that failed.' }),
+      waiting: option(z.boolean().default(false), { help: 'Only runs that wait for something.' }),
+      since: option(z.string().regex(AGE, 'give 30m, 12h or 7d').optional(), {
+        help: 'Only runs that started within this time: 30m, 12h, 7d.',
+        value: 'TIME',
+      }),
+      dataset: option(z.string().optional(), {
+        help: 'Only runs of this dataset: NDI id, cloud id, or a part of its name or folder.',
+        value: 'DATASET',
+      }),
       operation: option(z.enum(operationNames).optional(), { help: 'Only these.' }),
       ...jsonShape,
     })
     .strict(),
-  run: async (invocation, _args, { json, operation, ...query }) =>
+  run: async (invocation, _args, { json, operation, since, dataset, limit, ...query }) =>
     withCourier(invocation, async (courier) => {
-      const runs = await courier.runs.list({
+      const found = await courier.runs.list({
         ...query,
         ...(operation === undefined ? {} : { operation }),
+        ...(since === undefined ? {} : { since: new Date(Date.now() - ageMs(since)) }),
+        ...(dataset === undefined ? {} : { dataset }),
+        limit: limit + 1,
       });
+      const runs = found.slice(0, limit);
       const { out } = invocation;
       if (json) out.json({ runs });
-      else if (runs.length === 0) out.print(query.open ? 'Nothing is going on.' : 'There are no runs yet.');
+      else if (runs.length === 0) out.print(query.open ? 'Nothing is going on.' : 'There are no such runs.');
       else {
         const rows = runs.map((run) => [
-          run.startedAt.slice(0, 16).replace('T', ' '),
+          `${formatDuration(Date.now() - Date.parse(run.startedAt))} ago`,
           run.operation,
-          run.status === 'running'
-            ? run.waitingFor === null
-              ? (run.phase ?? '')
-              : `waits: ${run.waitingFor}`
-            : run.status,
+          stateOf(run),
           printable(run.reference ?? ''),
+          run.datasetId ?? '',
+          printable(run.directory ?? ''),
           run.workflowId,
         ]);
-        out.print(table(['STARTED (UTC)', 'WHAT', 'STATE', 'DATASET', 'RUN'], rows));
+        out.print(table(['STARTED', 'WHAT', 'STATE', 'DATASET', 'CLOUD ID', 'FOLDER', 'RUN'], rows));
+        if (found.length > limit) out.note(`There are more runs; --limit shows more than ${limit}.`);
       }
       return EXIT.done;
     }),
@@ -78,6 +104,7 @@ const show = defineCommand({
         });
         return EXIT.done;
       }
+      const bytes = details.result?.bytes ?? 0;
       const took = Date.parse(details.closedAt ?? '') - Date.parse(details.startedAt);
       out.print(
         facts([
@@ -85,8 +112,11 @@ const show = defineCommand({
           ['run id', details.runId],
           ['what', details.summary ?? undefined],
           ['state', details.status],
-          ['started', details.startedAt],
+          ['started', formatTime(details.startedAt)],
           ['took', Number.isNaN(took) ? undefined : formatDuration(took)],
+          ['mean pace', bytes > 0 && took > 0 ? formatRate((bytes * 1_000) / took) : undefined],
+          ['dataset', printable(details.reference ?? '') || undefined],
+          ['cloud id', details.datasetId ?? undefined],
           ['folder', details.directory ?? undefined],
           ['site', details.site ?? undefined],
           ['profile', details.profile ?? undefined],
@@ -94,12 +124,14 @@ const show = defineCommand({
         ]),
       );
       out.print('');
-      out.print(
-        liveLines(details.progress, {
-          columns: out.stdout.columns ?? 120,
-          nowMs: details.closedAt === null ? Date.now() : Date.parse(details.closedAt),
-        }).join('\n'),
-      );
+      const lines =
+        details.result !== null
+          ? resultLines(details.result)
+          : liveLines(details.progress, {
+              columns: out.stdout.columns ?? 120,
+              nowMs: details.closedAt === null ? Date.now() : Date.parse(details.closedAt),
+            });
+      out.print(lines.join('\n'));
       if (error !== null) out.print(errorText(error));
       return EXIT.done;
     }),
