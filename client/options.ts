@@ -278,6 +278,8 @@ export const flagOf = (key: string): string =>
 
 /** One issue as a person would say it: the given value, and what is allowed. */
 function issueText(issue: z.core.$ZodIssue, values: Readonly<Record<string, unknown>>): string {
+  // A message that the option declares is ours already.
+  if (!/^(?:Invalid|Too small|Too big|Unrecognized)\b/.test(issue.message)) return issue.message;
   const given = JSON.stringify(values[String(issue.path[0] ?? '')]) ?? 'nothing';
   const shown = `${given.slice(0, 60)} is not allowed`;
   switch (issue.code) {
@@ -290,7 +292,7 @@ function issueText(issue: z.core.$ZodIssue, values: Readonly<Record<string, unkn
     case 'invalid_type':
       return `${shown}; it should be ${TYPE_WORDS[issue.expected] ?? `of type ${issue.expected}`}`;
     default:
-      return issue.message.replace(/\.$/, '');
+      return shown;
   }
 }
 
