@@ -25,6 +25,8 @@ export interface Canvas {
   readonly nowMs: number;
   /** Most lines of units in flight that are drawn. */
   readonly maxUnits?: number;
+  /** The largest share shown so far, 0 to 1: what is shown never falls, even when the plan grows. */
+  readonly leastShare?: number;
 }
 
 const BAR_WIDTH = 28;
@@ -35,7 +37,7 @@ const MAX_UNITS = 6;
 /** The block of a live view, each line within `columns`. */
 export function liveLines(progress: Progress, canvas: Canvas): string[] {
   const { bytes } = progress;
-  const share = fraction(bytes);
+  const share = Math.max(fraction(bytes), canvas.leastShare ?? 0);
   const lines = [`${phaseText(progress.operation, progress.phase)}  ${clock(progress, canvas.nowMs)}`];
   if (bytes.total > 0) {
     lines.push(
@@ -79,11 +81,10 @@ function speed({ bytesPerSecond, etaMs }: Progress): string {
   return `  ${formatRate(bytesPerSecond)}${eta}`;
 }
 
-function worryLine({ retries, problemCount, lastFailure }: Progress): string | undefined {
+function worryLine({ retries, problemCount }: Progress): string | undefined {
   const parts = [];
   if (retries > 0) parts.push(`${retries} ${retries === 1 ? 'retry' : 'retries'}`);
   if (problemCount > 0) parts.push(plural(problemCount, 'problem'));
-  if (lastFailure !== null) parts.push(`last: ${lastFailure.code}`);
   return parts.length === 0 ? undefined : parts.join(' · ');
 }
 
@@ -107,17 +108,20 @@ function waitingLines(progress: Progress, nowMs: number): string[] {
 function unitLines(progress: Progress, canvas: Canvas): string[] {
   const limit = canvas.maxUnits ?? MAX_UNITS;
   const flights = progress.inFlight;
-  const lines = flights.slice(0, limit).map((flight) => `  ${unitLine(flight, canvas.nowMs)}`);
+  const lines = flights.slice(0, limit).map((flight) => `  ${unitLine(flight, progress, canvas.nowMs)}`);
   if (flights.length > limit) lines.push(`  and ${flights.length - limit} more in flight`);
   return lines;
 }
 
-function unitLine(flight: UnitInFlight, nowMs: number): string {
-  const name = flight.unit === null ? '' : `unit ${flight.unit}: `;
+function unitLine(flight: UnitInFlight, { operation, phase }: Progress, nowMs: number): string {
+  // Until its first heartbeat a step is known by its name in the code alone.
+  const what = STEP_NAME.test(flight.what) ? phaseText(operation, phase) : printable(flight.what);
   const size = flight.ofBytes > 0 ? `  ${formatBytes(flight.bytes)} of ${formatBytes(flight.ofBytes)}` : '';
   const attempt = flight.attempt > 1 ? `  try ${flight.attempt}` : '';
-  return `${name}${printable(flight.what)}${size}${attempt}${stateText(flight, nowMs)}`;
+  return `${what}${size}${attempt}${stateText(flight, nowMs)}`;
 }
+
+const STEP_NAME = /^[a-z]+(?:[A-Z][a-z]*)+$/;
 
 function stateText(flight: UnitInFlight, nowMs: number): string {
   if (flight.state === 'queued') return '  waiting for a worker';
@@ -127,12 +131,12 @@ function stateText(flight: UnitInFlight, nowMs: number): string {
 }
 
 /** Everything of importance on one line, for logs. */
-export function plainLine(progress: Progress): string {
+export function plainLine(progress: Progress, leastShare = 0): string {
   const { bytes } = progress;
   const parts = [phaseText(progress.operation, progress.phase)];
   if (bytes.total > 0) {
     parts.push(
-      `${percent(fraction(bytes)).trim()}, ${formatBytes(bytes.transferred)} of ${formatBytes(bytes.total)}${speed(progress)}`,
+      `${percent(Math.max(fraction(bytes), leastShare)).trim()}, ${formatBytes(bytes.transferred)} of ${formatBytes(bytes.total)}${speed(progress)}`,
     );
   }
   for (const [word, counts] of counted(progress.operation, progress.counts))
@@ -141,6 +145,8 @@ export function plainLine(progress: Progress): string {
   if (worries !== undefined) parts.push(worries);
   if (progress.waitingFor !== null) {
     parts.push(`waiting: ${printable(progress.waitingFor.sentence)} ${progress.waitingFor.nextStep}`);
+  } else if (progress.lastFailure !== null) {
+    parts.push(`trying again: ${printable(progress.lastFailure.sentence)}`);
   }
   return parts.join(' · ');
 }

@@ -4,6 +4,7 @@
  */
 import { createLogUpdate } from 'log-update';
 import type { Progress } from '../progress.ts';
+import { fraction } from './format.ts';
 import { liveLines, plainLine } from './progress-lines.ts';
 
 export interface View {
@@ -30,9 +31,11 @@ export function createView(stream: NodeJS.WriteStream | Screen, now: () => numbe
 
 function liveView(stream: NodeJS.WriteStream, now: () => number): View {
   const draw = createLogUpdate(stream);
+  let leastShare = 0;
   return {
     show: (progress) => {
-      draw(liveLines(progress, { columns: stream.columns ?? 80, nowMs: now() }).join('\n'));
+      leastShare = Math.max(leastShare, fraction(progress.bytes));
+      draw(liveLines(progress, { columns: stream.columns ?? 80, nowMs: now(), leastShare }).join('\n'));
     },
     stop: (keep) => {
       if (keep) draw.done();
@@ -46,6 +49,7 @@ function plainView(stream: Screen, now: () => number): View {
   let shownAtMs = Number.NEGATIVE_INFINITY;
   let waitingCode: string | undefined;
   let last: string | undefined;
+  let leastShare = 0;
   const print = (line: string): void => {
     shown = line;
     shownAtMs = now();
@@ -53,7 +57,8 @@ function plainView(stream: Screen, now: () => number): View {
   };
   return {
     show: (progress) => {
-      last = plainLine(progress);
+      leastShare = Math.max(leastShare, fraction(progress.bytes));
+      last = plainLine(progress, leastShare);
       // Why it stands still is said at once.
       const code = progress.waitingFor?.code;
       const urgent = code !== waitingCode;
