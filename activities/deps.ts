@@ -1,4 +1,4 @@
-/** What activities need of the world; the worker hands in the real things, a test what it likes. */
+/** Dependencies of activities. The worker hands in the real ones, a test its own. */
 
 import type { Ledger } from '../ledger/ledger.ts';
 import type { RunLedger } from '../ledger/run-ledger.ts';
@@ -38,7 +38,7 @@ export interface LedgerCache {
   close(path: string): void;
 }
 
-/** What an activity knows of the attempt it is in. */
+/** The attempt that an activity is in. */
 export interface StepContext {
   /** Aborted when the run is cancelled, the worker stops, or the server has given this attempt up. */
   readonly signal: AbortSignal;

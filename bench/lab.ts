@@ -31,13 +31,13 @@ export interface MeasuredRun {
   readonly steps: readonly StepTime[];
 }
 
-/** What the steps of one name took, by the run's own history. */
+/** Time of the steps of one name, by the run's own history. */
 export interface StepTime {
   readonly name: string;
   readonly count: number;
   /** Time in which at least one of them was under way. */
   readonly wallSeconds: number;
-  /** Of all of them together, from start to end. */
+  /** Sum over all of them, each from start to end. */
   readonly sumSeconds: number;
 }
 

@@ -61,7 +61,7 @@ const say = (line: string): void => void (values.json || process.stdout.write(`$
 const median = (all: readonly number[]): number =>
   all.toSorted((a, b) => a - b)[all.length >> 1] ?? Number.NaN;
 
-/** What one side left for the disk to do must not fall on the other. */
+/** Waits until the disk is quiet: writes that one side left must not fall on the other. */
 function quiet(): void {
   if (process.platform !== 'win32') execFileSync('sync');
 }

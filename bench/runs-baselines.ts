@@ -1,5 +1,5 @@
 /**
- * What our runs are measured against: curl for one large file, a bare loop of undici requests for many small files, one
+ * The other side of each measurement: curl for one large file, a bare loop of undici requests for many small files, one
  * request per document for documents. Each does the HTTP requests that its work needs and nothing else: no plan, no
  * journal, no verification of bytes, no fsync.
  */

@@ -1,4 +1,4 @@
-/** What the transfer measurements share: a server process, rounds that take turns, medians. */
+/** Helpers of the transfer measurements: a server process, rounds that take turns, medians. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-/** What starting a run needs, whatever its type. */
+/** Starting a run, whatever its type. */
 import type { Environment } from '../ndi/auth/environment.ts';
 import type { ResultOf } from '../workflows/contracts/index.ts';
 import type { Operation } from '../workflows/operations.ts';
@@ -9,7 +9,7 @@ import type { Service } from './service.ts';
 import { type StartRun, startRun } from './start.ts';
 import type { TemporalConnection } from './temporal.ts';
 
-/** What starting a run needs of the library. */
+/** The parts of the library that starting a run needs. */
 export interface Context {
   readonly env: Environment;
   readonly log: (line: string) => void;

@@ -1,4 +1,4 @@
-/** What the client needs to know of a dataset folder before a run is started. Reads only. */
+/** The facts of a dataset folder that the client needs before a run is started. Reads only. */
 import { openDataset } from '../ndi/dataset/read.ts';
 import type { DatasetIdentity } from '../ndi/dataset/types.ts';
 import { metadataFromDataset, metadataFromFile } from '../ndi/metadata/metadata.ts';

@@ -22,7 +22,7 @@ import {
   tuningKeys,
 } from '../workflows/contracts/index.ts';
 
-/** What is said about an option besides its type. */
+/** The description of an option besides its type. */
 export interface OptionMeta {
   readonly help: string;
   /** How the flag is written: `-o, --output <FILE>`. Without it the key makes it: `asNew` → `--as-new`. */

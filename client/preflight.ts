@@ -1,5 +1,5 @@
 /**
- * What can be known before a run is started: each refusal is one clear error, and nothing has changed anywhere.
+ * Checks before a run is started: each refusal is one clear error, and nothing has changed anywhere.
  *
  *   preflightUpload     is it a dataset, linked to one cloud dataset, with a name; may this account write there
  *   preflightDownload   is the id one, is the target free, may this account read it
@@ -17,7 +17,7 @@ import { isCloudId } from '../ndi/ids.ts';
 import type { UploadTarget } from '../workflows/contracts/index.ts';
 import type { UploadSettings } from './options.ts';
 
-/** What to do about the link between the dataset and the cloud, from the options alone. */
+/** The target of an upload, from the options alone. */
 export function uploadTarget(settings: Pick<UploadSettings, 'new' | 'to' | 'asNew'>): UploadTarget {
   const { to, asNew } = settings;
   const name = settings.new ?? null;

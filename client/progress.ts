@@ -1,5 +1,5 @@
 /**
- * What a person sees of a run, merged from what the workflow knows (its `progress` query), what the server knows (pending
+ * The view of a run, merged from the workflow's knowledge (its `progress` query), the server's (pending
  * activities with heartbeats and last failures), and time.
  *
  *   Progress        the merged view
@@ -60,7 +60,7 @@ export interface PendingStep {
   readonly nextTryAt: string | null;
 }
 
-/** What the server has on record of a run. */
+/** The server's record of a run. */
 export interface RunRecord {
   readonly workflowId: string;
   readonly runId: string;

@@ -65,7 +65,7 @@ const OUTAGE_MS = 120_000;
 export interface RunHandleDeps {
   readonly client: Client;
   readonly workflowId: string;
-  /** What callers show; the handle itself follows the run through continue-as-new. */
+  /** The run id that callers show; the handle itself follows the run through continue-as-new. */
   readonly runId: string;
   readonly handle: WorkflowHandle;
 }

@@ -1,5 +1,5 @@
 /**
- * What the Temporal server knows of a run, in our words: status, search attributes, pending steps with their
+ * The Temporal server's record of a run, in our words: status, search attributes, pending steps with their
  * heartbeats and failures. Reads only; needs no worker.
  */
 import type {
@@ -61,7 +61,7 @@ export interface RunSummary {
   readonly datasetId: string | null;
   /** The dataset's own NDI id; null while the run does not know it. */
   readonly ndiDatasetId: string | null;
-  /** What the starter called it; null where no key to read it is at hand. */
+  /** The name that the starter gave it; null where no key to read it is at hand. */
   readonly reference: string | null;
   readonly directory: string | null;
   readonly startedAt: string;

@@ -25,7 +25,7 @@ export interface RunQuery {
 }
 
 export interface RunDetails extends RunSummary {
-  /** What it is, in a line. */
+  /** The run in one line. */
   readonly summary: string | null;
   readonly progress: Progress;
   /** The result of a run that is done; null of any other. */

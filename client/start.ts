@@ -28,7 +28,7 @@ export interface StartRun {
   /** Null where only the run will learn it. */
   readonly ndiDatasetId: string | null;
   readonly cloudDatasetId: string | null;
-  /** What people call it. Kept where the codec reaches, like the folder: ids and attributes are never encrypted. */
+  /** The name that people give it. Kept where the codec reaches, like the folder: ids and attributes are never encrypted. */
   readonly reference: string;
   readonly directory: string;
 }

@@ -11,11 +11,11 @@ export type { ErrorClass, ErrorEntry } from './types.ts';
 export { WAITS, type WaitKind } from './waits.ts';
 
 export interface CourierErrorOptions {
-  /** What exactly, in a few words: the file, the id, the path. Never a secret, never a presigned URL. */
+  /** The particulars in a few words: the file, the id, the path. Never a secret, never a presigned URL. */
   readonly detail?: string;
   /** The server's own wish for the next try. */
   readonly retryAfterMs?: number | undefined;
-  /** What the other side calls this request, so that its keepers can find it. */
+  /** The other side's id of this request, so that its keepers can find it. */
   readonly requestId?: string | undefined;
   readonly cause?: unknown;
 }
@@ -71,7 +71,7 @@ export function assertNever(value: never): never {
   throw new CourierError('NDI_E_INTERNAL', { detail: `unexpected value ${JSON.stringify(value)}` });
 }
 
-/** What the disk said, by the operating system's code of an error; undefined for everything else. */
+/** Our code for an error of the disk, by the operating system's code; undefined for everything else. */
 export function diskErrorCode(error: unknown): ErrorCode | undefined {
   switch ((error as { code?: unknown } | null | undefined)?.code) {
     case 'ENOSPC':

@@ -1,7 +1,7 @@
 /** The traits of an error, by which runs decide. */
 
 /**
- * What a run does about an error:
+ * A run's reaction to an error:
  * `retryable` try again later, without end · `permanent` this will never work as asked ·
  * `needs-login` park until credentials work again · `needs-person` park until a person decides ·
  * `waits-for-run` wait until another run has ended · `moved` the world changed under the plan: plan again.

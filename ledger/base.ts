@@ -51,7 +51,7 @@ function ofCloudDataset(db: Db, run: number): void {
 }
 
 /**
- * What this run did not learn (the hash of a file that was there already) stays as an earlier run learnt it, as long as the local side
+ * A fact that this run did not learn (the hash of a file that was there already) stays as an earlier run learnt it, while the local side
  * is still the one that it was learnt of.
  */
 const ADVANCE = `

@@ -51,7 +51,7 @@ const keptLink = z.object({
 /** The last change that a poll saw. */
 const quiet = z.object({ marker: z.string(), sinceMs: z.number() });
 
-/** What the run knows of the write lock of its cloud dataset. */
+/** The write lock of the cloud dataset, as the run knows it. */
 const writeLock = z.object({
   isOffered: z.boolean(),
   /** The run took it, and releases it. */

@@ -1,5 +1,5 @@
 /**
- * What the other side lists, kept in a table so that no listing is held in memory. A listing is written beside its predecessor and
+ * Listings of the other side, in a table so that none is held in memory. A listing is written beside its predecessor and
  * takes its place when it is finished, so a half-written one is never read.
  */
 import { createHash } from 'node:crypto';
@@ -100,7 +100,7 @@ function beginListing(
 ): ReturnType<LedgerVerbs['beginListing']> {
   const listing = db.transaction(() => {
     const run = runs.ensure(runKey);
-    // What a try that died left half-written.
+    // Rows that an attempt which died has left half-written.
     db.run('DELETE FROM listings WHERE run = ? AND kind = ? AND name = ? AND finished = 0', run, kind, name);
     db.run('INSERT INTO listings (run, kind, name) VALUES (?, ?, ?)', run, kind, name);
     return db.get('SELECT last_insert_rowid() AS listing')?.listing as number;

@@ -1,4 +1,4 @@
-/** What a run could not do: its failed items, and what was wrong with no item. */
+/** Problems of a run: its failed items, and troubles that concern no single item. */
 import type { Db } from '../sqlite/types.ts';
 import type { Runs } from './runs.ts';
 import type { Problem } from './types.ts';

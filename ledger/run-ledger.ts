@@ -101,7 +101,7 @@ export interface ListingLedger {
 
 export interface RunLedger {
   readonly runKey: string;
-  /** What belongs to the dataset, whichever run asks. */
+  /** The verbs of the dataset, whichever run asks. */
   readonly dataset: DatasetLedger;
   readonly plan: PlanLedger;
   readonly items: ItemLedger;
@@ -113,7 +113,7 @@ export interface RunLedger {
     list(limit: number): Problem[];
     count(): number;
   };
-  /** What a run found to differ between both sides. */
+  /** Items that differ between both sides, as the run found them. */
   readonly differences: {
     add(kind: ItemKind, what: Difference, items: ReadonlyArray<{ id: string; name?: string | null }>): void;
     counts(kind: ItemKind): DifferenceCounts;

@@ -76,7 +76,7 @@ export function openRuns(
         cloudDatasetId,
         run,
       );
-      // Who plans holds the lease, so every other run has ended. The one that made a downloaded dataset knows what it left over.
+      // The run that plans holds the lease, so every other run has ended. The run that made a downloaded dataset is kept: it knows its leftovers.
       db.run(
         `DELETE FROM runs WHERE run IN
            (SELECT run FROM runs WHERE run <> ? ORDER BY run DESC LIMIT -1 OFFSET ${KEPT_RUNS})

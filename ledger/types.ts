@@ -11,7 +11,7 @@ export type Direction = 'up' | 'down';
  */
 export type ItemState = 'pending' | 'sending' | 'sent' | 'done' | 'skipped' | 'failed';
 
-/** What the run does to the other side. `none` for items that are equal, or only listed. */
+/** The action of the run on the other side. `none` for items that are equal, or only listed. */
 export type ItemAction = 'add' | 'replace' | 'remove' | 'none';
 
 /**
@@ -30,22 +30,22 @@ export interface PlanItem {
   readonly action: ItemAction;
   readonly state: ItemState;
   readonly sizeBytes: number;
-  /** Of the local side: canonical SHA-256 of a document; of a file when known. */
+  /** SHA-256 of the local side: canonical of a document; of a file when known. */
   readonly sha256Hex: string | null;
   readonly md5Hex: string | null;
   /** SHA-256 of a document's stored text. */
   readonly textHash: string | null;
-  /** Of a local file. */
+  /** Modification time of a local file. */
   readonly mtimeMs: number | null;
   readonly inode: string | null;
   readonly cloudId: string | null;
-  /** Of the cloud's side: canonical SHA-256 of a document, MD5 of a file; null while nobody has read them. */
+  /** Hash of the cloud's side: canonical SHA-256 of a document, MD5 of a file; null while nobody has read it. */
   readonly cloudHash: string | null;
   readonly cloudMd5Hex: string | null;
   readonly cloudHow: SeenHow | null;
   /** Hash that the cloud's document must still have when it is replaced. */
   readonly expectedHash: string | null;
-  /** Of a file: the document that names it, its logical name there, its path (relative to the dataset where inside). */
+  /** The document that names a file; its logical name there and its path (relative to the dataset where inside) follow. */
   readonly documentId: string | null;
   readonly name: string | null;
   readonly path: string | null;
@@ -122,7 +122,7 @@ export interface BaseItem {
   readonly kind: ItemKind;
   readonly id: string;
   readonly cloudId: string | null;
-  /** Of a file: the document that names it, and its logical name there. */
+  /** The document that names a file; its logical name there follows. */
   readonly documentId: string | null;
   readonly name: string | null;
   readonly local: SeenLocal;
@@ -150,7 +150,7 @@ export interface ListingRow {
   readonly id: string;
   readonly cloudId: string | null;
   readonly sizeBytes: number | null;
-  /** Of files: what the row says; null where it does not say. */
+  /** `uploaded` of a file's row; null where the row does not say. */
   readonly uploaded: boolean | null;
 }
 
@@ -178,7 +178,7 @@ export interface ItemChange {
   readonly errorDetail?: string | undefined;
 }
 
-/** What the cloud has of an item, as somebody read it. */
+/** The cloud's side of an item, as somebody read it. */
 export interface CloudSeen {
   readonly id: string;
   readonly cloudId: string | null;

@@ -72,7 +72,7 @@ export interface LedgerVerbs {
     unit: number,
     change: { readonly state?: UnitState; readonly jobId?: string | null },
   ): void;
-  /** What was done and is there no more is to be done again. One transaction. */
+  /** Resets items from `done` to `pending` because their data is no longer on disk. One transaction. */
   takeBack(runKey: string, kind: ItemKind, ids: readonly string[]): void;
   /** Items that the run has nothing to do with after all: they count no more, and the base does not learn of them. */
   dropItems(runKey: string, kind: ItemKind, ids: readonly string[]): void;
@@ -115,7 +115,7 @@ export interface LedgerVerbs {
   datasetFact(key: string): string | undefined;
   setDatasetFact(key: string, value: string | null): void;
 
-  // What the other side lists, kept in a table so that no listing is held in memory.
+  // Listings of the other side, in a table so that none is held in memory.
   /** Replaces the rows of an earlier listing of this run, kind and name. */
   beginListing(
     runKey: string,

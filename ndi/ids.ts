@@ -9,7 +9,7 @@ import type { NdiId } from './document/types.ts';
 const UNIX_EPOCH_DATENUM = 719_529;
 const MS_PER_DAY = 86_400_000;
 const ID = /^[0-9a-f]{16}_[0-9a-f]{16}$/i;
-/** What the cloud names its records with (NDI Cloud contract §2.0). */
+/** The form of the cloud's ids (NDI Cloud contract §2.0). */
 export const CLOUD_ID = /^[0-9a-f]{24}$/i;
 /** Most file systems refuse longer names. */
 const MAX_NAME_BYTES = 255;

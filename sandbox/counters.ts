@@ -1,4 +1,4 @@
-/** What went through the sandbox: counts per route, bytes per object, the last requests. Proves "bytes sent again". */
+/** Counters of all requests: counts per route, bytes per object, the last requests. Proves "bytes sent again". */
 
 export interface RouteCount {
   count: number;

@@ -1,4 +1,4 @@
-/** What the wire faults do to one response: answer before the work, throw the answer away, or spoil its body. */
+/** The wire faults, applied to one response: they answer before the work, throw the answer away, or spoil its body. */
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type FaultHit, findHit, type Interception, param } from './fault-kinds.ts';

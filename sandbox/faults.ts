@@ -38,9 +38,9 @@ export interface FaultControl {
 }
 
 export interface Faults extends FaultControl {
-  /** What fired for this request. */
+  /** The switches that fired for this request. */
   hits(incoming: IncomingMessage): readonly FaultHit[];
-  /** What fires for a piece of asynchronous work. */
+  /** The switches that fire for a piece of asynchronous work. */
   worker(name: string, subject: string): FaultHit[];
   wrap(origin: 'api' | 'objects', name: RouteNamer, listener: RequestListener): RequestListener;
 }

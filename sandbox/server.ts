@@ -212,7 +212,7 @@ async function listen(server: Server, port: number): Promise<string> {
 async function stop(server: Server): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
-  // What is in flight gets a moment, stalled bodies do not hold the door.
+  // Requests in flight get a moment; a stalled body does not hold up the end.
   const timer = setTimeout(() => server.closeAllConnections(), 200);
   await closed;
   clearTimeout(timer);

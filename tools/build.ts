@@ -35,7 +35,7 @@ function compile(): void {
     cwd: root,
     stdio: 'inherit',
   });
-  // What is wrong, tsc has said.
+  // tsc has said already where it failed.
   if (status !== 0) process.exit(1);
 }
 

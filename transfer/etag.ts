@@ -1,4 +1,4 @@
-/** What an object store says about the identity of an object. */
+/** The identity of an object, as its store tells it. */
 import { CourierError } from '../errors/index.ts';
 import type { Headers } from './failures.ts';
 import type { Digests } from './types.ts';

@@ -100,7 +100,7 @@ async function once(
     const { statusCode: status, headers } = answer;
     if (accept(status)) {
       refuseEncoding(headers, host);
-      // What a PUT is answered is not what it moves.
+      // The answer of a PUT is not counted: the bytes that move are those of its body.
       const counted = call.method === 'GET' ? options : {};
       return { status, headers, body: watchedBody(answer.body, watch, counted, inOurWords), close };
     }

@@ -1,5 +1,5 @@
 /**
- * What went wrong, said in the words of the house. A presigned URL is a key to the bytes: of a URL nothing but its host ever
+ * Errors of transfers, in our codes. A presigned URL is a key to the bytes: of a URL nothing but its host ever
  * goes into an error, and errors of the HTTP library, whose text may quote it, go no further than here.
  */
 import { XMLParser } from 'fast-xml-parser';
@@ -15,7 +15,7 @@ export function hostOf(url: string): string {
   }
 }
 
-/** Of the process, its computer or a share that went away, not of the file: the next try may do better. */
+/** Errors of the process, its computer or a share that went away, not of the file: the next attempt may succeed. */
 const PASSING = new Set([
   ...['EMFILE', 'ENFILE', 'ENOMEM', 'EINTR', 'EAGAIN'],
   ...['ESTALE', 'ENOTCONN', 'EHOSTDOWN', 'ENOMEDIUM'],
@@ -59,7 +59,7 @@ export function entryFailure(
     : failure;
 }
 
-/** What an object store says with a status that is not a success. `body` is the beginning of its XML. */
+/** An object store's refusal as our error. `body` is the beginning of its XML. */
 export function refusal(
   answer: { readonly status: number; readonly headers: Headers; readonly body: string },
   host: string,

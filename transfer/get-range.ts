@@ -17,7 +17,7 @@ export interface RangeRequest {
 export interface RangeAnswer extends ObjectTag, Pick<Answer, 'body' | 'close'> {
   readonly start: number;
   readonly lengthBytes: number;
-  /** Of the whole object. */
+  /** Size of the whole object. */
   readonly totalBytes: number;
   /** False when the server sent the whole object where a range was asked for. */
   readonly ranged: boolean;
@@ -65,7 +65,7 @@ function extentOf(
   if (status === 412) return 'moved';
   const contentRange = String(headers['content-range'] ?? '');
   if (status === 416) {
-    // Of an empty object no range can be had.
+    // An empty object has no range.
     const empty = asked.start === 0 && (contentRange === 'bytes */0' || contentRange === '');
     return empty ? { start: 0, lengthBytes: 0, totalBytes: 0, ranged: true } : 'moved';
   }

@@ -7,7 +7,7 @@ import type { Span } from './parts.ts';
 import { createTries, type Urls } from './tries.ts';
 import type { TransferOptions } from './types.ts';
 
-/** What every request of a download needs. */
+/** The parameters of every request of a download. */
 export interface FetchContext {
   readonly urls: Urls;
   readonly options: TransferOptions;

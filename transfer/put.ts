@@ -245,7 +245,7 @@ function checked(
       detail: `${hostOf(url)} stored other bytes than were sent.`,
     });
   }
-  // Of a file that was hashed before it was sent, the bytes that went are those that the store compared.
+  // The store compared the bytes that went with the hash that was taken before.
   const isCompared = knownMd5Hex !== undefined && (digests.md5Hex === '' || digests.md5Hex === knownMd5Hex);
   return { sizeBytes, ...digests, etag: tag.etag, isProven: isCompared || tag.md5Hex !== undefined };
 }

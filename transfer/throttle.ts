@@ -1,7 +1,7 @@
 /** A token bucket that all transfers of a process share and that a person can turn while they run. */
 import type { Throttle } from './types.ts';
 
-/** What may pass at once after a pause: a quarter of a second's worth, so that the average holds over any second. */
+/** Burst that may pass at once after a pause: a quarter of a second's worth, so that the average holds over any second. */
 const BURST_SECONDS = 0.25;
 
 /**

@@ -43,7 +43,7 @@ export interface Throttle {
 
 export interface PutResult {
   readonly sizeBytes: number;
-  /** Of the bytes that went out, while they went out. */
+  /** MD5 of the bytes that went out, taken while they went out. */
   readonly md5Hex: string;
   readonly sha256Hex: string;
   /** Without quotes; S3 gives the MD5 for a single PUT without KMS. */
@@ -61,7 +61,7 @@ export interface GetResult {
   readonly resumedBytes: number;
 }
 
-/** What a ranged download has on disk. Kept by the caller (the ledger) across crashes. */
+/** The parts that a ranged download has on disk. Kept by the caller (the ledger) across crashes. */
 export interface PartJournal {
   /** Parts done in an earlier try of the same object; `etag` and `sizeBytes` must match, else it starts over. */
   load():
@@ -89,7 +89,7 @@ export interface GetOptions extends TransferOptions {
   readonly ranges?: number;
   /** From this size on an object counts as large; also the longest stretch asked for at once. Default 64 MiB. */
   readonly rangeThresholdBytes?: number;
-  /** What a crash can cost, times twice `ranges`. Default 16 MiB. */
+  /** Part size. A crash re-fetches at most 2 × `ranges` parts. Default 16 MiB. */
   readonly partSizeBytes?: number;
   readonly journal?: PartJournal;
   /**

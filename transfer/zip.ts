@@ -119,7 +119,7 @@ const isBounded = (entries: readonly ZipEntry[]): boolean =>
   storedZipBytes(entries.map((entry) => ({ name: entry.name, sizeBytes: sizeOf(entry) }))) <
     MAX_ARCHIVE_BYTES;
 
-/** What archiver is good at: entries and archives of any size, streamed, with ZIP64 where it is needed. */
+/** Archives by archiver: entries and archives of any size, streamed, with ZIP64 where it is needed. */
 async function archive(
   entries: readonly ZipEntry[],
   path: string,

@@ -1,4 +1,4 @@
-/** What the steps of this host work with: cloud clients, ledgers, the throttle, and who is running elsewhere. */
+/** The dependencies of this host's steps: cloud clients, ledgers, the throttle, and who is running elsewhere. */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isGrpcServiceError, type WorkflowClient, WorkflowNotFoundError } from '@temporalio/client';

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** What is written down about a process so that it can be found, and not confused, later. */
+/** The record of a process by which it can be found, and not confused, later. */
 export interface ProcessRecord {
   readonly pid: number;
   /** When it started, in the system's own words; two processes with the same pid differ in it. */

@@ -4,7 +4,7 @@ import pino, { type DestinationStream, type Logger } from 'pino';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
-/** What a log line may never show, wherever it stands in the line's fields. */
+/** Fields that a log line never shows, wherever they stand. */
 const REDACTED = ['password', 'token', 'authorization', 'url', 'downloadUrl'].flatMap((key) => [
   key,
   `*.${key}`,

@@ -23,7 +23,7 @@ export interface ServiceFile {
   readonly notice?: { readonly at: string; readonly sentence: string } | undefined;
 }
 
-/** What the file says; `undefined` when there is none, or none that can be read. */
+/** The contents of the file; `undefined` when there is none, or none that can be read. */
 export function readServiceFile(home: Home): ServiceFile | undefined {
   try {
     const file = JSON.parse(readFileSync(home.serviceFile, 'utf8')) as ServiceFile;

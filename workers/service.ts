@@ -63,7 +63,7 @@ export interface ServiceOptions {
 const DOWN_TIMEOUT_MS = 30_000;
 const POLL_MS = 100;
 
-/** What runs on this state folder, as `service.json` and the processes themselves say. Starts nothing. */
+/** The state of the service on this state folder, as `service.json` and the processes themselves say. Starts nothing. */
 export function status(options: Pick<ServiceOptions, 'env'> = {}): ServiceStatus {
   const env = options.env ?? process.env;
   const home = homeFromEnv(env);

@@ -9,9 +9,9 @@ import { lastLines, openLog } from './logs.ts';
 import { type ProcessRecord, recordOf, stopProcess } from './processes.ts';
 import type { ChildMessage, WorkerArguments } from './types.ts';
 
-/** What a worker may take for its shutdown before it is killed; activities are told at once. */
+/** Longest shutdown of a worker before it is killed; activities are told at once. */
 export const WORKER_GRACE_MS = 10_000;
-/** What the worker is told: it should be done a little before it would be killed. */
+/** The grace that the worker is told: it should be done a little before it would be killed. */
 export const WORKER_SELF_GRACE_MS = 8_000;
 const READY_TIMEOUT_MS = 60_000;
 /**

@@ -1,5 +1,5 @@
 /**
- * What a worker process does: which queues it serves, with which limits. One process may have several roles; they share
+ * The work of a worker process: which queues it serves, with which limits. One process may have several roles; they share
  * a connection.
  */
 import { Connection, WorkflowClient } from '@temporalio/client';

@@ -53,6 +53,6 @@ const END_PHASES: Readonly<Record<string, string>> = {
   cancelled: 'Cancelled',
 };
 
-/** What a person reads of a phase. An unknown phase shows as itself. */
+/** The sentence that a person reads for a phase. An unknown phase shows as itself. */
 export const phaseText = (operation: string, phase: string): string =>
   END_PHASES[phase] ?? operationSpec(operation)?.phases[phase] ?? phase;

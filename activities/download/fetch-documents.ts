@@ -48,7 +48,7 @@ export async function fetchDocuments(scope: Fetching, isAlone = false): Promise<
       }
       odd = await takeDirectly(scope, cloudIdsOf(wanted), keep.add);
     } finally {
-      // What came before something broke need not come again.
+      // Documents that came before something broke need not come again.
       keep.flush();
     }
   } finally {
@@ -91,7 +91,7 @@ function createKeeper(
     const written = batch;
     ledger.together(() => {
       for (const { document, id, sizeBytes } of written) {
-        // What was written is what came: both sides were seen, and are equal.
+        // The written document is the one that came: both sides were seen, and are equal.
         const sha256Hex = canonicalHash(document);
         const seen = { sha256Hex, cloudHash: sha256Hex, cloudHow: 'read-back' } as const;
         ledger.items.mark('document', [id], { state: 'done', sizeBytes, ...seen });
@@ -153,7 +153,7 @@ function placement({ ledger, input, ref }: Fetching): (document: NdiDocument) =>
     );
 }
 
-/** Of this unit, not of its attempts: a network that was down for a night says nothing about zips. */
+/** Failures of zips are counted per unit, not per attempt: a network that was down for a night says nothing about zips. */
 const zipFailures = ({ ledger, unit }: Fetching): number =>
   ledger.facts.get(RUN_FACTS.zipFailures(unit.unit)) ?? 0;
 

@@ -59,7 +59,7 @@ export async function fetchFiles(scope: Fetching, dir: string): Promise<void> {
       if (error !== undefined) odd.push({ item, error });
     });
   } finally {
-    // What the others brought is noted, too.
+    // Files that the other lanes brought are noted, too.
     notes.flush();
   }
   giveTime(
@@ -83,7 +83,7 @@ function createNotes(ledger: RunLedger): Notes {
     waiting = [];
     bytes = 0;
     if (noted.length === 0) return;
-    // What a power cut takes away is fetched again; a flush of the disk would hold up this thread.
+    // A note that a power cut takes away means one more fetch; a flush of the disk would hold up this thread.
     ledger.lazily(() => {
       for (const { id, got } of noted) {
         const { sizeBytes, sha256Hex, md5Hex } = got;

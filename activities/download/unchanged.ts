@@ -33,7 +33,7 @@ export type Holding =
       readonly ndiDatasetId: string;
       /** Binaries that are in the cloud only in local mode, or here in hybrid mode. */
       readonly misplaced: number;
-      /** What the target lacks, and the run that made it had listed as left over. */
+      /** Items that the target lacks and the run that made it listed as left over. */
       readonly leftovers: number;
       readonly differs?: never;
     }
@@ -97,14 +97,14 @@ async function compareAll(
     await pause();
     const document = parseDocument(stored.text);
     const facts = describeDocument(document);
-    // What a download adds of its own, the link and a missing `session`, is not in the cloud.
+    // Documents that a download adds of its own, the link and a missing `session`, are not in the cloud.
     const isOwn = facts.className === 'dataset_remote' || facts.className === 'session';
     if (!isOwn && !inCloud.has(stored.id)) {
       return { differs: `the cloud does not have its document ${stored.id}` };
     }
     if (changed(stored.id, document)) return { differs: `its document ${stored.id} was changed` };
     const named = reader.files(facts);
-    // What was left over may name more: a document its binaries, a manifest its members.
+    // A leftover may name more: a document its binaries, a manifest its members.
     const hasLeftovers =
       isLeftover('document', stored.id) || named.some(({ file }) => isLeftover('file', file.uid));
     for (const { name, file } of named) {
@@ -153,7 +153,7 @@ function ledgerOf(deps: StepDeps, input: DownloadInput): Ledger | undefined {
   return existsSync(path) ? deps.ledgers.open(path) : undefined;
 }
 
-/** What the run that made the directory could not get. What a person has deleted since is not among it, and stays deleted. */
+/** Items that the run which made the directory could not get. Items that a person has deleted since are not among them. */
 function leftoversOf(deps: StepDeps, input: DownloadInput): (kind: ItemKind, id: string) => boolean {
   const ledger = ledgerOf(deps, input);
   const maker = ledger?.facts.get(DATASET_FACTS.builtBy);

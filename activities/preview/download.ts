@@ -1,4 +1,4 @@
-/** What a download would fetch. Binaries are those that the cloud's list has: which of them documents name is known only later. */
+/** The preview of a download. Its binaries are those that the cloud's list has: which of them documents name is known only later. */
 import { CourierError } from '../../errors/index.ts';
 import { packUnits } from '../../ledger/pack.ts';
 import { createNameMatcher } from '../../ndi/dataset/selection.ts';

@@ -1,4 +1,4 @@
-/** What an upload would do. */
+/** The preview of an upload. */
 import type { UploadInput } from '../../workflows/contracts/index.ts';
 import type { PreviewSteps } from '../../workflows/steps.ts';
 import type { RunScope } from '../deps.ts';

@@ -95,7 +95,7 @@ const MAY_BE_TOO_MUCH: ReadonlySet<ErrorCode> = new Set([
   'NDI_E_CLOUD_UNAVAILABLE',
 ]);
 
-/** Of a single document, an answer that is too large says that the document is. */
+/** An answer that is too large for a single document says that the document is too large. */
 const aboutOne = (error: CourierError): CourierError =>
   error.code === 'NDI_E_ANSWER_TOO_LARGE'
     ? new CourierError('NDI_E_DOCUMENT_TOO_LARGE', { detail: error.detail ?? '' })

@@ -2,7 +2,7 @@
  * Creating a cloud dataset exactly once. The API has no idempotency key, and a create that answers 504 is common
  * (contract §2.4 D1), so the dataset is born under a name nobody else can have, found again by it, and then renamed.
  *
- * What was begun is kept with the dataset, not with the run: a run that is cancelled, or forgotten with Temporal's
+ * A creation that was begun is kept with the dataset, not with the run: a run that is cancelled, or forgotten with Temporal's
  * database, between the create and the link would otherwise leave a cloud dataset behind and the next one make another.
  */
 import { randomUUID } from 'node:crypto';

@@ -34,7 +34,7 @@ export async function removeDuplicates(scope: RunScope, listing: Listing): Promi
 export const duplicatesRemoved = ({ ledger }: Pick<RunScope, 'ledger'>): number =>
   ledger.facts.get(RUN_FACTS.duplicatesRemoved) ?? 0;
 
-/** Of documents that this ledger sent: cloud ids of copies that say what the first one says, and NDI ids of those that do not. */
+/** Copies of documents that this ledger sent: cloud ids of those that equal the first one, and NDI ids of those that do not. */
 async function ownDoubles(
   scope: RunScope,
   { name }: Listing,

@@ -1,5 +1,5 @@
 /**
- * What an upload does with each document. A document that the cloud lists is compared by content: its stored text with the base, and
+ * The plan of an upload for each document. A document that the cloud lists is compared by content: its stored text with the base, and
  * the cloud's body, read back where the base does not prove it. The cloud lists no hash and no date (contract §2.5 E1), so what was
  * changed there since it was last read is not known.
  */

@@ -1,5 +1,5 @@
 /**
- * What an upload does with each file. A file that the cloud lists is compared: by size, then by its modification time and inode with
+ * The plan of an upload for each file. A file that the cloud lists is compared: by size, then by its modification time and inode with
  * the base, then by MD5. What the cloud's object is like is asked of the store where nothing else proves it.
  */
 import { CourierError, isCourierError } from '../../errors/index.ts';
@@ -116,7 +116,7 @@ export function createFilePlanner(
 
   return {
     plan: async (documentId, name, file) => {
-      // What lies in the cloud or at a URL on purpose is not ours to bring.
+      // A file that lies in the cloud or at a URL on purpose is not sent.
       if (file.kind === 'remote') {
         if (seen.has(file.uid)) return;
         seen.set(file.uid, undefined);
@@ -162,7 +162,7 @@ function standing(
 ): 'absent' | 'otherSize' | 'equal' | 'doubtful' {
   if (listed?.uploaded !== true) return 'absent';
   if (listed.sizeBytes !== null && listed.sizeBytes !== file.sizeBytes) {
-    // What an earlier run of ours left half-sent is sent again; anything else under this uid is somebody's.
+    // A file that an earlier run of ours left half-sent is sent again; anything else under this uid is somebody's.
     const isOurs = base === undefined && ledger.items.wasSentBefore('file', file.uid);
     return isOurs ? 'absent' : 'otherSize';
   }
@@ -172,7 +172,7 @@ function standing(
   return isUntouched ? 'equal' : 'doubtful';
 }
 
-/** What an earlier run proved of a file that nobody has touched since. */
+/** Digests that an earlier run proved, of a file that nobody has touched since. */
 const provenBy = (base: BaseItem | undefined): Partial<NewPlanItem> => ({
   md5Hex: base?.local.md5Hex ?? null,
   ...(base?.cloud.how === 'read-back' ? { cloudMd5Hex: base.cloud.md5Hex, cloudHow: 'read-back' } : {}),

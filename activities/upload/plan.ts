@@ -1,5 +1,5 @@
 /**
- * What an upload has to move: compares the dataset with the cloud's own lists, and with what the base knows of both sides, and writes
+ * The plan of an upload: compares the dataset with the cloud's own lists, and with what the base knows of both sides, and writes
  * items, units and differences into the ledger. Holds the ids of new documents and their dependencies in memory, never bodies.
  */
 import { RUN_FACTS } from '../../ledger/fact-keys.ts';

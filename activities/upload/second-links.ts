@@ -34,7 +34,7 @@ export interface CloudLink {
   readonly ndiId: string;
 }
 
-/** Of these rows (cloud id → NDI id) the links to the run's own cloud dataset, the smallest cloud id first. */
+/** The links to the run's own cloud dataset among these rows (cloud id → NDI id), the smallest cloud id first. */
 export async function linksAmong(scope: RunScope, rows: ReadonlyMap<string, string>): Promise<CloudLink[]> {
   const links: CloudLink[] = [];
   await takeDirectly(scope, [...rows.keys()], (text, cloudId) => {

@@ -1,5 +1,5 @@
 /**
- * What a command is: data, with its options declared once by a zod schema. `commander.ts` makes commander commands of it
+ * A command is data, with its options declared once by a zod schema. `commander.ts` makes commander commands of it
  * and `tools/docs.ts` makes the tables, so neither can say anything else.
  */
 import type { z } from 'zod';
@@ -8,7 +8,7 @@ import type { Courier } from '../courier.ts';
 import type { ExitCode } from './exit.ts';
 import type { Output } from './output.ts';
 
-/** What a command may use of the process; a test hands in its own. */
+/** The parts of the process that a command may use; a test hands in its own. */
 export interface Invocation {
   readonly env: Environment;
   readonly cwd: string;

@@ -45,7 +45,7 @@ function optionInfo(key: string, field: z.ZodType, meta: OptionMeta): OptionInfo
   };
 }
 
-/** What is inside `.optional()` and `.default()`, and the default. */
+/** The type inside `.optional()` and `.default()`, and the default. */
 function unwrap(field: z.ZodType): { inner: z.ZodType; fallback: unknown } {
   let inner: z.ZodType = field;
   let fallback: unknown;

@@ -33,7 +33,7 @@ const warn = (name: string, detail: string, nextStep: string): Check => ({
   nextStep,
 });
 
-/** What was thrown, as a line. */
+/** A thrown error, as a line. */
 function failed(name: string, error: unknown, state: 'warn' | 'fail' = 'fail'): Check {
   const { message, code, nextStep } = toCourierError(error);
   return { name, state, detail: `${message.split('\n')[0]} (${code})`, nextStep };

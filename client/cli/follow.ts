@@ -22,7 +22,7 @@ export interface FollowOptions {
 /** JSON lines of progress come no closer than this. */
 const JSON_EVERY_MS = 1_000;
 
-/** What every command that follows a run prints last with `--json`. The keys stay as they are. */
+/** The last line of every command that follows a run with `--json`. The keys stay as they are. */
 interface FinalLine {
   readonly workflowId: string;
   readonly runId: string;
@@ -50,7 +50,7 @@ export async function follow(
     return EXIT.done;
   }
   let last: Progress | undefined;
-  /** What it was at: the end has a phase of its own, which says nothing. */
+  /** The last phase of work: the end has a phase of its own, which says nothing. */
   let lastWork: string | undefined;
   const view = createView(out.stderr);
   const emit = jsonEmitter(invocation, options.json);

@@ -13,7 +13,7 @@ export interface Output {
   print(text: string): void;
   /** A line of JSON on stdout. */
   json(value: unknown): void;
-  /** What is going on, on stderr. */
+  /** A note on the progress of the command, on stderr. */
   note(text: string): void;
 }
 

@@ -30,7 +30,7 @@ export interface Canvas {
 }
 
 const BAR_WIDTH = 28;
-/** What stands beside the bar: percent, bytes, rate, time left. */
+/** Columns beside the bar: percent, bytes, rate, time left. */
 const BESIDE_BAR = 60;
 const MAX_UNITS = 6;
 
@@ -88,7 +88,7 @@ function worryLine({ retries, problemCount }: Progress): string | undefined {
   return parts.length === 0 ? undefined : parts.join(' · ');
 }
 
-/** What the run waits for and what helps: the two things a person looks for when nothing moves. */
+/** The reason why the run waits and the next step: a person looks for these two when nothing moves. */
 function waitingLines(progress: Progress, nowMs: number): string[] {
   const lines: string[] = [];
   const waiting = progress.waitingFor;
@@ -151,7 +151,7 @@ export function plainLine(progress: Progress, leastShare = 0): string {
   return parts.join(' · ');
 }
 
-/** What a run would do. */
+/** A plan in numbers. */
 export function planLines(plan: PreviewResult): string[] {
   const lines = [
     `This would move ${plural(plan.documents.transferred, 'document')} and ${plural(plan.files.transferred, 'file')}, ${formatBytes(plan.bytes)}. Nothing was written.`,
@@ -176,7 +176,7 @@ const DIFFERENCES = {
   onlyInCloud: 'only in the cloud',
 } as const;
 
-/** What differs between both sides, one line per kind; nothing where they agree. The report has the names. */
+/** Differences between both sides, one line per kind; nothing where they agree. The report has the names. */
 function differenceLines(result: RunResult): string[] {
   if (!('differences' in result) || result.differences === undefined) return [];
   return Object.entries(result.differences).flatMap(([kind, counts]) => {

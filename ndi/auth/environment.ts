@@ -21,7 +21,7 @@ export function setting(env: Environment, name: string): string | undefined {
   return value === undefined || value === '' ? undefined : value;
 }
 
-/** What the environment alone says; `undefined` where it says nothing and a profile may decide. */
+/** The address that the environment alone gives; `undefined` where it gives none and a profile may decide. */
 export function baseUrlFromEnvironment(env: Environment): string | undefined {
   const url = setting(env, 'NDI_CLOUD_URL');
   if (url !== undefined) return checkBaseUrl(url, 'NDI_CLOUD_URL');

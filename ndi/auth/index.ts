@@ -120,7 +120,7 @@ export function connectCloud(options: ConnectOptions): Connection {
     tokens,
     organizationId: async () => {
       if (options.organizationId !== undefined) return options.organizationId;
-      // Whose account acts is known with the token; another account's organisation would be the wrong one.
+      // The account is known once there is a token; another account's organisation would be the wrong one.
       await tokens.get();
       const ofProfile = actsByProfile ? find()?.organizationId : undefined;
       const ofEnvironment = organizationFromEnvironment(env);

@@ -29,7 +29,7 @@ export interface TokenSourceOptions {
   readonly env: Environment;
   /** Before all else. */
   readonly token?: string | undefined;
-  /** Of the chosen profile, read anew each time; `undefined` when there is no profile. May throw needs-login errors. */
+  /** Credentials of the chosen profile, read anew each time; `undefined` when there is no profile. May throw needs-login errors. */
   readonly profile?: () => Promise<Credentials | undefined>;
   /** Changes whenever the profile may have changed; cheap. */
   readonly profileStamp?: () => string;
@@ -76,7 +76,7 @@ export interface TokenClaims {
   readonly email: string | undefined;
 }
 
-/** What a token says of itself, unverified: only the server can verify it. Nothing for a token that is no JWT. */
+/** The claims of a token, unverified: only the server can verify it. Nothing for a token that is no JWT. */
 export function tokenClaims(token: string): TokenClaims {
   let claims: JWTPayload;
   try {

@@ -28,7 +28,7 @@ const CLOSE_BRACE = 125;
 const COMMA = 44;
 const COLON = 58;
 
-/** Of one object, or elements of one array, that a scan lists: a fetch of documents has 500 rows, a document a dozen members. */
+/** Most members of one object, or elements of one array, that a scan lists: a fetch of documents has 500 rows, a document a dozen members. */
 const MAX_MEMBERS = 10_000;
 
 const isSpace = (code: number): boolean => code === 32 || code === 10 || code === 13 || code === 9;

@@ -11,7 +11,7 @@ export type MatlabLicense =
 export interface MatlabLicenseStatus {
   /** Undefined: none is registered. */
   readonly mode: 'dedicated' | 'network' | undefined;
-  /** What a licence file has to be made for. */
+  /** The network address that a licence file has to be made for. */
   readonly macAddress: string | undefined;
   readonly eniId: string | undefined;
   readonly subnetId: string | undefined;

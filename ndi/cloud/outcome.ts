@@ -9,7 +9,7 @@ import { CourierError, type ErrorCode } from '../../errors/index.ts';
 import { parseLenient } from './json-text.ts';
 import { sanitize } from './sanitize.ts';
 
-/** What kind of route was asked; the same status means different things. `lifecycle` is publish, submit and the like. */
+/** The kind of route that was asked; the same status means different things. `lifecycle` is publish, submit and the like. */
 export type RouteKind = 'login' | 'account' | 'read' | 'write' | 'lifecycle';
 
 export interface RawAnswer {
@@ -156,7 +156,7 @@ interface ServerMessage {
   readonly heldUntil: string | undefined;
 }
 
-/** What the body says, in any of the shapes that were seen (§2.0): string, object, nested object, text, page. */
+/** The message of a body, in any of the shapes that were seen (§2.0): string, object, nested object, text, page. */
 function saidIn(body: string, secrets: readonly string[]): ServerMessage {
   const text = body.trim();
   const nothing: ServerMessage = { message: '', code: '', isPage: false, heldUntil: undefined };

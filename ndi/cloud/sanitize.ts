@@ -1,5 +1,5 @@
 /**
- * What may be said aloud: text from a server or a library, without tokens, passwords and signed queries. Every
+ * Text from a server or a library that may be shown: without tokens, passwords and signed queries. Every
  * message that leaves this room passes here, because servers echo what they were sent.
  */
 import { withoutQueries } from '../../errors/redact.ts';

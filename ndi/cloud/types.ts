@@ -183,6 +183,6 @@ export interface TokenSource {
   get(): Promise<string>;
   /** The cloud refused this token: never give it out again. */
   invalidate(token: string): void;
-  /** Whose login this is, for people; no secret. */
+  /** The name of the login, for people; no secret. */
   describe(): string;
 }

@@ -1,5 +1,5 @@
 /**
- * What a dataset is: its id, its name, its sessions, its links to the cloud (dataset format §5).
+ * The identity of a dataset: its id, its name, its sessions, its links to the cloud (dataset format §5).
  * The answer comes from documents alone; the two text files are rewritten by every opener and are only a last resort.
  */
 import { basename, resolve } from 'node:path';

@@ -46,7 +46,7 @@ export interface SnapshotOptions {
 export interface Snapshot {
   readonly database: DatabaseSync;
   readonly isCopy: boolean;
-  /** Of a database that is read in place: another one after every change. */
+  /** The version of a database that is read in place: another one after every change. */
   readonly version?: string;
   close(): void;
 }

@@ -79,7 +79,7 @@ export interface DatasetWriter {
   replaceDocuments(documents: readonly NdiDocument[]): number;
   hasDocument(id: NdiId): boolean;
   documentCount(): number;
-  /** What happened on the way, since the writer was opened. */
+  /** Problems since the writer was opened. */
   readonly problems: readonly WriterProblem[];
   /** The format's §2 delete order, binaries last. */
   removeDocuments(ids: readonly NdiId[]): void;

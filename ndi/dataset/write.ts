@@ -130,7 +130,7 @@ export interface DescribedDocument {
   readonly text?: string;
 }
 
-/** What the functions of this folder share when they write. Not for other rooms: it shows the database. */
+/** An open database that the functions of this folder write to. Not for other rooms: it shows the database. */
 export interface WriteSession {
   readonly database: DatabaseSync;
   readonly path: string;

@@ -1,7 +1,7 @@
 /**
  * Two documents say the same to NDI exactly when their canonical texts are equal. Compare and store the hash.
  *
- * What does not count, and why (dataset format §3, §4; NDI Cloud contract §4):
+ * Differences that do not count, and why (dataset format §3, §4; NDI Cloud contract §4):
  * - key order, whitespace, how a number is written: MATLAB reads every number as a double. The digits of an integer or a
  *   size that no double holds do count: they would be lost;
  * - an array of one against its element: MATLAB cannot tell them apart, nor a row from a column;

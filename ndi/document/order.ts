@@ -21,7 +21,7 @@ export interface GraphRanking {
   /** Documents in an order in which they may be sent: by rank, then as they were added. */
   readonly order: Int32Array;
   idOf(document: number): string;
-  /** What a document depends on, among those that were added. */
+  /** The dependencies of a document, among those that were added. */
   dependenciesOf(document: number): Int32Array;
   /** 0 for a document that depends on nothing here, else one more than the highest of those it depends on. */
   rankOf(document: number): number;

@@ -1,5 +1,5 @@
 /**
- * What an NDI document is to the rest of the house: a JSON object, and the few facts a transfer needs of it.
+ * An NDI document: a JSON object, and the few facts of it that a transfer needs.
  * The text of a document is the truth; it is re-written only where a location must change.
  */
 
@@ -45,7 +45,7 @@ export interface Dependency {
   readonly value: string;
 }
 
-/** What transfers need to know of a document. */
+/** The facts of a document that transfers need. */
 export interface DocumentFacts {
   readonly id: NdiId;
   readonly sessionId: string;

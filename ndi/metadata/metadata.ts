@@ -1,5 +1,5 @@
 /**
- * What a new cloud dataset is told about itself: from the metadata-editor document of a dataset, or from a JSON file.
+ * The metadata of a new cloud dataset: from the metadata-editor document of a dataset, or from a JSON file.
  *
  * The mapping is that of the MATLAB client (NDI Cloud contract §8.2) without its slips: the key is `orcid`, not `orchid`;
  * funding is a list, not one object; no placeholder DOI is sent.

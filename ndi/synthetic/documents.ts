@@ -14,7 +14,7 @@ export interface SyntheticOptions {
   /** The first binary has this size instead. */
   readonly bigFileBytes?: number;
   readonly seed?: number;
-  /** Whose directory it looks like; `both` is what this project writes. */
+  /** The client whose directory it looks like; this project writes `both`. */
   readonly style?: 'matlab' | 'python' | 'both';
 }
 

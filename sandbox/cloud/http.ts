@@ -1,5 +1,5 @@
 /**
- * What every route of the cloud shares: the request as a route sees it, and what happens around a route. Answers and refusals are in
+ * The frame of every route of the cloud: the request as a route sees it, and the work before and after it. Answers and refusals are in
  * `refusal.ts`.
  */
 import type { HttpBindings } from '@hono/node-server';

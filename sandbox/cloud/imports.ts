@@ -1,5 +1,5 @@
 /**
- * What the cloud does by itself after a PUT, and for a bulk download: document zips are imported, file zips extracted, download
+ * The work of the cloud after a PUT, and for a bulk download: document zips are imported, file zips extracted, download
  * zips made. Each is a task that survives a restart (NDI Cloud contract §2.5 E9/E10, §2.8, §4.5).
  *
  * As in the cloud, each PUT starts the work once: a client that sends the same zip twice has its documents twice.
@@ -128,7 +128,7 @@ function createSink(cloud: Cloud, task: Task, datasetId: string) {
       const at = index++;
       if (at < task.progress) return;
       const body = parseLenient(text);
-      // What is no object is dropped without a word (§10 row 9).
+      // An element that is no object is dropped silently (§10 row 9).
       if (isObject(body) && !lost(at)) {
         const indexed = indexBody(body);
         batch.push(indexed);

@@ -37,7 +37,7 @@ export class Refusal extends Error {
 export const refuse = (status: number, body: unknown): Refusal => new Refusal({ status, body });
 export const badRequest = (message: string): Refusal => refuse(400, { message });
 export const notFound = (message: string): Refusal => refuse(404, { message });
-/** What the backend says when Mongo cannot cast an id, and whenever else it breaks (§2.0). */
+/** The backend's answer when Mongo cannot cast an id, and whenever else it breaks (§2.0). */
 export const serverError = (): Refusal =>
   new Refusal({
     status: 500,

@@ -8,7 +8,7 @@
 import { isObject, textOf } from './http.ts';
 import { badRequest } from './refusal.ts';
 
-/** What a search needs to know of a document besides its body. */
+/** The facts of a document that a search needs besides its body. */
 export interface Searchable {
   readonly lineage: string;
 }

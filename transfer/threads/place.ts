@@ -72,7 +72,7 @@ function rename(mine: Stats, partial: string, target: string): void {
   }
 }
 
-/** Of a file that has failed already. */
+/** Closes a file that has failed already. */
 function closeQuietly(fd: number): void {
   try {
     closeSync(fd);

@@ -24,9 +24,9 @@ export type TemporalCliSource = 'TEMPORAL_CLI' | 'PATH' | 'cache' | 'download' |
 
 export interface TemporalCli {
   readonly path: string;
-  /** Of the CLI, as `1.8.2`. */
+  /** The version of the CLI, as `1.8.2`. */
   readonly version: string;
-  /** Of the server inside it, as `1.31.2`. */
+  /** The version of the server inside it, as `1.31.2`. */
   readonly serverVersion: string;
   readonly source: TemporalCliSource;
 }
@@ -92,7 +92,7 @@ function cliCacheDir(cacheDir: string): string {
 
 const CACHED = new RegExp(`^temporal-(\\d+\\.\\d+\\.\\d+)${exeSuffix.replace('.', '\\.')}$`);
 
-/** What the cache holds, newest version first. */
+/** CLIs in the cache, newest version first. */
 function cached(dir: string): string[] {
   if (!existsSync(dir)) return [];
   const number = (name: string) => CACHED.exec(name)![1]!.split('.').map(Number) as [number, number, number];
@@ -175,7 +175,7 @@ async function makeOne(context: MakeOne): Promise<TemporalCli> {
   try {
     const made = await context.firstWorking('cache', cached(dir));
     if (made !== undefined) return made;
-    // What a killed maker left. We hold the lock, so nobody is writing them.
+    // Files that a killed maker left. We hold the lock, so nobody is writing them.
     for (const name of readdirSync(dir)) {
       if (name.startsWith('making-')) rmSync(join(dir, name), { recursive: true, force: true });
     }

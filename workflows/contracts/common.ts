@@ -52,7 +52,7 @@ export interface RunInput {
   readonly resume?: ResumeState;
 }
 
-/** What a run carries over continue-as-new; the plan and its state are in the ledger. */
+/** The state that a run carries over continue-as-new; the plan and its state are in the ledger. */
 export interface ResumeState {
   readonly runKey: string;
   readonly progress: RunProgress;

@@ -14,7 +14,7 @@ export interface OperationSpec {
   readonly id: string;
   /** Phases in their order, each with what a person reads. The phases in which a run ends are common to all. */
   readonly phases: Readonly<Record<string, string>>;
-  /** What the run counts, in display order: the key in progress and result, and its word. */
+  /** The counters of the run, in display order: the key in progress and result, and its word. */
   readonly counters: Readonly<Record<string, string>>;
   /** For `--help`, docs and the list of saved filters. One sentence. */
   readonly summary: string;

@@ -27,7 +27,7 @@ export interface PreviewResult extends Omit<CommonResult, 'status'> {
   /** `transferred` is what would be moved. */
   readonly documents: Counts;
   readonly files: Counts;
-  /** Of an upload. */
+  /** The differences that an upload would find. Absent for a download. */
   readonly differences?: Differences;
   /** A file in the state folder of the site: the plan by name and size. */
   readonly listPath: string;

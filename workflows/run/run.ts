@@ -6,7 +6,7 @@
  *   view      what the outside sees of it       units  units in flight
  *   lease     the frame around a whole run      transfer  the loop that moves units until none is left
  *
- * What survives a crash: everything. Progress is rebuilt by replay, units by the ledger of the site.
+ * Everything survives a crash: progress is rebuilt by replay, units by the ledger of the site.
  */
 
 import {

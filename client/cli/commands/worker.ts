@@ -7,7 +7,7 @@ import { defineCommand, type Invocation } from '../command.ts';
 import { EXIT } from '../exit.ts';
 import { jsonShape } from '../shared-options.ts';
 
-/** What a stopping worker gives to running steps; they write down how far they are. */
+/** Time that a stopping worker gives to running steps; they write down how far they are. */
 const GRACE_MS = 10_000;
 
 const ROLES = ['control', 'site'] as const satisfies readonly WorkerRole[];

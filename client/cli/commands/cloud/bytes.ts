@@ -87,7 +87,7 @@ export async function fetchWhenReady(
   }
 }
 
-/** What an object store's refusal means; its XML is read for the one word that matters. */
+/** The meaning of an object store's refusal; its XML is read for the one word that matters. */
 function refused(statusCode: number, said: string): CourierError {
   const detail = `The object store answered ${statusCode}.`;
   if (statusCode === 404) return new CourierError('NDI_E_NOT_FOUND', { detail });

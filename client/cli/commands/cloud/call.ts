@@ -1,4 +1,4 @@
-/** What all raw API commands share: opening the API as an account, paging, and printing. */
+/** The frame of all raw API commands: opening the API as an account, paging, and printing. */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { CourierError } from '../../../../errors/index.ts';

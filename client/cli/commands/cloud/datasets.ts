@@ -25,7 +25,7 @@ const organizationShape = {
   }),
 };
 
-/** What a line shows of a dataset; `get`, and `--json`, have the record as the cloud gave it. */
+/** The fields of a dataset that a line shows; `get`, and `--json`, have the record as the cloud gave it. */
 const brief = ({ raw: _raw, files: _files, ...row }: DatasetRecord): object => row;
 const whole = ({ id, raw }: DatasetRecord): object => {
   const { _id, ...record } = raw;
