@@ -35,6 +35,8 @@ export interface Harness {
   run(args: readonly string[], options?: RunOptions): Promise<CommandResult>;
   dataset(options?: { documents?: number; files?: number; fileBytes?: number }): Promise<string>;
   path(name: string): string;
+  /** The cloud stops and starts again on its state, at the same addresses. Its faults and knobs are those of a new one. */
+  restartSandbox(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -48,11 +50,8 @@ export interface RunOptions {
 /** `login: false` leaves the account out of the environment. */
 export async function createHarness(options: { readonly login?: boolean } = {}): Promise<Harness> {
   const dir = mkdtempSync(join(tmpdir(), 'courier-cli-'));
-  const sandbox = await startSandbox({
-    stateDir: join(dir, 'cloud'),
-    importDelayMs: 30,
-    bulkDownloadDelayMs: 30,
-  });
+  const sandboxOptions = { stateDir: join(dir, 'cloud'), importDelayMs: 30, bulkDownloadDelayMs: 30 };
+  let sandbox = await startSandbox(sandboxOptions);
   const lab = sandbox.users[0]!;
   const env: Record<string, string> = {
     PATH: process.env.PATH ?? '',
@@ -68,7 +67,9 @@ export async function createHarness(options: { readonly login?: boolean } = {}):
   const start: Harness['start'] = (args, more = {}) => launch(args, { ...env, ...more.env }, dir, more);
   return {
     dir,
-    sandbox,
+    get sandbox() {
+      return sandbox;
+    },
     env,
     user: (name) => sandbox.users.find((one) => one.email.startsWith(`${name}@`))!,
     start,
@@ -80,6 +81,13 @@ export async function createHarness(options: { readonly login?: boolean } = {}):
       return path;
     },
     path: (name) => join(dir, name),
+    restartSandbox: async () => {
+      const [port, objectsPort] = [sandbox.apiUrl, sandbox.objectsUrl].map((url) =>
+        Number(new URL(url).port),
+      );
+      await sandbox.close();
+      sandbox = await startSandbox({ ...sandboxOptions, port: port!, objectsPort: objectsPort! });
+    },
     close: async () => {
       await launch(['down'], env, dir, {}).finished;
       await sandbox.close();

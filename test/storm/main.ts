@@ -1,4 +1,6 @@
-/** `npm run test:storm -- --seeds N --from S`: storms by seed, in one process. */
+/**
+ * `npm run test:storm -- --seeds N --from S [--labs N] [--processes]`: storms by seed, in one process or with real ones that are killed.
+ */
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 
@@ -7,13 +9,21 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '1000' },
     from: { type: 'string', default: '1' },
     labs: { type: 'string', default: '5' },
+    processes: { type: 'boolean', default: false },
   },
 });
-for (const [name, value] of Object.entries(values)) {
+const { processes, ...numbers } = values;
+for (const [name, value] of Object.entries(numbers)) {
   if (!/^[1-9]\d*$/.test(value)) throw new Error(`--${name} takes a number from 1 on, not ${value}.`);
 }
 const { status } = spawnSync('vitest', ['run', '--config', 'vitest.storm.config.ts'], {
   stdio: 'inherit',
-  env: { ...process.env, STORM_SEEDS: values.seeds, STORM_FROM: values.from, STORM_LABS: values.labs },
+  env: {
+    ...process.env,
+    STORM_SEEDS: values.seeds,
+    STORM_FROM: values.from,
+    STORM_LABS: values.labs,
+    STORM_PROCESSES: String(processes),
+  },
 });
 process.exitCode = status ?? 1;

@@ -14,7 +14,7 @@ export interface CloudState {
   datasetsNamed(name: string): Promise<number>;
 }
 
-export async function documentsInCloud(lab: Lab, datasetId: string): Promise<CloudState> {
+export async function documentsInCloud(lab: Pick<Lab, 'sandbox'>, datasetId: string): Promise<CloudState> {
   const token = await login(lab);
   const get = async (path: string): Promise<Record<string, Row[]>> => {
     const answer = await fetch(`${lab.sandbox.apiUrl}${path}`, {
@@ -44,20 +44,24 @@ export async function documentsInCloud(lab: Lab, datasetId: string): Promise<Clo
 }
 
 /** An empty dataset, as a person makes one in the cloud. */
-export async function createCloudDataset(lab: Lab, name: string): Promise<string> {
+export async function createCloudDataset(lab: Pick<Lab, 'sandbox'>, name: string): Promise<string> {
   const { organizationId } = lab.sandbox.users[0]!;
   const made = await cloudRequest(lab, 'POST', `/organizations/${organizationId}/datasets`, { name });
   return made.id as string;
 }
 
 /** A document of any content, as any other client could add it. */
-export async function addCloudDocument(lab: Lab, datasetId: string, text: string): Promise<void> {
+export async function addCloudDocument(
+  lab: Pick<Lab, 'sandbox'>,
+  datasetId: string,
+  text: string,
+): Promise<void> {
   await cloudRequest(lab, 'POST', `/datasets/${datasetId}/documents`, text);
 }
 
 /** Any request of the first user; what it answers. */
 export async function cloudRequest(
-  lab: Lab,
+  lab: Pick<Lab, 'sandbox'>,
   method: string,
   path: string,
   body?: object | string,
@@ -73,13 +77,13 @@ export async function cloudRequest(
 }
 
 /** The cloud id of each NDI id, of up to 1,000 documents. */
-export async function cloudIds(lab: Lab, datasetId: string): Promise<Map<string, string>> {
+export async function cloudIds(lab: Pick<Lab, 'sandbox'>, datasetId: string): Promise<Map<string, string>> {
   const path = `/datasets/${datasetId}/documents?page=1&pageSize=1000`;
   const { documents } = await cloudRequest(lab, 'GET', path);
   return new Map((documents as { id: string; ndiId: string }[]).map((row) => [row.ndiId, row.id]));
 }
 
-async function login(lab: Lab): Promise<string> {
+async function login(lab: Pick<Lab, 'sandbox'>): Promise<string> {
   const { email, password } = lab.sandbox.users[0]!;
   const answer = await fetch(`${lab.sandbox.apiUrl}/auth/login`, {
     method: 'POST',
