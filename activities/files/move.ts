@@ -9,32 +9,19 @@ import type { FilesInput } from '../../workflows/contracts/index.ts';
 import type { UnitOutcome } from '../../workflows/steps.ts';
 import type { RunScope } from '../deps.ts';
 import { fetchFiles } from '../download/fetch-files.ts';
-import { workOff } from '../shared/alone.ts';
+import { workOffPending } from '../shared/alone.ts';
 import { cloudTag } from '../shared/cloud-tag.ts';
 import { inLanes } from '../shared/lanes.ts';
-import { failItem, type UnitScope, unitOutcome } from '../shared/units.ts';
+import { failItem, type UnitScope } from '../shared/units.ts';
 
 /** Files whose bytes are compared at once. */
 const LANES = 4;
 
-export async function moveFileUnit(
-  scope: RunScope,
-  input: FilesInput,
-  unitNumber: number,
-): Promise<UnitOutcome> {
-  const { ledger } = scope;
-  const unit = ledger.units.get(unitNumber);
-  const items = ledger.items.ofUnit(unitNumber).filter((item) => item.state === 'pending');
-  if (items.length > 0) {
-    const move = (some: readonly PlanItem[]): Promise<void> => {
-      const moving = { ...scope, input, unit, items: some };
-      return input.action === 'get' ? fetchFiles(moving, input.datasetDir) : proveSameBytes(moving);
-    };
-    await workOff(scope, unit, items, { together: move, alone: (item) => move([item]) });
-  }
-  ledger.units.mark(unitNumber, { state: 'done' });
-  return unitOutcome(ledger.items.ofUnit(unitNumber), unit.kind, scope.attempt);
-}
+export const moveFileUnit = (scope: RunScope, input: FilesInput, unitNumber: number): Promise<UnitOutcome> =>
+  workOffPending(scope, unitNumber, (unit, items) => {
+    const moving = { ...scope, input, unit, items };
+    return input.action === 'get' ? fetchFiles(moving, input.datasetDir) : proveSameBytes(moving);
+  });
 
 /** Marks the files that the cloud has with the same bytes as `sent`: those may go. */
 function proveSameBytes(scope: UnitScope<FilesInput>): Promise<void> {

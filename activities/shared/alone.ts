@@ -10,8 +10,9 @@
 import { CourierError } from '../../errors/index.ts';
 import { RUN_FACTS, type UnitNote } from '../../ledger/fact-keys.ts';
 import type { PlanItem, PlanUnit } from '../../ledger/types.ts';
+import type { UnitOutcome } from '../../workflows/steps.ts';
 import type { RunScope } from '../deps.ts';
-import { failItem } from './units.ts';
+import { failItem, unitOutcome } from './units.ts';
 
 const DEATHS_OF_UNIT = 2;
 const DEATHS_OF_ITEM = 2;
@@ -53,6 +54,24 @@ export async function workOff(
   } finally {
     leave();
   }
+}
+
+/** Works off the pending items of a unit, marks it as done, and sums it up. */
+export async function workOffPending(
+  scope: RunScope,
+  unitNumber: number,
+  work: (unit: PlanUnit, items: readonly PlanItem[], isAlone: boolean) => Promise<void>,
+): Promise<UnitOutcome> {
+  const { ledger } = scope;
+  const unit = ledger.units.get(unitNumber);
+  const items = ledger.items.ofUnit(unitNumber).filter((item) => item.state === 'pending');
+  if (items.length > 0)
+    await workOff(scope, unit, items, {
+      together: (some) => work(unit, some, false),
+      alone: (item) => work(unit, [item], true),
+    });
+  ledger.units.mark(unitNumber, { state: 'done' });
+  return unitOutcome(ledger.items.ofUnit(unitNumber), unit.kind, scope.attempt);
 }
 
 const NOTHING: UnitNote = { begun: null, deaths: 0, items: {} };

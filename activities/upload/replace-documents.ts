@@ -6,35 +6,21 @@
 import { CourierError } from '../../errors/index.ts';
 import type { PlanItem } from '../../ledger/types.ts';
 import { readBack } from '../shared/read-back.ts';
-import { failItem, unlessAboutItem } from '../shared/units.ts';
-import { textToSend } from './local-documents.ts';
+import { failItem } from '../shared/units.ts';
+import { oneByOne } from './send-documents.ts';
 import type { Sending } from './sending.ts';
-import { openForUnit } from './shared-copy.ts';
 
 export async function replaceDocuments(scope: Sending): Promise<void> {
   const { ledger, cloud, ref, signal, unit } = scope;
-  const reader = openForUnit(scope);
-  try {
-    const wanted = new Map(scope.items.map((item) => [item.id, item.cloudId as string]));
-    const current = new Map<string, string>();
-    await readBack(scope, `replace-${unit.unit}`, wanted, ({ ndiId, hash }) => current.set(ndiId, hash));
-    let bytes = 0;
-    for (const item of scope.items) {
-      signal.throwIfAborted();
-      const text = textToSend(scope, reader, item);
-      if (text === undefined) continue;
-      await unlessAboutItem(scope, item, async () => {
-        if (!mayReplace(scope, item, current.get(item.id))) return;
-        ledger.items.mark('document', [item.id], { state: 'sending' });
-        await cloud.documents.update(ref.cloudDatasetId, item.cloudId as string, text, signal);
-        ledger.items.mark('document', [item.id], { state: 'sent' });
-      });
-      bytes += item.sizeBytes;
-      scope.heartbeat({ unit: unit.unit, what: 'replacing documents', bytes, ofBytes: unit.sizeBytes });
-    }
-  } finally {
-    reader.close();
-  }
+  const wanted = new Map(scope.items.map((item) => [item.id, item.cloudId as string]));
+  const current = new Map<string, string>();
+  await readBack(scope, `replace-${unit.unit}`, wanted, ({ ndiId, hash }) => current.set(ndiId, hash));
+  await oneByOne(scope, 'replacing documents', async (item, text) => {
+    if (!mayReplace(scope, item, current.get(item.id))) return;
+    ledger.items.mark('document', [item.id], { state: 'sending' });
+    await cloud.documents.update(ref.cloudDatasetId, item.cloudId as string, text, signal);
+    ledger.items.mark('document', [item.id], { state: 'sent' });
+  });
 }
 
 /** False when the cloud's document moved since it was compared: it becomes a problem. */

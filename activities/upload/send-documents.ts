@@ -79,7 +79,19 @@ async function zipOf(scope: Sending): Promise<{ zip: Buffer; ids: string[] }> {
 
 /** One request per document, in dependency order, each with its own answer. */
 export async function sendDocumentsSerially(scope: Sending): Promise<void> {
-  const { ledger, signal, unit } = scope;
+  await oneByOne(scope, 'sending', async (item, text) => {
+    const cloudId = await addOnce(scope, item, text);
+    scope.ledger.items.mark('document', [item.id], { state: 'sent', cloudId });
+  });
+}
+
+/** Calls `send` for each document of the unit that can be read; an error of one of them becomes its problem. */
+export async function oneByOne(
+  scope: Sending,
+  what: string,
+  send: (item: PlanItem, text: string) => Promise<void>,
+): Promise<void> {
+  const { signal, unit } = scope;
   const reader = openForUnit(scope);
   try {
     let bytes = 0;
@@ -87,12 +99,9 @@ export async function sendDocumentsSerially(scope: Sending): Promise<void> {
       signal.throwIfAborted();
       const text = textToSend(scope, reader, item);
       if (text === undefined) continue;
-      await unlessAboutItem(scope, item, async () => {
-        const cloudId = await addOnce(scope, item, text);
-        ledger.items.mark('document', [item.id], { state: 'sent', cloudId });
-      });
+      await unlessAboutItem(scope, item, () => send(item, text));
       bytes += item.sizeBytes;
-      scope.heartbeat({ unit: unit.unit, what: 'sending', bytes, ofBytes: unit.sizeBytes });
+      scope.heartbeat({ unit: unit.unit, what, bytes, ofBytes: unit.sizeBytes });
     }
   } finally {
     reader.close();
