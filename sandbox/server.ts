@@ -25,6 +25,7 @@ import { createControlApp } from './control.ts';
 import { createCounters } from './counters.ts';
 import { createFaults, type FaultControl, type RouteNamer } from './faults.ts';
 import { DEFAULT_KNOBS, type Knobs } from './knobs.ts';
+import { forLoopback } from './loopback.ts';
 import { createBucket } from './objects/bucket.ts';
 import { createObjectListener, keyOf, type ObjectServerDeps } from './objects/server.ts';
 import { createSigner } from './objects/sign.ts';
@@ -144,13 +145,15 @@ function createServers(cloud: Cloud, status: () => Record<string, unknown>) {
   const app = createCloudApp(cloud);
   const api = cloud.faults.wrap('api', apiNamer(cloud.routes), listenerOf(app.fetch));
   const control = listenerOf(createControlApp({ cloud, status }).fetch);
-  const apiServer = createServer((request, response) =>
-    isControl(request.url) ? control(request, response) : api(request, response),
+  const apiServer = createServer(
+    forLoopback((request, response) => (isControl(request.url) ? control : api)(request, response), {
+      ownPages: isControl,
+    }),
   );
   const onPut: ObjectServerDeps['onPut'] = (info, hits) => objectArrived(cloud, info, hits);
   const coldTier = (key: string): string | undefined => coldTierOf(cloud.store, key);
   const listener = createObjectListener({ ...cloud, onPut, coldTierOf: coldTier });
-  const objects = cloud.faults.wrap('objects', objectNamer, listener);
+  const objects = forLoopback(cloud.faults.wrap('objects', objectNamer, listener));
   // Chunks of up to 1 MiB: the default of 16 KiB would spend its time in calls.
   const objectServer = createServer({ highWaterMark: 1024 * 1024, requestTimeout: 0 }, objects);
   objectServer.on('checkContinue', objects);

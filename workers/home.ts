@@ -12,7 +12,7 @@
  *   config.json       defaults for the options of runs (client/options.ts)
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { placeIfAbsent } from '../disk/link.ts';
@@ -71,13 +71,14 @@ export function homeAt(path: string): Home {
 }
 
 /**
- * Makes the folders, readable by their owner only: they hold file names and logs of a lab.
+ * Makes the folders, or closes them to others: they hold file names and logs of a lab.
  * @throws NDI_E_READ_ONLY
  */
 export function ensureHome(home: Home): Home {
   for (const dir of [home.dir, home.logsDir]) {
     try {
       mkdirSync(dir, { recursive: true, mode: 0o700 });
+      tighten(dir);
     } catch (cause) {
       throw new CourierError('NDI_E_READ_ONLY', {
         detail: `The state folder ${dir} cannot be made; set COURIER_HOME to another one.`,
@@ -86,6 +87,13 @@ export function ensureHome(home: Home): Home {
     }
   }
   return home;
+}
+
+/** An older home, or one that was made under another umask, may be open to others. One of another owner stays as it is. */
+function tighten(dir: string): void {
+  const { mode, uid } = statSync(dir);
+  const isOurs = process.getuid === undefined || uid === process.getuid();
+  if (process.platform !== 'win32' && isOurs && (mode & 0o777) !== 0o700) chmodSync(dir, 0o700);
 }
 
 /** Queue names are made of site ids, so only letters, digits and inner dashes stay. */

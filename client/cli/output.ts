@@ -4,7 +4,7 @@
  */
 import { CourierError, isCourierError } from '../../errors/index.ts';
 import { withoutQueries } from '../../errors/redact.ts';
-import { printable } from '../view/format.ts';
+import { printableJson, printableLines } from '../view/format.ts';
 
 export interface Output {
   readonly stdout: NodeJS.WriteStream;
@@ -27,9 +27,9 @@ export function createOutput(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStr
   return {
     stdout,
     stderr,
-    print: (text) => void stdout.write(`${text}\n`),
-    json: (value) => void stdout.write(`${JSON.stringify(value)}\n`),
-    note: (text) => void stderr.write(`${text}\n`),
+    print: (text) => void stdout.write(`${printableLines(text)}\n`),
+    json: (value) => void stdout.write(`${printableJson(value)}\n`),
+    note: (text) => void stderr.write(`${printableLines(text)}\n`),
   };
 }
 
@@ -44,11 +44,7 @@ export function toCourierError(error: unknown): CourierError {
 
 /** Sentence, detail, next step, code. */
 export function errorText(error: CourierError, nextStep = error.nextStep): string {
-  const detail = error.message
-    .split('\n')
-    .map((line) => line.replace(/^(\s*)(.*)$/, (_, indent: string, text: string) => indent + printable(text)))
-    .join('\n');
-  return `${detail}\n${nextStep}\n(${error.code})`;
+  return `${printableLines(error.message)}\n${nextStep}\n(${error.code})`;
 }
 
 /** The next step after a command that no run repeats. */

@@ -77,7 +77,23 @@ export function shorten(text: string, width: number): string {
   return `${text.slice(0, head)}…${text.slice(text.length - (width - 1 - head))}`;
 }
 
-/** Control characters of foreign text must not move the cursor or colour the terminal. */
+/** Foreign text must not move the cursor, colour the terminal or turn the direction of writing (C0, C1, bidirectional marks). */
 export const printable = (text: string): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out
-  text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();
+  text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g, ' ').trim();
+
+/** A value as one line of JSON, pure in the same way: what would steer a terminal is escaped, and parses to the same value. */
+export const printableJson = (value: unknown): string =>
+  JSON.stringify(value).replace(
+    /[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+
+/** The same of a text of several lines, whose breaks and indents stay. */
+export const printableLines = (text: string): string =>
+  text
+    .split('\n')
+    .map((line) =>
+      line.replace(/^([ \t]*)(.*)$/s, (_, indent: string, rest: string) => indent + printable(rest)),
+    )
+    .join('\n');
