@@ -15,7 +15,7 @@ import {
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
 import { CancelledFailure, TerminatedFailure } from '@temporalio/common';
-import { CourierError, ERRORS, type ErrorCode } from '../errors/index.ts';
+import { CourierError, ERRORS, type ErrorCode, WAITS } from '../errors/index.ts';
 import {
   pauseSignal,
   progressQuery,
@@ -41,7 +41,10 @@ export interface RunHandle<Result extends RunResult = RunResult> {
   readonly runId: string;
   /** One look. Answers also when no worker is there to ask. */
   progress(): Promise<Progress>;
-  /** A look every half second until the run has ended; the last one says how. May be left early. */
+  /**
+   * A look every half second until the run has ended; the last one says how. May be left early. While the server is away, the last
+   * look is given again, waiting for `service`. @throws NDI_E_NOT_RUNNING when it stays away for two minutes
+   */
   watch(options?: WatchOptions): AsyncIterable<Progress>;
   /** Waits for the end. Throws `CourierError`: what the run failed of, or NDI_E_CANCELLED. */
   result(): Promise<Result>;
@@ -56,7 +59,9 @@ export interface RunHandle<Result extends RunResult = RunResult> {
 }
 
 /** A query needs a live worker; this long is given to one before the server's record has to do. */
-const QUERY_TIMEOUT_MS = 3_000;
+const QUERY_TIMEOUT_MS = 2_500;
+/** A server that gives no record within this counts as away. */
+const LOOK_TIMEOUT_MS = 4_000;
 const INTERVAL_MS = 500;
 const MIN_INTERVAL_MS = 100;
 /** A server that restarts is back within this; a watcher stays. */
@@ -75,9 +80,14 @@ export function createRunHandle(deps: RunHandleDeps): RunHandle {
   let lastAnswer: RunProgress | undefined;
 
   const progress = async (): Promise<Progress> => {
-    const [record, answer] = await Promise.all([readRecord(client, workflowId, runId), ask(client, handle)]);
+    const untilMs = Date.now() + LOOK_TIMEOUT_MS;
+    const timely = <T>(call: () => Promise<T>): Promise<T> => client.connection.withDeadline(untilMs, call);
+    const [record, answer] = await Promise.all([
+      timely(() => readRecord(client, workflowId, runId)),
+      ask(client, handle),
+    ]);
     lastAnswer = answer ?? lastAnswer;
-    const missing = await missingWorker(client, record, answer);
+    const missing = await timely(() => missingWorker(client, record, answer));
     return { ...mergeProgress(record, answer, lastAnswer, missing), runId };
   };
 
@@ -134,13 +144,45 @@ async function* watch(look: () => Promise<Progress>, options: WatchOptions): Asy
   const { signal } = options;
   const rate = createRate();
   const patient = withPatience(look);
+  let last: Progress | undefined;
   while (!signal?.aborted) {
-    const view = await patient();
+    const seen = await unlessAborted(patient(), signal);
+    if (seen === undefined) return;
+    if ('answer' in seen) last = seen.answer;
+    const view = 'answer' in seen ? seen.answer : last && withoutServer(last, seen.awaySince);
     if (view !== undefined) {
       yield rate(view, performance.now());
       if (view.status !== 'running') return;
     }
     await pause(intervalMs, signal);
+  }
+}
+
+/** The last look while the server is away: nothing is known to be in flight. */
+const withoutServer = (last: Progress, since: string): Progress => ({
+  ...last,
+  waitingFor: { kind: 'service', ...WAITS.service, since },
+  inFlight: [],
+  lastFailure: null,
+  bytesPerSecond: null,
+  etaMs: null,
+});
+
+/** Nothing once the signal is aborted; a look that is left behind may fail unheard. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
+  if (signal === undefined) return work;
+  const left = new AbortController();
+  try {
+    return await Promise.race([
+      work,
+      new Promise<undefined>((resolve) => {
+        if (signal.aborted) resolve(undefined);
+        signal.addEventListener('abort', () => resolve(undefined), { once: true, signal: left.signal });
+      }),
+    ]);
+  } finally {
+    left.abort();
+    work.catch(() => {});
   }
 }
 
@@ -150,21 +192,28 @@ async function* watch(look: () => Promise<Progress>, options: WatchOptions): Asy
  */
 async function ended(look: () => Promise<ExecutionStatus>): Promise<void> {
   const patient = withPatience(look);
-  while (((await patient()) ?? 'running') === 'running') await pause(INTERVAL_MS, undefined);
+  for (;;) {
+    const seen = await patient();
+    if ('answer' in seen && seen.answer !== 'running') return;
+    await pause(INTERVAL_MS, undefined);
+  }
 }
 
-/** Answers nothing while the server is away, and gives up after `OUTAGE_MS`. */
-function withPatience<T>(look: () => Promise<T>): () => Promise<T | undefined> {
-  let failingSinceMs: number | undefined;
+type Seen<T> = { readonly answer: T } | { readonly awaySince: string };
+
+/** Answers since when the server is away, and gives up after `OUTAGE_MS`. */
+function withPatience<T>(look: () => Promise<T>): () => Promise<Seen<T>> {
+  let away: { readonly sinceMs: number; readonly since: string } | undefined;
   return async () => {
+    const before = { sinceMs: performance.now(), since: new Date().toISOString() };
     try {
       const answer = await look();
-      failingSinceMs = undefined;
-      return answer;
+      away = undefined;
+      return { answer };
     } catch (cause) {
       if (!isServerTrouble(cause)) throw cause;
-      failingSinceMs ??= performance.now();
-      if (performance.now() - failingSinceMs < OUTAGE_MS) return undefined;
+      away ??= before;
+      if (performance.now() - away.sinceMs < OUTAGE_MS) return { awaySince: away.since };
       throw new CourierError('NDI_E_NOT_RUNNING', {
         detail: 'The Temporal server stopped answering; the run goes on when it is back.',
         cause,

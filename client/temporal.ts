@@ -5,7 +5,14 @@
  *
  * `workers/` is loaded only here and only when needed: `--help` must not load a server.
  */
-import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  Client,
+  Connection,
+  type ConnectionOptions,
+  defaultGrpcRetryOptions,
+  makeGrpcRetryInterceptor,
+} from '@temporalio/client';
 import { CourierError } from '../errors/index.ts';
 import type { Environment } from '../ndi/auth/environment.ts';
 
@@ -21,6 +28,8 @@ export interface TemporalConnection {
   /** Address of the Web UI; null where we do not know one. */
   readonly uiUrl: string | null;
   readonly embedded: boolean;
+  /** Ends the connection; calls that wait for an answer fail. */
+  close(): Promise<void>;
 }
 
 export interface TemporalConnectorOptions {
@@ -31,6 +40,12 @@ export interface TemporalConnectorOptions {
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
+/** A call waits about 15 s for a server that restarts. */
+const RETRY_ATTEMPTS = 50;
+const RETRY_EVERY_MS = 300;
+const RETRY_MARGIN_MS = 50;
+/** gRPC's own pause grows to two minutes; a server that is back is found within two seconds. */
+const RECONNECT = { 'grpc.initial_reconnect_backoff_ms': 300, 'grpc.max_reconnect_backoff_ms': 1_000 };
 
 export interface TemporalConnector {
   /**
@@ -56,7 +71,7 @@ export function createTemporalConnector(options: TemporalConnectorOptions): Temp
     close: async () => {
       const opened = await current?.catch(() => undefined);
       current = undefined;
-      await opened?.client.connection.close();
+      await opened?.close();
     },
   };
 }
@@ -107,13 +122,19 @@ export const runsUrl = (uiUrl: string, namespace: string): string =>
 async function connect(
   env: Environment,
   connectionOptions: ConnectionOptions,
-  server: Omit<TemporalConnection, 'client'>,
+  server: Omit<TemporalConnection, 'client' | 'close'>,
 ): Promise<TemporalConnection> {
   const { dataConverterFromEnv } = await import('../workers/codec.ts');
   const dataConverter = await dataConverterFromEnv(env);
+  const retries = createRetries();
   let connection: Connection;
   try {
-    connection = await Connection.connect({ ...connectionOptions, connectTimeout: CONNECT_TIMEOUT_MS });
+    connection = await Connection.connect({
+      ...connectionOptions,
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      channelArgs: { ...RECONNECT, ...connectionOptions.channelArgs },
+      interceptors: [retries.interceptor],
+    });
   } catch (cause) {
     throw new CourierError('NDI_E_NOT_RUNNING', {
       detail: `No Temporal server answers at ${server.address}.`,
@@ -125,5 +146,34 @@ async function connect(
     namespace: server.namespace,
     ...(dataConverter === undefined ? {} : { dataConverter }),
   });
-  return { ...server, client };
+  return {
+    ...server,
+    client,
+    close: async () => {
+      await retries.end();
+      await connection.close();
+    },
+  };
+}
+
+/** A retry in waiting throws past every handler when its connection is closed: `end` lets it pass first. */
+function createRetries() {
+  const usual = defaultGrpcRetryOptions({ maxAttempts: RETRY_ATTEMPTS, maxIntervalMs: () => RETRY_EVERY_MS });
+  let closing = false;
+  let lastAtMs = 0;
+  return {
+    interceptor: makeGrpcRetryInterceptor({
+      retryableDecider: (attempt, status) => !closing && usual.retryableDecider(attempt, status),
+      delayFunction: (attempt, status) => {
+        const delayMs = usual.delayFunction(attempt, status);
+        lastAtMs = Math.max(lastAtMs, performance.now() + delayMs);
+        return delayMs;
+      },
+    }),
+    end: async (): Promise<void> => {
+      closing = true;
+      const leftMs = lastAtMs - performance.now();
+      if (leftMs > 0) await sleep(leftMs + RETRY_MARGIN_MS);
+    },
+  };
 }

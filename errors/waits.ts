@@ -35,6 +35,12 @@ export const WAITS = {
     sentence: 'The computer that holds the dataset does not take up work.',
     nextStep: 'Switch it on and run `ndi-courier up` there; the run goes on by itself.',
   },
+  service: {
+    code: 'NO_SERVER',
+    sentence: 'The Temporal server does not answer; this is what was last known.',
+    nextStep:
+      'Nothing to do if it restarts; else run `ndi-courier up`. The run goes on when the server is back.',
+  },
   worker: {
     code: 'NO_WORKER',
     sentence: 'No worker takes up the decisions of the run.',

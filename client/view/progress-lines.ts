@@ -99,7 +99,7 @@ function waitingLines(progress: Progress, nowMs: number): string[] {
   } else if (progress.lastFailure !== null) {
     lines.push(`Trying again: ${printable(progress.lastFailure.sentence)}`);
   }
-  if (progress.source === 'records' && progress.status === 'running') {
+  if (progress.source === 'records' && progress.status === 'running' && waiting?.kind !== 'service') {
     lines.push('No worker answers right now; this is what the server has on record.');
   }
   return lines;

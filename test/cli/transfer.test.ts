@@ -246,7 +246,8 @@ describe('a worker that dies', () => {
     const after = (await cli.run(['status', '--json'])).json();
     expect(after.workerPids).toHaveLength(1);
     expect(after.workerPids).not.toEqual(before.workerPids);
-    expect({ ...after, workerPids: [] }).toEqual({ ...before, workerPids: [] });
+    expect(after.notice.sentence).toContain('is started again');
+    expect({ ...after, workerPids: [], notice: null }).toEqual({ ...before, workerPids: [], notice: null });
   });
 });
 

@@ -100,8 +100,8 @@ export type EndPhase = 'done' | 'failed' | 'cancelled';
 
 /** Why a run stands still. `since` is ISO time. */
 export interface Waiting {
-  /** `site` and `worker`: nobody takes up the activities, or the decisions, of the run. */
-  readonly kind: 'login' | 'person' | 'site' | 'worker' | 'dataset' | 'paused';
+  /** `site` and `worker`: nobody takes up the activities, or the decisions, of the run. `service`: the server is away. */
+  readonly kind: 'login' | 'person' | 'site' | 'worker' | 'service' | 'dataset' | 'paused';
   readonly code: string;
   readonly sentence: string;
   readonly nextStep: string;

@@ -1,0 +1,73 @@
+/** The view of a run that goes on tells the truth: the parts that a run needs are stopped and come back. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createHarness, type Harness, type RunningCommand } from './harness.ts';
+
+/** A person waits no longer than this for the truth. */
+const TRUTH_MS = 5_000;
+
+let cli: Harness;
+let upload: RunningCommand;
+let stderr = '';
+
+const server = (): number =>
+  JSON.parse(readFileSync(join(cli.dir, 'home', 'service.json'), 'utf8')).serverPid as number;
+
+/** The last line of the view. */
+const shown = (): string => stderr.trimEnd().split('\n').at(-1) ?? '';
+
+const isShown = (what: string, timeout = TRUTH_MS) =>
+  expect.poll(shown, { timeout, interval: 50 }).toMatch(what);
+const isNotShown = (what: string, timeout = TRUTH_MS) =>
+  expect.poll(shown, { timeout, interval: 50 }).not.toMatch(what);
+
+beforeAll(async () => {
+  cli = await createHarness();
+  expect((await cli.run(['up'])).code).toBe(0);
+  cli.sandbox.faults.set({ route: 'PUT object', kind: 'latency', params: { ms: 60_000 } });
+  upload = cli.start(['upload', await cli.dataset(), '--new', 'Watched']);
+  upload.child.stderr?.on('data', (text: string) => {
+    stderr += text;
+  });
+  await upload.says('Sending files');
+});
+afterAll(() => cli?.close());
+
+describe('the live view', () => {
+  const away = 'waiting: The Temporal server does not answer';
+
+  it('says that the server hangs, and no more once it goes on', async () => {
+    const pid = server();
+    process.kill(pid, 'SIGSTOP');
+    try {
+      await isShown(away);
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    await isNotShown(away);
+  });
+
+  it('says that the service was stopped, and no more once it is up again', async () => {
+    expect((await cli.run(['down'])).code).toBe(0);
+    await isShown(away);
+    expect((await cli.run(['up'])).code).toBe(0);
+    await isNotShown(away);
+  });
+
+  it('is left by Ctrl-C at once, also while the server hangs', async () => {
+    const pid = server();
+    process.kill(pid, 'SIGSTOP');
+    try {
+      await isShown(away);
+      const askedAtMs = performance.now();
+      upload.child.kill('SIGINT');
+      await upload.says('The run goes on without this terminal.');
+      expect(performance.now() - askedAtMs).toBeLessThan(500);
+      expect((await upload.finished).code).toBe(130);
+      expect(performance.now() - askedAtMs).toBeLessThan(2_000);
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+  });
+});
