@@ -179,7 +179,7 @@ async function collect(
 ): Promise<RunSummary[]> {
   const found: RunSummary[] = [];
   for await (const info of infos) {
-    // Executions of one run before it continued as new are chapters, not runs.
+    // Earlier executions of a run that continued as new are not runs of their own.
     if (info.status.name === 'CONTINUED_AS_NEW') continue;
     const run = summaryOf(info);
     if (wanted(run)) found.push(run);

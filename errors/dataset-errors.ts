@@ -173,7 +173,7 @@ export const DATASET_ERRORS = {
   NDI_E_DATASET_IN_USE: entry(
     ['waits-for-run', 'run', 'none'],
     'Another run is working on this dataset.',
-    'Nothing to do: this run goes on when the other one ends.',
+    'A run goes on by itself when the other one ends; repeat any other command then.',
   ),
   NDI_E_BAD_METADATA: entry(
     ['permanent', 'run', 'none'],

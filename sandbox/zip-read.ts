@@ -1,5 +1,5 @@
 /**
- * Reading an uploaded zip by its central directory, in constant memory. Own code and not `unzipper`, because a batch of 10,000
+ * Reading an uploaded zip by its central directory, in constant memory. Own code and no library, because a batch of 10,000
  * small files must not cost 10,000 openings of the archive.
  */
 import type { FileHandle } from 'node:fs/promises';

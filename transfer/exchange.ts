@@ -23,7 +23,7 @@ const ERROR_BODY_BYTES = 4096;
 
 /** Watches that bytes move, in either direction. */
 export interface Watch {
-  moved(): void;
+  progressed(): void;
   /** Time spent in `body` does not count as a stall: it is our own throttle. */
   pausedFor<T>(body: () => Promise<T>): Promise<T>;
 }
@@ -96,7 +96,7 @@ async function once(
       signal: watch.signal,
     });
     answer.body.on('error', () => {});
-    watch.moved();
+    watch.progressed();
     const { statusCode: status, headers } = answer;
     if (accept(status)) {
       refuseEncoding(headers, host);
@@ -142,7 +142,7 @@ async function* watchedBody(
 ): AsyncGenerator<Buffer> {
   try {
     for await (const chunk of body) {
-      watch.moved();
+      watch.progressed();
       onBytes?.(chunk.length);
       if (throttle !== undefined) await watch.pausedFor(() => throttle.take(chunk.length, signal));
       yield chunk;
@@ -181,12 +181,12 @@ function startWatch(options: TransferOptions): Watch & {
 } {
   const stallTimeoutMs = options.stallTimeoutMs ?? DEFAULT_STALL_TIMEOUT_MS;
   const controller = new AbortController();
-  let movedAt = performance.now();
+  let progressedAt = performance.now();
   let paused = 0;
   let stalled = false;
   const timer = setInterval(
     () => {
-      if (paused > 0 || performance.now() - movedAt < stallTimeoutMs) return;
+      if (paused > 0 || performance.now() - progressedAt < stallTimeoutMs) return;
       stalled = true;
       controller.abort();
     },
@@ -199,8 +199,8 @@ function startWatch(options: TransferOptions): Watch & {
   return {
     signal: controller.signal,
     stalled: () => stalled,
-    moved: () => {
-      movedAt = performance.now();
+    progressed: () => {
+      progressedAt = performance.now();
     },
     pausedFor: async (body) => {
       paused += 1;
@@ -208,7 +208,7 @@ function startWatch(options: TransferOptions): Watch & {
         return await body();
       } finally {
         paused -= 1;
-        movedAt = performance.now();
+        progressedAt = performance.now();
       }
     },
     end: () => {

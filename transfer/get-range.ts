@@ -23,18 +23,18 @@ export interface RangeAnswer extends ObjectTag, Pick<Answer, 'body' | 'close'> {
   readonly ranged: boolean;
 }
 
-/** `moved`: the object is not the one that was asked for; it is shorter or has another ETag. */
+/** `replaced`: the object is not the one that was asked for; it is shorter or has another ETag. */
 export async function getRange(
   url: string,
   asked: RangeRequest,
   options: TransferOptions,
-): Promise<RangeAnswer | 'moved'> {
+): Promise<RangeAnswer | 'replaced'> {
   const headers: Record<string, string> = { range: `bytes=${asked.start}-${asked.end - 1}` };
   if (asked.ifMatch !== undefined) headers['if-match'] = `"${asked.ifMatch}"`;
   const answer = await exchange({ method: 'GET', url, headers }, options, isAboutRanges);
   try {
     const extent = extentOf(answer.status, answer.headers, asked, hostOf(url));
-    if (extent !== 'moved') {
+    if (extent !== 'replaced') {
       const { body, close } = answer;
       return {
         ...extent,
@@ -44,7 +44,7 @@ export async function getRange(
       };
     }
     answer.close();
-    return 'moved';
+    return 'replaced';
   } catch (error) {
     answer.close();
     throw error;
@@ -61,13 +61,13 @@ function extentOf(
   headers: Headers,
   asked: RangeRequest,
   host: string,
-): Pick<RangeAnswer, 'start' | 'lengthBytes' | 'totalBytes' | 'ranged'> | 'moved' {
-  if (status === 412) return 'moved';
+): Pick<RangeAnswer, 'start' | 'lengthBytes' | 'totalBytes' | 'ranged'> | 'replaced' {
+  if (status === 412) return 'replaced';
   const contentRange = String(headers['content-range'] ?? '');
   if (status === 416) {
     // An empty object has no range.
     const empty = asked.start === 0 && (contentRange === 'bytes */0' || contentRange === '');
-    return empty ? { start: 0, lengthBytes: 0, totalBytes: 0, ranged: true } : 'moved';
+    return empty ? { start: 0, lengthBytes: 0, totalBytes: 0, ranged: true } : 'replaced';
   }
   if (status === 200) {
     const length = headers['content-length'];

@@ -19,8 +19,8 @@ export interface RemoteObject extends ObjectTag {
   readonly sizeBytes: number;
 }
 
-/** Another object has taken the place of the one that was seen; thrown through the lines of a download. */
-export const MOVED = Symbol('the object moved');
+/** Another object has taken the place of the one that was seen. Thrown through the lanes of a download, which then starts again. */
+export class ObjectReplaced extends Error {}
 
 /** Everything was on disk: nothing told yet whether the object is still the same, and what its MD5 is. */
 export async function askTag(job: FetchContext, seen: RemoteObject): Promise<ObjectTag> {
@@ -29,9 +29,9 @@ export async function askTag(job: FetchContext, seen: RemoteObject): Promise<Obj
     const url = await job.urls.get();
     try {
       const answer = await getRange(url, { start: 0, end: 1, ifMatch: seen.etag }, job.options);
-      if (answer === 'moved') throw MOVED;
+      if (answer === 'replaced') throw new ObjectReplaced();
       answer.close();
-      if (answer.totalBytes !== seen.sizeBytes || answer.etag !== seen.etag) throw MOVED;
+      if (answer.totalBytes !== seen.sizeBytes || answer.etag !== seen.etag) throw new ObjectReplaced();
       return answer;
     } catch (error) {
       await tries.again(error, url);
@@ -56,9 +56,9 @@ export async function fetchSpan(
       const asked = { start: at, end: span.end, ifMatch: seen.etag };
       const answer = held ?? (await getRange(url, asked, job.options));
       held = undefined;
-      if (answer === 'moved') throw MOVED;
+      if (answer === 'replaced') throw new ObjectReplaced();
       try {
-        if (answer.totalBytes !== seen.sizeBytes || answer.etag !== seen.etag) throw MOVED;
+        if (answer.totalBytes !== seen.sizeBytes || answer.etag !== seen.etag) throw new ObjectReplaced();
         tag = answer;
         const promisedEnd = Math.min(span.end, answer.start + answer.lengthBytes);
         await receive(answer, { start: at, end: promisedEnd }, sink, (end) => {

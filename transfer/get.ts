@@ -21,7 +21,7 @@ import { damaged, type ObjectTag, verifyDigests } from './etag.ts';
 import { getRange, type RangeAnswer } from './get-range.ts';
 import { fileSink } from './get-receive.ts';
 import { SMALL_BYTES, smallIntoPlace } from './get-small.ts';
-import { askTag, type FetchContext, fetchSpan, MOVED, type RemoteObject } from './get-span.ts';
+import { askTag, type FetchContext, fetchSpan, ObjectReplaced, type RemoteObject } from './get-span.ts';
 import { type Follower, followFile, hashFile } from './hash.ts';
 import { createParts, type Parts } from './parts.ts';
 import { createTries, createUrls, type UrlSource } from './tries.ts';
@@ -66,7 +66,7 @@ export async function getToFile(
     try {
       return (await resume(job)) ?? (await start(job));
     } catch (error) {
-      if (error !== MOVED) throw fileFailure(error, target);
+      if (!(error instanceof ObjectReplaced)) throw fileFailure(error, target);
       options.journal?.clear();
     }
   }
@@ -113,7 +113,7 @@ async function firstAnswer(job: Job): Promise<RangeAnswer> {
     const url = await job.urls.get();
     try {
       const answer = await getRange(url, { start: 0, end: job.rangeThresholdBytes }, job.options);
-      if (answer === 'moved') throw MOVED;
+      if (answer === 'replaced') throw new ObjectReplaced();
       return answer;
     } catch (error) {
       await tries.again(error, url);
@@ -161,7 +161,7 @@ async function intoPartial(
     options.journal?.clear();
     return { sizeBytes, ...digests, etag: tag.etag, resumedBytes: parts.resumedBytes };
   } catch (error) {
-    if (error === MOVED || (error as CourierError)?.code === 'NDI_E_INTEGRITY') {
+    if (error instanceof ObjectReplaced || (error as CourierError)?.code === 'NDI_E_INTEGRITY') {
       await unlink(partial).catch(() => {});
       options.journal?.clear();
     }

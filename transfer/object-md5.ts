@@ -9,7 +9,7 @@ import type { TransferOptions } from './types.ts';
  */
 export async function objectMd5(url: string, options: TransferOptions = {}): Promise<string | undefined> {
   const answer = await getRange(url, { start: 0, end: 1 }, options);
-  if (answer === 'moved') return undefined;
+  if (answer === 'replaced') return undefined;
   answer.close();
   return answer.md5Hex;
 }

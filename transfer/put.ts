@@ -190,7 +190,7 @@ async function* readPieces(
     const startedAt = performance.now();
     yield buffer.subarray(0, bytesRead);
     at += bytesRead;
-    watch.moved();
+    watch.progressed();
     options.onBytes?.(bytesRead);
     onSent(at);
     readBytes = nextReadBytes(readBytes, performance.now() - startedAt);
@@ -207,7 +207,7 @@ async function* paced(bytes: Uint8Array, options: PutBytesOptions, watch: Watch)
     if (at + piece.length === bytes.length) options.onLastPiece?.();
     yield piece;
     at += piece.length;
-    watch.moved();
+    watch.progressed();
     options.onBytes?.(piece.length);
     pieceBytes = nextReadBytes(pieceBytes, performance.now() - startedAt);
   }

@@ -1,20 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32, deflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { UnzipLimits } from './types.ts';
-import { DEFAULT_LIMITS, extractZip, readEntries } from './unzip.ts';
+import { DEFAULT_LIMITS, readEntries } from './unzip.ts';
 import { zipDocuments } from './zip-documents.ts';
 
 let dir: string;
@@ -99,24 +91,12 @@ function forge(
 
 async function codeOf(archive: Buffer, limits: UnzipLimits = DEFAULT_LIMITS): Promise<string> {
   writeFileSync(path, archive);
-  const codes = [];
-  for (const read of [
-    async () => {
-      for await (const _ of readEntries(path, limits));
-    },
-    () => extractZip(path, join(dir, 'out'), limits),
-  ]) {
-    codes.push(
-      await read().then(
-        () => 'read',
-        (error: { code: string }) => error.code ?? String(error),
-      ),
-    );
-    rmSync(join(dir, 'out'), { recursive: true, force: true });
+  try {
+    for await (const _ of readEntries(path, limits));
+    return 'read';
+  } catch (error) {
+    return (error as { code?: string }).code ?? String(error);
   }
-  // Both readers must be of one mind about every archive.
-  expect(codes[1]).toBe(codes[0]);
-  return codes[0] as string;
 }
 
 const symlink = 0o120777 * 0x10000;
@@ -156,8 +136,10 @@ with zipfile.ZipFile(sys.argv[1], "w", zipfile.ZIP_DEFLATED) as z:
     z.writestr("z.txt", "z")`;
     execFileSync('python3', ['-c', program, path, join(dir, 'x.bin')]);
     expect(await codeOf(readFileSync(path))).toBe('read');
-    expect(await extractZip(path, join(dir, 'o'))).toEqual(['x.bin', 'y.txt', 'z.txt']);
-    expect(readFileSync(join(dir, 'o', 'x.bin')).equals(readFileSync(join(dir, 'x.bin')))).toBe(true);
+    const found = new Map<string, Buffer>();
+    for await (const { name, bytes } of readEntries(path)) found.set(name, bytes);
+    expect([...found.keys()]).toEqual(['x.bin', 'y.txt', 'z.txt']);
+    expect(found.get('x.bin')?.equals(readFileSync(join(dir, 'x.bin')))).toBe(true);
   });
 });
 
@@ -216,6 +198,13 @@ describe('an unsafe archive', () => {
     expect(await codeOf(forge([{ method: 8, data: zeroes }]), { ...DEFAULT_LIMITS, maxRatio: 2000 })).toBe(
       'read',
     );
+  });
+});
+
+describe('an archive that is not there', () => {
+  it('is a missing file', async () => {
+    const first = readEntries(join(dir, 'none')).next();
+    await expect(first).rejects.toMatchObject({ code: 'NDI_E_FILE_MISSING' });
   });
 });
 
@@ -278,25 +267,5 @@ describe('a damaged archive', () => {
       ),
       { numRuns: 400 },
     );
-  });
-});
-
-describe('extractZip', () => {
-  it('leaves nothing of an archive that is damaged at its end, but what is whole', async () => {
-    writeFileSync(path, forge([{ name: 'a' }, { name: 'b', crc: 1 }]));
-    const out = join(dir, 'out');
-    await expect(extractZip(path, out)).rejects.toMatchObject({ code: 'NDI_E_ZIP_CORRUPT' });
-    expect(readdirSync(out)).toEqual(['a']);
-  });
-
-  it('writes over nothing and through no link', async () => {
-    writeFileSync(path, forge([{ name: 'a' }]));
-    symlinkSync(join(dir, 'elsewhere'), join(dir, 'a'));
-    await expect(extractZip(path, dir)).rejects.toMatchObject({ code: 'NDI_E_TARGET_OCCUPIED' });
-    expect(existsSync(join(dir, 'elsewhere'))).toBe(false);
-  });
-
-  it('says when the archive is not there', async () => {
-    await expect(extractZip(join(dir, 'none'), dir)).rejects.toMatchObject({ code: 'NDI_E_FILE_MISSING' });
   });
 });

@@ -2,20 +2,15 @@
  * Reading archives that come from outside. The whole directory is judged first (`zip-directory.ts`); every entry's own header, length and CRC are
  * checked when it is read.
  *
- *   readEntries      entry by entry in memory, by our own codec (20 times unzipper's speed on documents)
+ *   readEntries      entry by entry in memory
  *   readJsonEntries  `.json` entries in pieces; a large one is checked first and never held as a whole
- *   extractZip       large entries to disk, streamed by unzipper
  *
  * @throws NDI_E_ZIP_UNSAFE (permanent), NDI_E_ZIP_CORRUPT (retryable: fetch it again)
  */
-import { createWriteStream } from 'node:fs';
-import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { Readable, Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { type FileHandle, open } from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { crc32, createInflateRaw, inflateRaw, inflateRawSync } from 'node:zlib';
-import unzipper from 'unzipper';
 import { fileFailure } from '../disk/errors.ts';
 import { CourierError, isCourierError } from '../errors/index.ts';
 import type { UnzipLimits } from './types.ts';
@@ -130,67 +125,6 @@ async function* streamed(file: FileHandle, item: ZipItem): AsyncGenerator<Buffer
     inflate?.destroy();
   }
   if (sizeBytes !== item.sizeBytes || sum !== item.crc32) throw corrupt(`${item.name} is damaged`);
-}
-
-/**
- * Unpacks everything into `dir`, which must be empty or absent; returns the names of the files. After an error `dir` is as it was but for
- * whole, verified files of this archive.
- */
-export async function extractZip(
-  path: string,
-  dir: string,
-  limits: UnzipLimits = DEFAULT_LIMITS,
-): Promise<string[]> {
-  const file = await openArchive(path);
-  try {
-    const { items, tailBytes } = await readDirectory(file, limits);
-    for (const item of items) await dataStart(item, await readExactly(file, item.offset, headBytes(item)));
-    // Told where the end record is, so that unzipper finds the directory we have judged. Its types lack the option.
-    const openFile = unzipper.Open.file as (
-      path: string,
-      options: { readonly tailSize: number },
-    ) => Promise<unzipper.CentralDirectory>;
-    const archive = await openFile(path, { tailSize: tailBytes });
-    const names: string[] = [];
-    for (const [n, item] of items.entries()) {
-      const found = archive.files[n];
-      // Two readers that see two archives are how a bad one gets past a check.
-      if (found === undefined || found.offsetToLocalFileHeader !== item.offset)
-        throw unsafe('It reads in two ways');
-      if (item.isDirectory) continue;
-      await extractItem(item, found, join(dir, item.name));
-      names.push(item.name);
-    }
-    return names;
-  } catch (error) {
-    throw isCourierError(error) ? error : (asZipFailure(error) ?? fileFailure(error, dir));
-  } finally {
-    await file.close();
-  }
-}
-
-async function extractItem(item: ZipItem, found: unzipper.File, target: string): Promise<void> {
-  await mkdir(dirname(target), { recursive: true });
-  let sum = 0;
-  let sizeBytes = 0;
-  const check = new Transform({
-    transform: (chunk: Buffer, _, done) => {
-      sizeBytes += chunk.length;
-      sum = crc32(chunk, sum);
-      done(sizeBytes > item.sizeBytes ? unsafe(`${item.name} is longer than it says`) : null, chunk);
-    },
-  });
-  try {
-    // `wx`: what is at the target is not ours to replace, and a link there is not ours to follow.
-    await pipeline(found.stream(), check, createWriteStream(target, { flags: 'wx' }));
-    if (sizeBytes !== item.sizeBytes || sum !== item.crc32) throw corrupt(`${item.name} is damaged`);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
-      throw new CourierError('NDI_E_TARGET_OCCUPIED', { detail: target });
-    }
-    await rm(target, { force: true });
-    throw error;
-  }
 }
 
 async function openArchive(path: string): Promise<FileHandle> {

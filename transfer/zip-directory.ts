@@ -54,8 +54,6 @@ export const unsafe = (what: string): CourierError =>
 export interface ZipDirectory {
   /** In the order of the directory. */
   readonly items: readonly ZipItem[];
-  /** From the end record to the end of the file. */
-  readonly tailBytes: number;
 }
 
 /**
@@ -80,7 +78,7 @@ export async function readDirectory(file: FileHandle, limits: UnzipLimits): Prom
   }
   if (at !== bytes.length) throw corrupt('The directory holds more than its entries');
   ensureSafe(items, limits);
-  return { items: withLimits(items, end.offset), tailBytes: end.tailBytes };
+  return { items: withLimits(items, end.offset) };
 }
 
 interface End {
@@ -89,7 +87,6 @@ interface End {
   readonly offset: number;
   /** Where the directory must have ended. */
   readonly position: number;
-  readonly tailBytes: number;
 }
 
 async function readEnd(file: FileHandle, size: number): Promise<End> {
@@ -109,7 +106,6 @@ async function readEnd(file: FileHandle, size: number): Promise<End> {
       size: tail.readUInt32LE(at + 12),
       offset: tail.readUInt32LE(at + 16),
       position: size - tailBytes + at,
-      tailBytes: tail.length - at,
     };
     if (count === 0xffff || end.size === 0xffffffff || end.offset === 0xffffffff) {
       const wide = await readEnd64(file, tail, at);
@@ -133,7 +129,6 @@ async function readEnd64(file: FileHandle, tail: Buffer, at: number): Promise<En
     size: exactly(record.readBigUInt64LE(40)),
     offset: exactly(record.readBigUInt64LE(48)),
     position,
-    tailBytes: tail.length - at,
   };
 }
 

@@ -85,7 +85,7 @@ async function makeFolder(dir: string, parentIsThere = false): Promise<boolean> 
   }
 }
 
-/** The last step: the whole directory appears at once. Errors: NDI_E_TARGET_OCCUPIED when something came in between. */
+/** The last step: the whole directory appears at once. @throws NDI_E_TARGET_OCCUPIED when something came in between */
 export async function moveIntoPlace(input: DownloadInput): Promise<void> {
   if (isCompleting(input)) return unmarkCompleting(input);
   const state = await targetState(input.targetDir);

@@ -34,7 +34,7 @@ export async function linkOrCreate(scope: RunScope, input: UploadInput): Promise
   }
 }
 
-/** The cloud dataset that is meant, unless one must be created. Errors: NDI_E_TWO_REMOTES. */
+/** The cloud dataset that is meant, unless one must be created. @throws NDI_E_TWO_REMOTES */
 export function existingTarget(
   reader: DatasetReader,
   ledger: DatasetLedger,
@@ -52,7 +52,7 @@ export function existingTarget(
   return [...ids][0];
 }
 
-/** Errors: NDI_E_NOT_FOUND, NDI_E_FORBIDDEN, NDI_E_DATASET_PUBLISHED (contract §2.11: published means immutable). */
+/** The cloud dataset, if it can be written. @throws NDI_E_NOT_FOUND, NDI_E_FORBIDDEN, NDI_E_DATASET_PUBLISHED (contract §2.11: published means immutable) */
 export async function writableDataset(
   { cloud, signal }: Pick<RunScope, 'cloud' | 'signal'>,
   cloudDatasetId: string,

@@ -1,4 +1,4 @@
-/** What the cloud holds, asked for as a stranger to the run would: over HTTP, page by page. */
+/** What the cloud holds, asked for over HTTP, page by page, without the code of a run. */
 import type { Lab } from './lab.ts';
 
 interface Row {
