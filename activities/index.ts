@@ -14,6 +14,7 @@ import { createUploadActivities } from './upload/index.ts';
 import { releaseWriteLock } from './upload/write-lock.ts';
 
 export type { LedgerCache, StepContext, StepDeps } from './deps.ts';
+export { noteOutcome } from './step.ts';
 export { closeIdleCopies } from './upload/shared-copy.ts';
 
 /** All activities that touch the disk of a site. */

@@ -2,6 +2,7 @@
  * The one place where activities meet Temporal: heartbeats, cancellation, the class of an error, and the scope of a run.
  * Everything else in this room is plain functions of (scope, input).
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { existsSync } from 'node:fs';
 import { ApplicationFailure, activityInfo, Context, heartbeat, log } from '@temporalio/activity';
 import { CourierError, diskErrorCode, isCourierError } from '../errors/index.ts';
@@ -16,6 +17,14 @@ const BEAT_EVERY_MS = 2_000;
 /** Beats between two of these are kept, not passed on: each costs 0.1 ms, and small files beat for every one of theirs. */
 const BEAT_AT_MOST_EVERY_MS = 250;
 
+type Outcome = CourierError | undefined;
+
+/** Who wants to know, in the activity that is going on, how requests to the cloud end. */
+const listeners = new AsyncLocalStorage<(outcome: Outcome) => void>();
+
+/** For the cloud's client: while a request is repeated, the activity that needs it says so in its heartbeats. */
+export const noteOutcome = (outcome: Outcome): void => listeners.getStore()?.(outcome);
+
 /**
  * Makes an activity of a step. The timer beats for steps that think without moving bytes; a transfer that stalls ends
  * by its own stall timeout, so the timer cannot hide one.
@@ -24,23 +33,31 @@ export function asActivity<Args extends unknown[], Result>(
   step: (context: StepContext, ...args: Args) => Promise<Result>,
 ): (...args: Args) => Promise<Result> {
   return async (...args) => {
+    const { attempt } = activityInfo();
     let latest: HeartbeatInfo = { unit: null, what: 'working', bytes: 0, ofBytes: 0 };
+    let trouble: FailureInfo | null | undefined;
+    const beat = (): void => heartbeat({ ...latest, attempt, ...(trouble === undefined ? {} : { trouble }) });
+    const onOutcome = (outcome: Outcome): void => {
+      const before = trouble;
+      trouble = outcome === undefined ? null : infoOf(outcome);
+      if (before?.code !== trouble?.code) beat();
+    };
     const signal = Context.current().cancellationSignal;
     let beatAt = Number.NEGATIVE_INFINITY;
-    const timer = setInterval(() => heartbeat(latest), BEAT_EVERY_MS);
+    const timer = setInterval(beat, BEAT_EVERY_MS);
     const context: StepContext = {
       signal,
-      attempt: activityInfo().attempt,
+      attempt,
       heartbeat: (info) => {
         latest = info;
         const now = performance.now();
         if (now - beatAt < BEAT_AT_MOST_EVERY_MS) return;
         beatAt = now;
-        heartbeat(info);
+        beat();
       },
     };
     try {
-      return await step(context, ...args);
+      return await listeners.run(onOutcome, () => step(context, ...args));
     } catch (error) {
       // An aborted stream rejects with AbortError; Temporal wants the cancellation itself.
       signal.throwIfAborted();
@@ -92,22 +109,23 @@ const UNEXPECTED_TRIES = 5;
 /** A `CourierError` keeps its code, class and sentence; anything else is named after what the machine said. */
 export function asFailure(error: unknown, attempt: number): ApplicationFailure {
   const known = isCourierError(error) ? error : unexpected(error);
-  const info: FailureInfo = {
-    code: known.code,
-    class: known.class,
-    sentence: known.message,
-    nextStep: known.nextStep,
-  };
   const tryAgain =
     known.class === 'retryable' || (known.code === 'NDI_E_INTERNAL' && attempt < UNEXPECTED_TRIES);
   return ApplicationFailure.create({
     message: known.message,
     type: known.code,
     nonRetryable: !tryAgain,
-    details: [info],
+    details: [infoOf(known)],
     ...(known.retryAfterMs === undefined ? {} : { nextRetryDelay: known.retryAfterMs }),
   });
 }
+
+const infoOf = (error: CourierError): FailureInfo => ({
+  code: error.code,
+  class: error.class,
+  sentence: error.message,
+  nextStep: error.nextStep,
+});
 
 function unexpected(error: unknown): CourierError {
   const name = error instanceof Error ? error.name : typeof error;

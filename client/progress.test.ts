@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { FailureInfo, RunProgress } from '../workflows/contracts/index.ts';
+import type { FailureInfo, HeartbeatInfo, RunProgress } from '../workflows/contracts/index.ts';
 import { createRate, mergeProgress, type PendingStep, type RunRecord } from './progress.ts';
 
 const failure = (code: string): FailureInfo => ({
@@ -158,5 +158,25 @@ describe('the rate', () => {
     rate(at(0), 0);
     const waitingFor = { kind: 'site', code: 'X', sentence: '', nextStep: '', since: '' } as const;
     expect(rate(at(500, { waitingFor }), 2_000).etaMs).toBeNull();
+  });
+});
+
+describe('a step that failed before', () => {
+  const now = (heartbeat: HeartbeatInfo) =>
+    mergeProgress(
+      record({ pending: [step({ attempt: 2, heartbeat, lastFailure: failure('NDI_E_NETWORK') })] }),
+      answer(),
+      undefined,
+    ).lastFailure?.code;
+
+  it('shows its failure until its present attempt moves', () => {
+    expect(now(beat(5))).toBe('NDI_E_NETWORK');
+    expect(now({ ...beat(5), attempt: 1, trouble: null })).toBe('NDI_E_NETWORK');
+    expect(now({ ...beat(0), attempt: 2 })).toBe('NDI_E_NETWORK');
+    expect(now({ ...beat(5), attempt: 2 })).toBeUndefined();
+    expect(now({ ...beat(0), attempt: 2, trouble: null })).toBeUndefined();
+    expect(now({ ...beat(5), attempt: 2, trouble: failure('NDI_E_RATE_LIMITED') })).toBe(
+      'NDI_E_RATE_LIMITED',
+    );
   });
 });

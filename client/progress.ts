@@ -119,8 +119,15 @@ function inFlight(step: PendingStep): UnitInFlight {
     attempt: step.attempt,
     state: step.state === 'started' ? 'working' : step.lastFailure === null ? 'queued' : 'backing-off',
     nextTryAt: step.nextTryAt,
-    lastFailure: step.lastFailure,
+    lastFailure: failureNow(step),
   };
+}
+
+/** What the step fails of at this moment: its last attempt, or a request that it repeats; nothing once it moves again. */
+function failureNow({ state, attempt, heartbeat, lastFailure }: PendingStep): FailureInfo | null {
+  if (state !== 'started' || heartbeat?.attempt !== attempt) return lastFailure;
+  if (heartbeat.trouble) return heartbeat.trouble;
+  return heartbeat.trouble === null || heartbeat.bytes > 0 ? null : lastFailure;
 }
 
 const ENDED: Readonly<Partial<Record<ExecutionStatus, EndPhase>>> = {

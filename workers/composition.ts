@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isGrpcServiceError, type WorkflowClient, WorkflowNotFoundError } from '@temporalio/client';
 import type { StepDeps } from '../activities/deps.ts';
-import { closeIdleCopies } from '../activities/index.ts';
+import { closeIdleCopies, noteOutcome } from '../activities/index.ts';
 import { existingLedgerPath, ledgerPath } from '../ledger/locate.ts';
 import type { Environment } from '../ndi/auth/environment.ts';
 import { connectCloud } from '../ndi/auth/index.ts';
@@ -94,7 +94,7 @@ function cloudClient(home: Home, env: Environment, ref: CloudRef): CloudClient {
     profile: ref.profile ?? undefined,
     baseUrl: ref.baseUrl,
     organizationId: ref.organizationId ?? undefined,
-    repeat: {},
+    repeat: { onOutcome: noteOutcome },
   }).client;
 }
 

@@ -21,6 +21,7 @@ export interface Screen {
 }
 
 const PLAIN_EVERY_MS = 5_000;
+const FAILURE_EVERY_MS = 2_000;
 
 /** A view for this stream. `now` is for tests. */
 export function createView(stream: NodeJS.WriteStream | Screen, now: () => number = Date.now): View {
@@ -48,6 +49,7 @@ function plainView(stream: Screen, now: () => number): View {
   let shown = '';
   let shownAtMs = Number.NEGATIVE_INFINITY;
   let waitingCode: string | undefined;
+  let failureCode: string | undefined;
   let last: string | undefined;
   let leastShare = 0;
   const print = (line: string): void => {
@@ -63,7 +65,9 @@ function plainView(stream: Screen, now: () => number): View {
       const code = progress.waitingFor?.code;
       const urgent = code !== waitingCode;
       waitingCode = code;
-      if (last === shown || (!urgent && now() - shownAtMs < PLAIN_EVERY_MS)) return;
+      const everyMs = progress.lastFailure?.code === failureCode ? PLAIN_EVERY_MS : FAILURE_EVERY_MS;
+      if (last === shown || (!urgent && now() - shownAtMs < everyMs)) return;
+      failureCode = progress.lastFailure?.code;
       print(last);
     },
     stop: (keep) => {

@@ -15,18 +15,22 @@ export interface RepeatPolicy {
   /** First wait; doubles up to `maxWaitMs`, with jitter. Defaults 200 ms and 10 s. */
   readonly minWaitMs?: number;
   readonly maxWaitMs?: number;
+  /** Told of each request: the error for which it is repeated, or nothing when it was answered. Must not throw. */
+  readonly onOutcome?: (error: CourierError | undefined) => void;
 }
 
 /** A requester that repeats. `Retry-After` is honoured as long as it ends within the budget. */
 export function repeatRequests(requester: Requester, policy: RepeatPolicy = {}): Requester {
-  const { attempts = 7, withinMs = 60_000, minWaitMs = 200, maxWaitMs = 10_000 } = policy;
+  const { attempts = 7, withinMs = 60_000, minWaitMs = 200, maxWaitMs = 10_000, onOutcome } = policy;
   return {
     ...requester,
     async send(call) {
       const startedMs = performance.now();
       for (let attempt = 1; ; attempt += 1) {
         try {
-          return await requester.send(call);
+          const answer = await requester.send(call);
+          onOutcome?.(undefined);
+          return answer;
         } catch (error) {
           if (
             !isCourierError(error) ||
@@ -37,6 +41,7 @@ export function repeatRequests(requester: Requester, policy: RepeatPolicy = {}):
           const backoffMs = Math.min(minWaitMs * 2 ** (attempt - 1), maxWaitMs) * (0.5 + Math.random());
           const waitMs = error.retryAfterMs ?? backoffMs;
           if (performance.now() - startedMs + waitMs > withinMs) throw error;
+          onOutcome?.(error);
           await sleep(waitMs, undefined, call.signal === undefined ? {} : { signal: call.signal });
         }
       }

@@ -35,8 +35,11 @@ export interface Harness {
   run(args: readonly string[], options?: RunOptions): Promise<CommandResult>;
   dataset(options?: { documents?: number; files?: number; fileBytes?: number }): Promise<string>;
   path(name: string): string;
-  /** The cloud stops and starts again on its state, at the same addresses. Its faults and knobs are those of a new one. */
-  restartSandbox(): Promise<void>;
+  /**
+   * The cloud stops and starts again on its state, at the same addresses. Its faults and knobs are those of a new one. `between` runs
+   * while it is gone.
+   */
+  restartSandbox(between?: () => Promise<void>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -81,11 +84,12 @@ export async function createHarness(options: { readonly login?: boolean } = {}):
       return path;
     },
     path: (name) => join(dir, name),
-    restartSandbox: async () => {
+    restartSandbox: async (between) => {
       const [port, objectsPort] = [sandbox.apiUrl, sandbox.objectsUrl].map((url) =>
         Number(new URL(url).port),
       );
       await sandbox.close();
+      await between?.();
       sandbox = await startSandbox({ ...sandboxOptions, port: port!, objectsPort: objectsPort! });
     },
     close: async () => {

@@ -8,7 +8,6 @@ import { createHarness, type Harness, type RunningCommand } from './harness.ts';
 const TRUTH_MS = 5_000;
 
 let cli: Harness;
-let upload: RunningCommand;
 let stderr = '';
 
 const server = (): number =>
@@ -22,19 +21,58 @@ const isShown = (what: string, timeout = TRUTH_MS) =>
 const isNotShown = (what: string, timeout = TRUTH_MS) =>
   expect.poll(shown, { timeout, interval: 50 }).not.toMatch(what);
 
-beforeAll(async () => {
-  cli = await createHarness();
-  expect((await cli.run(['up'])).code).toBe(0);
-  cli.sandbox.faults.set({ route: 'PUT object', kind: 'latency', params: { ms: 60_000 } });
-  upload = cli.start(['upload', await cli.dataset(), '--new', 'Watched']);
+const uploadNow = async (): Promise<RunningCommand> => {
+  const upload = cli.start(['upload', await cli.dataset(), '--new', 'Watched']);
+  stderr = '';
   upload.child.stderr?.on('data', (text: string) => {
     stderr += text;
   });
+  return upload;
+};
+
+const uploadThatHangs = async (): Promise<RunningCommand> => {
+  cli.sandbox.faults.set({ route: 'PUT object', kind: 'latency', params: { ms: 60_000 } });
+  const upload = await uploadNow();
   await upload.says('Sending files');
+  return upload;
+};
+
+beforeAll(async () => {
+  cli = await createHarness();
+  expect((await cli.run(['up'])).code).toBe(0);
 });
 afterAll(() => cli?.close());
 
 describe('the live view', () => {
+  it('says that the cloud is gone, and no more once it is back', async () => {
+    const upload = await uploadThatHangs();
+    await cli.restartSandbox(() => isShown('trying again: The connection broke'));
+    // The request that is repeated waits for its time.
+    await isNotShown('trying again', 30_000);
+    expect((await upload.finished).code).toBe(0);
+  });
+
+  it('says that the cloud refuses to answer while a request is repeated within its step', async () => {
+    const fault = cli.sandbox.faults.set({
+      route: 'GET /datasets/:datasetId/documents',
+      kind: '5xx',
+      params: { status: 503 },
+    });
+    const upload = await uploadNow();
+    await upload.says('Run upload/');
+    await isShown('trying again: NDI Cloud did not answer properly');
+    cli.sandbox.faults.clear(fault);
+    await isNotShown('trying again', 15_000);
+    expect((await upload.finished).code).toBe(0);
+  });
+});
+
+describe('the live view of a run whose server goes', () => {
+  let upload: RunningCommand;
+  beforeAll(async () => {
+    upload = await uploadThatHangs();
+  });
+
   const away = 'waiting: The Temporal server does not answer';
 
   it('says that the server hangs, and no more once it goes on', async () => {

@@ -165,6 +165,10 @@ export interface HeartbeatInfo {
   readonly what: string;
   readonly bytes: number;
   readonly ofBytes: number;
+  /** The attempt that beats; heartbeats outlive theirs. Absent in those of release 0.1. */
+  readonly attempt?: number;
+  /** What the last request to the cloud failed of, while it is repeated; null once one was answered. Absent before the first. */
+  readonly trouble?: FailureInfo | null;
 }
 
 // --- Steering ---------------------------------------------------------------------------------------------------
