@@ -9,7 +9,7 @@ const anyId = fc.oneof(
   ndiId,
   ndiId.map((id) => id.toUpperCase()),
   fc.string(),
-  fc.constant('0'.repeat(16) + '_' + '0'.repeat(16)),
+  fc.constant(`${'0'.repeat(16)}_${'0'.repeat(16)}`),
 );
 
 describe('a table of ids', () => {

@@ -22,27 +22,8 @@ export function createIdTable(): IdTable {
   const foreignOf = new Map<number, string>();
   const wanted = new Uint32Array(WORDS);
 
-  const slotOf = (of: Uint32Array, at: number): number => {
-    let hash = 0;
-    for (let word = 0; word < WORDS; word += 1) {
-      hash = Math.imul(hash ^ (of[at + word] as number), 0x9e3779b1);
-      hash ^= hash >>> 15;
-    }
-    return hash & (slots.length - 1);
-  };
-
-  const isAt = (number: number): boolean => {
-    for (let word = 0; word < WORDS; word += 1)
-      if (words[number * WORDS + word] !== wanted[word]) return false;
-    return true;
-  };
-
   const next = (): number => {
-    if ((size + 1) * WORDS > words.length) {
-      const larger = new Uint32Array(words.length * 2);
-      larger.set(words);
-      words = larger;
-    }
+    if ((size + 1) * WORDS > words.length) words = grown(words);
     size += 1;
     return size - 1;
   };
@@ -51,7 +32,7 @@ export function createIdTable(): IdTable {
     slots = new Int32Array(slots.length * 2);
     for (let number = 0; number < size; number += 1) {
       if (foreignOf.has(number)) continue;
-      let slot = slotOf(words, number * WORDS);
+      let slot = hashOf(words, number * WORDS) & (slots.length - 1);
       while (slots[slot] !== 0) slot = (slot + 1) & (slots.length - 1);
       slots[slot] = number + 1;
     }
@@ -72,15 +53,12 @@ export function createIdTable(): IdTable {
     },
     add: (id) => {
       if (!NDI_ID.test(id)) return addForeign(id);
-      for (let word = 0; word < WORDS; word += 1) {
-        const at = word * 8 + (word < 2 ? 0 : 1);
-        wanted[word] = Number.parseInt(id.slice(at, at + 8), 16);
-      }
+      parse(id, wanted);
       if (size * 2 >= slots.length) rehash();
-      let slot = slotOf(wanted, 0);
+      let slot = hashOf(wanted, 0) & (slots.length - 1);
       for (; slots[slot] !== 0; slot = (slot + 1) & (slots.length - 1)) {
         const number = (slots[slot] as number) - 1;
-        if (isAt(number)) return number;
+        if (isSame(words, number * WORDS, wanted)) return number;
       }
       const number = next();
       words.set(wanted, number * WORDS);
@@ -90,10 +68,39 @@ export function createIdTable(): IdTable {
     idOf: (number) => {
       const text = foreignOf.get(number);
       if (text !== undefined) return text;
-      const [a, b, c, d] = Array.from(words.subarray(number * WORDS, (number + 1) * WORDS), (word) =>
-        word.toString(16).padStart(8, '0'),
-      );
-      return `${a}${b}_${c}${d}`;
+      return format(words.subarray(number * WORDS, (number + 1) * WORDS));
     },
   };
+}
+
+function hashOf(words: Uint32Array, at: number): number {
+  let hash = 0;
+  for (let word = 0; word < WORDS; word += 1) {
+    hash = Math.imul(hash ^ (words[at + word] as number), 0x9e3779b1);
+    hash ^= hash >>> 15;
+  }
+  return hash;
+}
+
+function grown(words: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
+  const larger = new Uint32Array(words.length * 2);
+  larger.set(words);
+  return larger;
+}
+
+function isSame(words: Uint32Array, at: number, wanted: Uint32Array): boolean {
+  for (let word = 0; word < WORDS; word += 1) if (words[at + word] !== wanted[word]) return false;
+  return true;
+}
+
+function parse(id: string, into: Uint32Array): void {
+  for (let word = 0; word < WORDS; word += 1) {
+    const at = word * 8 + (word < 2 ? 0 : 1);
+    into[word] = Number.parseInt(id.slice(at, at + 8), 16);
+  }
+}
+
+function format(words: Uint32Array): string {
+  const [a, b, c, d] = Array.from(words, (word) => word.toString(16).padStart(8, '0'));
+  return `${a}${b}_${c}${d}`;
 }
