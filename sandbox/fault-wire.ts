@@ -1,6 +1,7 @@
 /** The wire faults, applied to one response: they answer before the work, throw the answer away, or spoil its body. */
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { drained } from './drained.ts';
 import { type FaultHit, findHit, type Interception, param } from './fault-kinds.ts';
 import { xmlError } from './objects/xml.ts';
 
@@ -198,17 +199,6 @@ function cutConnection(request: IncomingMessage, response: ServerResponse): void
   response.flushHeaders();
   setImmediate(() => request.socket.destroySoon());
 }
-
-const drained = (response: ServerResponse): Promise<void> =>
-  new Promise((resolve) => {
-    const done = (): void => {
-      response.off('drain', done);
-      response.off('close', done);
-      resolve();
-    };
-    response.on('drain', done);
-    response.on('close', done);
-  });
 
 /** How a request's body is taken in under a fault: at what pace, and where it stops. For the object store's PUT. */
 export function intakeOf(

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, OutgoingHttpHeaders, RequestListener, ServerResponse } from 'node:http';
 import type { Counters } from '../counters.ts';
+import { drained } from '../drained.ts';
 import { intakeOf } from '../fault-wire.ts';
 import { type FaultHit, type Faults, findHit, param } from '../faults.ts';
 import type { Knobs } from '../knobs.ts';
@@ -276,21 +277,10 @@ async function sendBytes({ deps, response, key }: Exchange, from: number, length
       if (bytesRead === 0) throw new Error('object is shorter than its record');
       sent += bytesRead;
       deps.counters.object(key, 'bytesSent', bytesRead);
-      if (!response.write(buffer.subarray(0, bytesRead))) await writable(response);
+      if (!response.write(buffer.subarray(0, bytesRead))) await drained(response);
     }
     if (!response.destroyed) response.end();
   } finally {
     await file.close();
   }
 }
-
-const writable = (response: ServerResponse): Promise<void> =>
-  new Promise((resolve) => {
-    const done = (): void => {
-      response.off('drain', done);
-      response.off('close', done);
-      resolve();
-    };
-    response.on('drain', done);
-    response.on('close', done);
-  });
