@@ -168,7 +168,7 @@ async function uploadRun(context: Context, asked: UploadOptions): Promise<Upload
     organizationId: settings.organization,
   });
   try {
-    const { organizationId } = await preflightUpload({
+    const { organizationId, cloudName } = await preflightUpload({
       target,
       identity,
       settings,
@@ -199,6 +199,7 @@ async function uploadRun(context: Context, asked: UploadOptions): Promise<Upload
       ndiDatasetId: identity.datasetId,
       cloudDatasetId: target.kind === 'to' ? target.cloudDatasetId : null,
       reference: identity.reference,
+      cloudName,
       directory: datasetDir,
     };
   } finally {
@@ -249,6 +250,7 @@ async function downloadRun(context: Context, asked: DownloadOptions): Promise<Do
       ndiDatasetId: null,
       cloudDatasetId,
       reference: name ?? cloudDatasetId,
+      cloudName: name,
       directory: targetDir,
     };
   } finally {

@@ -44,6 +44,7 @@ export async function transferFiles(context: Context, asked: FilesOptions): Prom
     ndiDatasetId,
     cloudDatasetId: identity.remotes[0]?.cloudDatasetId ?? null,
     reference: identity.reference,
+    cloudName: null,
     directory: datasetDir,
   });
 }

@@ -62,20 +62,30 @@ export interface UploadPreflight {
   readonly log: (line: string) => void;
 }
 
-/** Checks everything about an upload that the cloud and the dataset say. Returns the organisation for creation. */
-export async function preflightUpload(check: UploadPreflight): Promise<{ organizationId: string | null }> {
+/** Null: not known before the run. */
+export interface UploadPlace {
+  readonly organizationId: string | null;
+  /** The name of the cloud dataset, also of one that is still to be made. */
+  readonly cloudName: string | null;
+}
+
+/** Checks everything about an upload that the cloud and the dataset say. Returns the organisation for creation, and the cloud's name. */
+export async function preflightUpload(check: UploadPreflight): Promise<UploadPlace> {
   const id = targetId(check.target, check.identity);
   // Problems of this disk first: they need no network to be told.
-  if (id === null) check.log(`A new cloud dataset will be called “${await check.creationName()}”.`);
+  const newName = id === null ? await check.creationName() : null;
+  if (newName !== null) check.log(`A new cloud dataset will be called “${newName}”.`);
   else if (check.settings.new !== undefined) {
     check.log(`It goes to ${id}, which it is linked to; --new is not used. --as-new would make another one.`);
   }
-  return askCloud(check.log, { organizationId: check.settings.organization ?? null }, async () => {
+  const chosen = { organizationId: check.settings.organization ?? null, cloudName: newName };
+  return askCloud<UploadPlace>(check.log, chosen, async () => {
     const me = await check.cloud.me();
     if (id !== null) {
-      refuseReadOnly(await check.cloud.datasets.get(id));
+      const record = await check.cloud.datasets.get(id);
+      refuseReadOnly(record);
       if (check.target.kind === 'to') await refuseOther(check, id);
-      return { organizationId: check.settings.organization ?? null };
+      return { ...chosen, cloudName: record.name };
     }
     const organizationId = await check.cloud.organizationId();
     const organization = me.organizations.find((candidate) => candidate.id === organizationId);
@@ -84,7 +94,7 @@ export async function preflightUpload(check: UploadPreflight): Promise<{ organiz
         detail: `The organisation “${organization.name}” may not create cloud datasets.`,
       });
     }
-    return { organizationId };
+    return { ...chosen, organizationId };
   });
 }
 

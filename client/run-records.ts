@@ -63,6 +63,8 @@ export interface RunSummary {
   readonly ndiDatasetId: string | null;
   /** The name that the starter gave it; null where no key to read it is at hand. */
   readonly reference: string | null;
+  /** The name of the cloud dataset; null where it was not known at the start. */
+  readonly cloudName: string | null;
   readonly directory: string | null;
   readonly startedAt: string;
   readonly closedAt: string | null;
@@ -87,6 +89,7 @@ export function summaryOf(
     profile: attributes.NdiProfile ?? null,
     ...datasetIds(info.workflowId, attributes),
     reference: textOf(info.memo?.reference),
+    cloudName: textOf(info.memo?.cloudName),
     directory: textOf(info.memo?.directory),
     startedAt: info.startTime.toISOString(),
     closedAt: info.closeTime?.toISOString() ?? null,

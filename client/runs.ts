@@ -1,7 +1,7 @@
 /** All runs that the server remembers: list, find, look at. */
-import { WorkflowNotFoundError } from '@temporalio/client';
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { CourierError, isCourierError } from '../errors/index.ts';
-import { loginSignal, type RunResult } from '../workflows/contracts/index.ts';
+import { loginSignal, progressQuery, type RunResult } from '../workflows/contracts/index.ts';
 import type { Operation } from '../workflows/operations.ts';
 import type { Progress } from './progress.ts';
 import { createRunHandle, type RunHandle } from './run-handle.ts';
@@ -24,6 +24,9 @@ export interface RunQuery {
   readonly operation?: Operation;
 }
 
+/** `bytes`: those that a run moved, or is about to move; null where nobody can tell now. */
+export type SizedRun = RunSummary & { readonly bytes: number | null };
+
 export interface RunDetails extends RunSummary {
   /** The run in one line. */
   readonly summary: string | null;
@@ -36,6 +39,8 @@ export interface RunDetails extends RunSummary {
 
 export interface Runs {
   list(query?: RunQuery): Promise<RunSummary[]>;
+  /** The list with sizes, which cost a look at each run. */
+  listSized(query?: RunQuery): Promise<SizedRun[]>;
   show(run: string): Promise<RunDetails>;
   attach(run: string, runId?: string): Promise<RunHandle>;
   /** Tells runs that wait for a login of this profile (null: of the default account) that there is one. */
@@ -59,6 +64,12 @@ export function createRuns(open: (start: boolean) => Promise<TemporalConnection>
     const { client } = await open(false);
     const runs = client.workflow.list({ query: filterOf(query) });
     return collect(runs, query.limit ?? 20, (run) => isOfDataset(run, query.dataset));
+  };
+
+  const listSized = async (query: RunQuery = {}): Promise<SizedRun[]> => {
+    const { client } = await open(false);
+    const runs = await list(query);
+    return Promise.all(runs.map(async (run) => ({ ...run, bytes: await bytesOf(client, run) })));
   };
 
   const attach = async (run: string, runId?: string): Promise<RunHandle> => {
@@ -114,6 +125,7 @@ export function createRuns(open: (start: boolean) => Promise<TemporalConnection>
 
   return {
     list,
+    listSized,
     attach,
     show: async (run) => {
       const { client } = await open(false);
@@ -161,6 +173,22 @@ function ambiguous(text: string, ids: readonly string[]): CourierError {
   const more = ids.length > NAMED_RUNS ? `, and ${ids.length - NAMED_RUNS} more` : '';
   const detail = `“${text}” fits ${ids.length} runs: ${ids.slice(0, NAMED_RUNS).join(', ')}${more}.`;
   return new CourierError('NDI_E_RUN_AMBIGUOUS', { detail });
+}
+
+/** A run that goes on and has no worker to ask shall not hold the list. */
+const SIZE_WITHIN_MS = 1_000;
+
+async function bytesOf(client: Client, run: RunSummary): Promise<number | null> {
+  const handle = client.workflow.getHandle(run.workflowId, run.runId);
+  try {
+    return await client.connection.withDeadline(Date.now() + SIZE_WITHIN_MS, async () => {
+      if (run.status === 'running') return (await handle.query(progressQuery)).bytes.total;
+      return run.status === 'done' ? ((await handle.result()) as RunResult).bytes : null;
+    });
+  } catch {
+    // A column of a list; `runs show` says what is wrong with one of them.
+    return null;
+  }
 }
 
 async function outcomeOf(handle: RunHandle): Promise<Pick<RunDetails, 'result' | 'error'>> {

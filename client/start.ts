@@ -30,6 +30,8 @@ export interface StartRun {
   readonly cloudDatasetId: string | null;
   /** The name that people give it. Kept where the codec reaches, like the folder: ids and attributes are never encrypted. */
   readonly reference: string;
+  /** The name of the cloud dataset; null while it is not known. */
+  readonly cloudName: string | null;
   readonly directory: string;
 }
 
@@ -59,7 +61,7 @@ export async function startRun<O extends Operation>(
     staticSummary: cut(run.summary, MAX_SUMMARY_BYTES),
     staticDetails: run.details,
     typedSearchAttributes: searchAttributes(run),
-    memo: { reference: run.reference, directory: run.directory },
+    memo: { reference: run.reference, directory: run.directory, cloudName: run.cloudName },
   });
   return createRunHandle({
     client,

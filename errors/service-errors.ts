@@ -41,7 +41,7 @@ export const SERVICE_ERRORS = {
   NDI_E_RUN_UNKNOWN: entry(
     ['permanent', 'run', 'none'],
     'There is no such run.',
-    'Run `ndi-courier runs list`.',
+    'Run `ndi-courier runs list`; the report of a run that the server has forgotten is shown by `ndi-courier runs show FOLDER`.',
   ),
   NDI_E_RUN_AMBIGUOUS: entry(
     ['permanent', 'run', 'none'],

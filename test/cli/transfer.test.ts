@@ -92,6 +92,14 @@ describe('upload', () => {
       problemCount: 1,
       problems: [{ kind: 'file', id: uid, code: 'NDI_E_FILE_MISSING' }],
     });
+    const story = await cli.run(['runs', 'show', json().workflowId]);
+    expect(story.stdout).toMatch(/done, but 1 item could not be taken along/);
+    expect(story.stdout).toMatch(new RegExp(`file ${uid}: .*NDI_E_FILE_MISSING`));
+    // Without a server that knows it.
+    const forgotten = await cli.run(['runs', 'show', dir], { env: { COURIER_HOME: cli.path('elsewhere') } });
+    expect(forgotten.code, forgotten.stderr).toBe(0);
+    expect(forgotten.stdout).toContain(json().workflowId);
+    expect(forgotten.stdout).toMatch(new RegExp(`file ${uid}: .*NDI_E_FILE_MISSING`));
   });
 });
 
@@ -151,6 +159,7 @@ describe('runs', () => {
 
     const { runs } = (await cli.run(['runs', 'list', '--json'])).json();
     expect(runs[0]).toMatchObject({ workflowId, operation: 'upload', status: 'done', directory: dir });
+    expect(runs[0]).toMatchObject({ cloudName: 'Later', bytes: watched.json().bytes });
     // By a part of its id.
     const part = workflowId.slice(7, 24);
     const shown = await cli.run(['runs', 'show', part, '--json']);
@@ -160,8 +169,8 @@ describe('runs', () => {
       status: 'done',
     });
     const text = await cli.run(['runs', 'list']);
-    expect(text.stdout).toMatch(/STARTED +WHAT +STATE +DATASET +CLOUD ID +FOLDER +RUN/);
-    expect(text.stdout).toMatch(/ ago +upload +done/);
+    expect(text.stdout).toMatch(/STARTED +WHAT +STATE +SIZE +DATASET +CLOUD NAME +CLOUD ID +FOLDER +RUN/);
+    expect(text.stdout).toMatch(/ ago +upload +done +\d+ kB .* Later +[0-9a-f]{24} /);
     const page = (await cli.run(['runs', 'show', runId])).stdout;
     expect(page).toMatch(/The upload is done/);
     expect(page).toMatch(/mean pace +\d.*\/s/);

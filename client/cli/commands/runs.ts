@@ -1,11 +1,13 @@
 /** `ndi-courier runs …` */
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { operationNames, phaseText } from '../../../workflows/operations.ts';
 import { followOptions, option } from '../../options.ts';
 import { progressJson } from '../../progress.ts';
 import type { RunHandle } from '../../run-handle.ts';
 import type { RunSummary } from '../../run-records.ts';
-import { formatDuration, formatRate, formatTime, printable } from '../../view/format.ts';
+import { formatBytes, formatDuration, formatRate, formatTime, printable } from '../../view/format.ts';
 import { liveLines, resultLines } from '../../view/progress-lines.ts';
 import { facts, table } from '../../view/table.ts';
 import { defineCommand, type Invocation, withCourier } from '../command.ts';
@@ -30,6 +32,8 @@ function stateOf({ status, waitingFor, operation, phase }: RunSummary): string {
   if (waitingFor !== null) return `waits: ${waitingFor}`;
   return phase === null ? '' : phaseText(operation, phase);
 }
+
+const COLUMNS = ['STARTED', 'WHAT', 'STATE', 'SIZE', 'DATASET', 'CLOUD NAME', 'CLOUD ID', 'FOLDER', 'RUN'];
 
 const list = defineCommand({
   name: 'list',
@@ -57,7 +61,7 @@ const list = defineCommand({
     .strict(),
   run: async (invocation, _args, { json, operation, since, dataset, limit, ...query }) =>
     withCourier(invocation, async (courier) => {
-      const found = await courier.runs.list({
+      const found = await courier.runs.listSized({
         ...query,
         ...(operation === undefined ? {} : { operation }),
         ...(since === undefined ? {} : { since: new Date(Date.now() - ageMs(since)) }),
@@ -73,26 +77,54 @@ const list = defineCommand({
           `${formatDuration(Date.now() - Date.parse(run.startedAt))} ago`,
           run.operation,
           stateOf(run),
+          run.bytes === null ? '' : formatBytes(run.bytes),
           printable(run.reference ?? ''),
+          printable(run.cloudName ?? ''),
           run.datasetId ?? '',
           printable(run.directory ?? ''),
           run.workflowId,
         ]);
-        out.print(table(['STARTED', 'WHAT', 'STATE', 'DATASET', 'CLOUD ID', 'FOLDER', 'RUN'], rows));
+        out.print(table(COLUMNS, rows));
         if (found.length > limit) out.note(`There are more runs; --limit shows more than ${limit}.`);
       }
       return EXIT.done;
     }),
 });
 
+/** The last run on a dataset, as its report tells it; needs no server. */
+async function showReport(
+  { out }: Invocation,
+  home: string,
+  folder: string,
+  json: boolean,
+): Promise<ExitCode> {
+  const { lastReportOf } = await import('../../reports.ts');
+  const report = lastReportOf(folder, home);
+  if (json) out.json(report);
+  else {
+    const finished: [string, string] = ['finished', formatTime(report.finishedAt)];
+    out.print(facts([['run', report.workflowId], finished, ['cloud', report.cloud]]));
+    out.print(`\n${resultLines(report.result).join('\n')}`);
+  }
+  return EXIT.done;
+}
+
 const show = defineCommand({
   name: 'show',
   summary: 'One run: where it is, what it waits for, what failed.',
-  args: [RUN],
+  args: [
+    {
+      name: RUN.name,
+      help: `${RUN.help} A dataset folder: the report of the last run on it, also long after.`,
+    },
+  ],
   options: jsonOptions,
   run: async (invocation, [run], { json }) =>
     withCourier(invocation, async (courier) => {
       const { out } = invocation;
+      const folder = resolve(invocation.cwd, run);
+      if (existsSync(join(folder, '.ndi')))
+        return showReport(invocation, await courier.service.homeDir(), folder, json);
       const { error, ...details } = await courier.runs.show(run);
       const page = await courier.linkTo(details.workflowId);
       if (json) {
@@ -116,6 +148,7 @@ const show = defineCommand({
           ['took', Number.isNaN(took) ? undefined : formatDuration(took)],
           ['mean pace', bytes > 0 && took > 0 ? formatRate((bytes * 1_000) / took) : undefined],
           ['dataset', printable(details.reference ?? '') || undefined],
+          ['cloud name', printable(details.cloudName ?? '') || undefined],
           ['cloud id', details.datasetId ?? undefined],
           ['folder', details.directory ?? undefined],
           ['site', details.site ?? undefined],
