@@ -8,7 +8,10 @@ import type { CloudRef, HeartbeatInfo, Tuning } from '../workflows/contracts/ind
 import type { RunRef } from '../workflows/steps.ts';
 
 export interface StepDeps {
-  /** A client per cloud and account, kept for the life of the process so that connections and tokens are shared. */
+  /**
+   * A client per cloud and account, kept for the life of the process so that connections and tokens are
+   * shared.
+   */
   cloud(ref: CloudRef): CloudClient;
   ledgers: LedgerCache;
   /** Whether a run of this workflow id goes on, as the Temporal server of this service knows. */

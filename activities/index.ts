@@ -1,6 +1,7 @@
 /**
- * The activities of a site. Layout: `step.ts` is where activities meet Temporal; `shared/` has what every run type uses; a folder per
- * run type holds one file per activity or family of activities, plain functions of (scope, input).
+ * The activities of a site. Layout: `step.ts` is where activities meet Temporal; `shared/` has what every run
+ * type uses; a folder per run type holds one file per activity or family of activities, plain functions of
+ * (scope, input).
  */
 import { existsSync } from 'node:fs';
 import type { CommonSteps, SiteSteps } from '../workflows/steps.ts';

@@ -1,6 +1,6 @@
 /**
- * The one place where activities meet Temporal: heartbeats, cancellation, the class of an error, and the scope of a run.
- * Everything else in this room is plain functions of (scope, input).
+ * The one place where activities meet Temporal: heartbeats, cancellation, the class of an error, and the
+ * scope of a run. Everything else in this room is plain functions of (scope, input).
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { existsSync } from 'node:fs';
@@ -14,7 +14,10 @@ import { keepLease, LEASE_RENEWAL_MS, leaseRequest } from './shared/lease.ts';
 
 /** Well under the heartbeat timeout; the server sees at most one a second (the worker throttles). */
 const BEAT_EVERY_MS = 2_000;
-/** Beats between two of these are kept, not passed on: each costs 0.1 ms, and small files beat for every one of theirs. */
+/**
+ * Beats between two of these are kept, not passed on: each costs 0.1 ms, and small files beat for every one
+ * of theirs.
+ */
 const BEAT_AT_MOST_EVERY_MS = 250;
 
 type Outcome = CourierError | undefined;
@@ -22,12 +25,14 @@ type Outcome = CourierError | undefined;
 /** Who wants to know, in the activity that is going on, how requests to the cloud end. */
 const listeners = new AsyncLocalStorage<(outcome: Outcome) => void>();
 
-/** For the cloud's client: while a request is repeated, the activity that needs it says so in its heartbeats. */
+/**
+ * For the cloud's client: while a request is repeated, the activity that needs it says so in its heartbeats.
+ */
 export const noteOutcome = (outcome: Outcome): void => listeners.getStore()?.(outcome);
 
 /**
- * Makes an activity of a step. The timer beats for steps that think without moving bytes; a transfer that stalls ends
- * by its own stall timeout, so the timer cannot hide one.
+ * Makes an activity of a step. The timer beats for steps that think without moving bytes; a transfer that
+ * stalls ends by its own stall timeout, so the timer cannot hide one.
  */
 export function asActivity<Args extends unknown[], Result>(
   step: (context: StepContext, ...args: Args) => Promise<Result>,
@@ -106,7 +111,9 @@ export async function inScope<Result>(
 /** Attempts that a bug of ours gets: it may be a passing state of the machine, and must not spin for days. */
 const UNEXPECTED_TRIES = 5;
 
-/** A `CourierError` keeps its code, class and sentence; anything else is named after what the machine said. */
+/**
+ * A `CourierError` keeps its code, class and sentence; anything else is named after what the machine said.
+ */
 export function asFailure(error: unknown, attempt: number): ApplicationFailure {
   const known = isCourierError(error) ? error : unexpected(error);
   const tryAgain =

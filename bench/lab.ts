@@ -1,6 +1,6 @@
 /**
- * A whole courier in processes of their own, for measurements: the embedded Temporal server, a sandbox cloud, a worker
- * as `ndi-courier up` starts it. What is measured is a run from its start to its result.
+ * A whole courier in processes of their own, for measurements: the embedded Temporal server, a sandbox cloud,
+ * a worker as `ndi-courier up` starts it. What is measured is a run from its start to its result.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';

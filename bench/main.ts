@@ -1,6 +1,7 @@
 /**
- * `npm run bench`: our runs against the plainest thing that does the same, in turns within the same run, so that what
- * else the machine does falls on both. docs/benchmarks.md says what each ratio means and what was measured.
+ * `npm run bench`: our runs against the plainest thing that does the same, in turns within the same run, so
+ * that what else the machine does falls on both. docs/benchmarks.md says what each ratio means and what was
+ * measured.
  *
  *   node bench/main.ts [--only large|small|documents] [--rounds N] [--quick] [--json] [--profile DIR]
  */

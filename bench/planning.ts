@@ -1,8 +1,10 @@
 /**
- * Planning at the size of ten of the largest published datasets: `node bench/planning.ts [--documents N] [--files N] [--dir DIR]`.
+ * Planning at the size of ten of the largest published datasets: `node bench/planning.ts [--documents N]
+ * [--files N] [--dir DIR]`.
  *
- * One process plans an upload with the code, the heap limits and the ledger of a worker; nothing is sent, so the cloud's lists are empty.
- * The other reads the same database, parses each document, hashes its text and looks at its files, and keeps nothing.
+ * One process plans an upload with the code, the heap limits and the ledger of a worker; nothing is sent, so
+ * the cloud's lists are empty. The other reads the same database, parses each document, hashes its text and
+ * looks at its files, and keeps nothing.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';

@@ -1,7 +1,7 @@
 /**
- * The other side of each measurement: curl for one large file, a bare loop of undici requests for many small files, one
- * request per document for documents. Each does the HTTP requests that its work needs and nothing else: no plan, no
- * journal, no verification of bytes, no fsync.
+ * The other side of each measurement: curl for one large file, a bare loop of undici requests for many small
+ * files, one request per document for documents. Each does the HTTP requests that its work needs and nothing
+ * else: no plan, no journal, no verification of bytes, no fsync.
  */
 import { spawn } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';

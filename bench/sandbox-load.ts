@@ -1,6 +1,7 @@
 /**
- * Is the sandbox out of the way? Small requests per second, PUT and GET speed, and the memory of its process meanwhile.
- * `node bench/sandbox-load.ts [--mib 2048] [--seconds 4]`. The sandbox runs as a process of its own, as in real use.
+ * Is the sandbox out of the way? Small requests per second, PUT and GET speed, and the memory of its process
+ * meanwhile. `node bench/sandbox-load.ts [--mib 2048] [--seconds 4]`. The sandbox runs as a process of its
+ * own, as in real use.
  */
 import { spawn } from 'node:child_process';
 import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync } from 'node:fs';

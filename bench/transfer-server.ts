@@ -1,4 +1,7 @@
-/** The other side of the transfer measurements, in a process of its own: takes PUTs (to disk or nowhere), serves one file by ranges. */
+/**
+ * The other side of the transfer measurements, in a process of its own: takes PUTs (to disk or nowhere),
+ * serves one file by ranges.
+ */
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream, statSync } from 'node:fs';
 import { createServer } from 'node:http';

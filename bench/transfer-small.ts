@@ -1,6 +1,6 @@
 /**
- * Many small files in zips against a raw undici loop that sends ready-made zips of the same size, and zips against Python:
- * `node bench/transfer-small.ts [files] [bytes] [rounds]`.
+ * Many small files in zips against a raw undici loop that sends ready-made zips of the same size, and zips
+ * against Python: `node bench/transfer-small.ts [files] [bytes] [rounds]`.
  */
 import { execFileSync } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';

@@ -2,7 +2,9 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { realPath } from './real-path.ts';
 
-/** Whether a file system is mounted at the folder. On Linux also one that is bound there from the same disk. */
+/**
+ * Whether a file system is mounted at the folder. On Linux also one that is bound there from the same disk.
+ */
 export function isMountPoint(dir: string): boolean {
   const path = realPath(dir);
   if (statSync(path).dev !== statSync(dirname(path)).dev) return true;

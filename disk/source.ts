@@ -1,6 +1,7 @@
 /**
- * Opening the files of a dataset for reading. Whoever owns a dataset may put anything in a file's place between the look and the read: a
- * pipe without a writer would hold the thread for ever, a link to `/dev/zero` has no end, and a file may grow while it is read.
+ * Opening the files of a dataset for reading. Whoever owns a dataset may put anything in a file's place
+ * between the look and the read: a pipe without a writer would hold the thread for ever, a link to
+ * `/dev/zero` has no end, and a file may grow while it is read.
  *
  *   openSource, openSourceSync   the descriptor of a regular file of the planned size
  *   sourcePieces, fillFromSource its bytes, never more than were planned
@@ -24,9 +25,10 @@ export interface Source<Handle> {
 }
 
 /**
- * Opens a file of a dataset. It never waits for a writer at the other end of a pipe. The caller closes `file`.
- * @throws NDI_E_FILE_UNREADABLE for all but a regular file; NDI_E_FILE_CHANGED where it has another size than `plannedBytes`; the
- * error of the system
+ * Opens a file of a dataset. It never waits for a writer at the other end of a pipe. The caller closes
+ * `file`.
+ * @throws NDI_E_FILE_UNREADABLE for all but a regular file; NDI_E_FILE_CHANGED where it has another size than
+ * `plannedBytes`; the error of the system
  */
 export async function openSource(path: string, plannedBytes?: number): Promise<Source<FileHandle>> {
   const file = await open(path, FLAGS);
@@ -114,7 +116,10 @@ export async function readSource({ path, file, stats }: Source<FileHandle>): Pro
   return data;
 }
 
-/** Asks for one byte beyond the planned size: a file may have grown, and a bad disk fails even where nothing was planned. */
+/**
+ * Asks for one byte beyond the planned size: a file may have grown, and a bad disk fails even where nothing
+ * was planned.
+ */
 async function ensureEnd(file: FileHandle, path: string, sizeBytes: number): Promise<void> {
   const { bytesRead } = await file.read(Buffer.allocUnsafe(1), 0, 1, sizeBytes);
   if (bytesRead !== 0) throw sourceChanged(path);

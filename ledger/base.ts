@@ -1,10 +1,10 @@
 /**
  * The base: per item, what was seen of each side, when and how. It outlives the runs that made it.
  *
- * The local side is that of the last agreement: it advances only with items that a run found equal or made equal. The cloud's side is
- * what was last seen. So a local item that differs from `local` was changed here, and a cloud item that differs from `local` was
- * changed there. Content is proven only where `local.how` is `read` and `cloud.how` is `read-back`; every other row proves presence
- * and nothing else.
+ * The local side is that of the last agreement: it advances only with items that a run found equal or made
+ * equal. The cloud's side is what was last seen. So a local item that differs from `local` was changed here,
+ * and a cloud item that differs from `local` was changed there. Content is proven only where `local.how` is
+ * `read` and `cloud.how` is `read-back`; every other row proves presence and nothing else.
  */
 import { SLICE_ROWS, sliced } from '../sqlite/sliced.ts';
 import type { Db, Row } from '../sqlite/types.ts';
@@ -51,8 +51,8 @@ function ofCloudDataset(db: Db, run: number): void {
 }
 
 /**
- * A fact that this run did not learn (the hash of a file that was there already) stays as an earlier run learnt it, while the local side
- * is still the one that it was learnt of.
+ * A fact that this run did not learn (the hash of a file that was there already) stays as an earlier run
+ * learnt it, while the local side is still the one that it was learnt of.
  */
 const ADVANCE = `
   INSERT INTO base (${COLUMNS})

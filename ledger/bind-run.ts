@@ -3,7 +3,10 @@ import type { DatasetLedger } from './dataset-ledger.ts';
 import type { RunLedger } from './run-ledger.ts';
 import type { LedgerVerbs } from './verbs.ts';
 
-/** Binds the run key of every verb. Every verb that writes goes through `guarded`. Cheap; makes no request of the database. */
+/**
+ * Binds the run key of every verb. Every verb that writes goes through `guarded`. Cheap; makes no request of
+ * the database.
+ */
 export function bindRun(
   ledger: LedgerVerbs,
   dataset: DatasetLedger,

@@ -1,6 +1,7 @@
 /**
- * Facts: small typed values of a run, or of a dataset, that must be on disk before the world is touched. Each is declared here
- * once, with the text that the database keeps. Keys and texts are those of ledgers in use: they never change.
+ * Facts: small typed values of a run, or of a dataset, that must be on disk before the world is touched. Each
+ * is declared here once, with the text that the database keeps. Keys and texts are those of ledgers in use:
+ * they never change.
  */
 import { z } from 'zod';
 
@@ -44,7 +45,9 @@ const creation = z.object({
 /** The link of a dataset whose folder cannot be written. */
 const keptLink = z.object({
   cloudDatasetId: z.string(),
-  /** The links that the folder holds. When it holds others, somebody has written it since, and those count. */
+  /**
+   * The links that the folder holds. When it holds others, somebody has written it since, and those count.
+   */
   insteadOf: z.string(),
 });
 

@@ -1,4 +1,7 @@
-/** Small facts of a run, or of the dataset, that must be on disk before the world is touched (a create mark, a chosen id). */
+/**
+ * Small facts of a run, or of the dataset, that must be on disk before the world is touched (a create mark, a
+ * chosen id).
+ */
 import type { Db } from '../sqlite/types.ts';
 import type { Runs } from './runs.ts';
 import type { LedgerVerbs } from './verbs.ts';

@@ -150,7 +150,8 @@ export function openItems(
     markItems: (runKey, kind, ids, change) =>
       db.transaction(() => {
         const run = runs.planned(runKey);
-        // A try that was given up may still run and report late: what is done or skipped does not change by its word.
+        // A try that was given up may still run and report late: what is done or skipped does not change by
+        // its word.
         const unlessSettled =
           change.state === 'done' || change.state === 'skipped' ? '' : `AND state NOT IN ('done', 'skipped')`;
         for (const id of ids) {

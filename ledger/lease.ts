@@ -1,8 +1,8 @@
 /**
- * The lease: at most one run writes a dataset at a time, whichever service, user or host it belongs to. The lease is a row of the
- * dataset's own ledger with a time at which it runs out; a run renews it while it works. Each new holder gets a higher fence, and a
- * run whose fence is no longer the current one can write nothing more to the ledger. A run that takes the lease again before anybody
- * else had it keeps its fence.
+ * The lease: at most one run writes a dataset at a time, whichever service, user or host it belongs to. The
+ * lease is a row of the dataset's own ledger with a time at which it runs out; a run renews it while it
+ * works. Each new holder gets a higher fence, and a run whose fence is no longer the current one can write
+ * nothing more to the ledger. A run that takes the lease again before anybody else had it keeps its fence.
  */
 import { CourierError } from '../errors/index.ts';
 import type { Db, Row } from '../sqlite/types.ts';
@@ -16,7 +16,10 @@ export interface LeaseRequest {
   readonly parentWorkflowId?: string | undefined;
   /** Which service asks, for people. */
   readonly holder: string;
-  /** How long the lease holds without being renewed. Must exceed the difference between the clocks of hosts that share a disk. */
+  /**
+   * How long the lease holds without being renewed. Must exceed the difference between the clocks of hosts
+   * that share a disk.
+   */
   readonly ttlMs: number;
 }
 
@@ -125,7 +128,10 @@ export function openLease(db: Db, now: () => number = Date.now): LeaseLedger {
   };
 }
 
-/** @throws NDI_E_LEASE_LOST when the lease has another fence by now. To be called inside the transaction that writes. */
+/**
+ * @throws NDI_E_LEASE_LOST when the lease has another fence by now. To be called inside the transaction that
+ * writes.
+ */
 export function checkFence(db: Db, fence: number): void {
   const row = db.get('SELECT fence, workflow_id, holder FROM lease');
   if (row?.fence === fence) return;

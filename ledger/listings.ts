@@ -1,6 +1,6 @@
 /**
- * Listings of the other side, in a table so that none is held in memory. A listing is written beside its predecessor and
- * takes its place when it is finished, so a half-written one is never read.
+ * Listings of the other side, in a table so that none is held in memory. A listing is written beside its
+ * predecessor and takes its place when it is finished, so a half-written one is never read.
  */
 import { createHash } from 'node:crypto';
 import { CourierError } from '../errors/index.ts';
@@ -30,7 +30,9 @@ type ListingVerbs = Pick<
   | 'forgetUnsettledElsewhere'
 >;
 
-/** Documents of other runs into the cloud dataset of run ?1, of which nobody knows whether they were taken in. */
+/**
+ * Documents of other runs into the cloud dataset of run ?1, of which nobody knows whether they were taken in.
+ */
 const ELSEWHERE = `run IN (SELECT other.run FROM runs AS other, runs AS this WHERE this.run = ?1 AND other.run <> ?1
   AND other.direction = 'up' AND other.cloud_dataset_id = this.cloud_dataset_id)
   AND kind = 'document' AND state IN ('sending', 'sent')`;
@@ -81,7 +83,8 @@ export function openListings(db: Db, runs: Runs): ListingVerbs {
 
     forgetUnsettledElsewhere: (runKey) =>
       db.transaction(() => {
-        // Not `pending`: that they were sent is what makes their doubles ours to remove, however late those come.
+        // Not `pending`: that they were sent is what makes their doubles ours to remove, however late those
+        // come.
         db.run(
           `UPDATE items SET state = 'failed', error_code = 'NDI_E_IMPORT_INCOMPLETE',
              error_detail = 'Its run ended before the cloud listed it.' WHERE ${ELSEWHERE}`,
@@ -156,7 +159,9 @@ function* iterateRows(db: Db, listing: number): IterableIterator<ListingRow> {
   );
 }
 
-/** The table is ordered by id and cloud id, whatever order the rows came in: so is what goes into the digest. */
+/**
+ * The table is ordered by id and cloud id, whatever order the rows came in: so is what goes into the digest.
+ */
 function summed(db: Db, listing: number): ListingResult {
   const hash = createHash('sha256');
   let rows = 0;

@@ -3,7 +3,8 @@
  *
  *   <dataset>/.ndi/courier/ledger.sqlite                     the rule: it moves with the dataset
  *   <stateHome>/ledgers/<datasetId>-<hash of path>.sqlite    where that folder is read-only, absent or on a network file
- *                                                            system, on which SQLite's locks cannot be trusted
+ *                                                            system, on which SQLite's locks cannot be
+ *                                                            trusted
  *
  * Once chosen, a place is kept: a dataset whose folder became writable goes on with the ledger it has.
  */
@@ -27,8 +28,8 @@ export interface LocateDeps {
 }
 
 /**
- * The path of the ledger, whose folder exists when this returns; the file may not. Raises NDI_E_BAD_ID for a dataset id that is no
- * file name.
+ * The path of the ledger, whose folder exists when this returns; the file may not. Raises NDI_E_BAD_ID for a
+ * dataset id that is no file name.
  */
 export function ledgerPath(place: LedgerPlace, deps: LocateDeps = {}): string {
   const isNetwork = deps.isNetworkFileSystem ?? isNetworkFileSystem;

@@ -1,6 +1,7 @@
 /**
- * `openLedger`: the one door to this room. Layout: `schema` the tables and their migrations, `runs` what everything of a run
- * hangs from, then one file per table's questions; `ledger`, `dataset-ledger` and `run-ledger` what other rooms see; `locate` says where the file lies.
+ * `openLedger`: the one door to this room. Layout: `schema` the tables and their migrations, `runs` what
+ * everything of a run hangs from, then one file per table's questions; `ledger`, `dataset-ledger` and
+ * `run-ledger` what other rooms see; `locate` says where the file lies.
  */
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -25,15 +26,17 @@ import { openUnits } from './units.ts';
 import type { LedgerVerbs } from './verbs.ts';
 
 /**
- * Copies the ledger at `from` to `to`, as it is at this moment, also while others write. Changes nothing at `from`.
+ * Copies the ledger at `from` to `to`, as it is at this moment, also while others write. Changes nothing at
+ * `from`.
  * @throws NDI_E_LEDGER, NDI_E_LEDGER_BUSY, NDI_E_DISK_FULL
  */
 export const copyLedger = (from: string, to: string): Promise<void> => copyDb(from, to, LEDGER_DB.codes);
 
 /**
- * Opens the ledger at `path`, creating or migrating it. The folder of a dataset is never made: one that was moved away would
- * come back empty.
- * @throws NDI_E_NOT_A_DATASET when that folder is gone, NDI_E_LEDGER (damaged), NDI_E_LEDGER_NEWER, NDI_E_LEDGER_BUSY (another process writes for too long), NDI_E_DISK_FULL,
+ * Opens the ledger at `path`, creating or migrating it. The folder of a dataset is never made: one that was
+ * moved away would come back empty.
+ * @throws NDI_E_NOT_A_DATASET when that folder is gone, NDI_E_LEDGER (damaged), NDI_E_LEDGER_NEWER,
+ * NDI_E_LEDGER_BUSY (another process writes for too long), NDI_E_DISK_FULL,
  *   NDI_E_READ_ONLY
  */
 export function openLedger(path: string): Ledger {

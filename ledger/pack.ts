@@ -19,7 +19,10 @@ export interface UnitPacker {
   close(): void;
 }
 
-/** Cuts items into units of one kind. `nextUnit` numbers them; `done` gets each unit when it is full or closed. */
+/**
+ * Cuts items into units of one kind. `nextUnit` numbers them; `done` gets each unit when it is full or
+ * closed.
+ */
 export function packUnits(
   limits: UnitLimits,
   nextUnit: () => number,

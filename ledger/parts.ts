@@ -1,4 +1,6 @@
-/** The journal of ranged downloads. Keyed by file, not by run: the next run goes on with what this one left. */
+/**
+ * The journal of ranged downloads. Keyed by file, not by run: the next run goes on with what this one left.
+ */
 import type { Db } from '../sqlite/types.ts';
 import type { LedgerVerbs } from './verbs.ts';
 

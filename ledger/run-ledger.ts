@@ -39,20 +39,27 @@ export interface ItemLedger {
   /** One transaction per call. */
   add(items: readonly NewPlanItem[]): void;
   get(kind: ItemKind, id: string): PlanItem | undefined;
-  /** Streams in the order of adding; never holds the plan in memory. The caller may write or await between items. */
+  /**
+   * Streams in the order of adding; never holds the plan in memory. The caller may write or await between
+   * items.
+   */
   each(query: {
     readonly kind: ItemKind;
     readonly states?: readonly ItemState[];
   }): IterableIterator<PlanItem>;
   /** In the order they were added, which for documents is dependency order. */
   ofUnit(unit: number): PlanItem[];
-  /** One transaction. An item that is done or skipped stays so, unless the change says `done` or `skipped`. */
+  /**
+   * One transaction. An item that is done or skipped stays so, unless the change says `done` or `skipped`.
+   */
   mark(kind: ItemKind, ids: readonly string[], change: ItemChange): void;
   /** Resets items from `done` to `pending` because their data is no longer on disk. One transaction. */
   takeBack(kind: ItemKind, ids: readonly string[]): void;
   /** Items that the run has nothing to do with after all. */
   drop(kind: ItemKind, ids: readonly string[]): void;
-  /** Whether another run of this ledger has sent the item into the same cloud dataset, whatever became of it. */
+  /**
+   * Whether another run of this ledger has sent the item into the same cloud dataset, whatever became of it.
+   */
   wasSentBefore(kind: ItemKind, id: string): boolean;
 }
 
@@ -72,7 +79,10 @@ export interface UnitLedger {
     readonly limit: number;
   }): PlanUnit[];
   mark(unit: number, change: { readonly state?: UnitState; readonly jobId?: string | null }): void;
-  /** Puts items of these states back to pending in new units of at most so many items and bytes; returns the new units. */
+  /**
+   * Puts items of these states back to pending in new units of at most so many items and bytes; returns the
+   * new units.
+   */
   replan(query: {
     readonly kind: ItemKind;
     readonly states: readonly ItemState[];

@@ -11,7 +11,10 @@ export interface Runs {
   ensure(runKey: string): number;
   /** The number of a run whose plan exists; raises NDI_E_INTERNAL otherwise. */
   planned(runKey: string): number;
-  /** The number of a run whose plan this handle is building; raises NDI_E_LEDGER_BUSY when another try took over. */
+  /**
+   * The number of a run whose plan this handle is building; raises NDI_E_LEDGER_BUSY when another try took
+   * over.
+   */
   building(runKey: string): number;
 }
 
@@ -76,7 +79,8 @@ export function openRuns(
         cloudDatasetId,
         run,
       );
-      // The run that plans holds the lease, so every other run has ended. The run that made a downloaded dataset is kept: it knows its leftovers.
+      // The run that plans holds the lease, so every other run has ended. The run that made a downloaded
+      // dataset is kept: it knows its leftovers.
       db.run(
         `DELETE FROM runs WHERE run IN
            (SELECT run FROM runs WHERE run <> ? ORDER BY run DESC LIMIT -1 OFFSET ${KEPT_RUNS})

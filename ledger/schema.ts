@@ -116,7 +116,10 @@ CREATE TABLE lease (
 ) STRICT;
 `;
 
-/** Totals are asked for with every progress report: counted from this index alone, they need no look at the items. */
+/**
+ * Totals are asked for with every progress report: counted from this index alone, they need no look at the
+ * items.
+ */
 const V2 = `
 CREATE INDEX items_by_state ON items (run, kind, state, size_bytes);
 `;
@@ -127,8 +130,9 @@ CREATE TABLE dataset_facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, W
 `;
 
 /**
- * The base says of each side what was seen, when and how. Rows written before this version only prove that both sides had the item.
- * Kinds and states are no longer checked by the database, which cannot alter a check; the types of this room hold them.
+ * The base says of each side what was seen, when and how. Rows written before this version only prove that
+ * both sides had the item. Kinds and states are no longer checked by the database, which cannot alter a
+ * check; the types of this room hold them.
  */
 const V4 = `
 CREATE TABLE items_v4 (
@@ -236,7 +240,10 @@ export const MIGRATIONS: readonly string[] = [V1, V2, V3, V4];
 /** The version this program writes. */
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
-/** How a ledger is opened: an intent must be on disk before the world is touched, and a power cut is no excuse. */
+/**
+ * How a ledger is opened: an intent must be on disk before the world is touched, and a power cut is no
+ * excuse.
+ */
 export const LEDGER_DB = {
   codes: {
     busy: 'NDI_E_LEDGER_BUSY',

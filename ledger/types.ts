@@ -6,8 +6,8 @@ export type ItemKind = 'document' | 'file';
 export type Direction = 'up' | 'down';
 
 /**
- * pending → sending (intent written before the first byte) → sent (the other side took it) → done (verified in its
- * own listing). skipped: was there already. failed: listed as a problem; never fails its unit.
+ * pending → sending (intent written before the first byte) → sent (the other side took it) → done (verified
+ * in its own listing). skipped: was there already. failed: listed as a problem; never fails its unit.
  */
 export type ItemState = 'pending' | 'sending' | 'sent' | 'done' | 'skipped' | 'failed';
 
@@ -15,9 +15,9 @@ export type ItemState = 'pending' | 'sending' | 'sent' | 'done' | 'skipped' | 'f
 export type ItemAction = 'add' | 'replace' | 'remove' | 'none';
 
 /**
- * How one side of an item was seen. `read-back`: the bytes came back from the cloud and were hashed, or the store named their MD5.
- * `read`: the bytes on this disk were hashed. `listed`: a list has the item, with a size at most. `assumed`: an earlier release
- * recorded it. Only `read` and `read-back` prove content.
+ * How one side of an item was seen. `read-back`: the bytes came back from the cloud and were hashed, or the
+ * store named their MD5. `read`: the bytes on this disk were hashed. `listed`: a list has the item, with a
+ * size at most. `assumed`: an earlier release recorded it. Only `read` and `read-back` prove content.
  */
 export type SeenHow = 'read-back' | 'read' | 'listed' | 'assumed';
 
@@ -39,13 +39,18 @@ export interface PlanItem {
   readonly mtimeMs: number | null;
   readonly inode: string | null;
   readonly cloudId: string | null;
-  /** Hash of the cloud's side: canonical SHA-256 of a document, MD5 of a file; null while nobody has read it. */
+  /**
+   * Hash of the cloud's side: canonical SHA-256 of a document, MD5 of a file; null while nobody has read it.
+   */
   readonly cloudHash: string | null;
   readonly cloudMd5Hex: string | null;
   readonly cloudHow: SeenHow | null;
   /** Hash that the cloud's document must still have when it is replaced. */
   readonly expectedHash: string | null;
-  /** The document that names a file; its logical name there and its path (relative to the dataset where inside) follow. */
+  /**
+   * The document that names a file; its logical name there and its path (relative to the dataset where
+   * inside) follow.
+   */
   readonly documentId: string | null;
   readonly name: string | null;
   readonly path: string | null;

@@ -100,8 +100,8 @@ function insertUnit(db: Db, run: number, unit: NewPlanUnit): void {
 }
 
 /**
- * An item keeps the wave of its old unit, so documents still go in dependency order; one that had none goes last.
- * Units that lost all their items are done.
+ * An item keeps the wave of its old unit, so documents still go in dependency order; one that had none goes
+ * last. Units that lost all their items are done.
  */
 function replan(db: Db, run: number, query: Parameters<LedgerVerbs['replan']>[1]): PlanUnit[] {
   const last = db.get('SELECT max(unit) AS unit, max(wave) AS wave FROM units WHERE run = ?', run);

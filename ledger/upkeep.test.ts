@@ -38,7 +38,10 @@ const versionOf = (file: string): number => {
   return version;
 };
 
-/** How the fixture of an old version was made; run with LEDGER_FIXTURE=1 for a version that is about to be history. */
+/**
+ * How the fixture of an old version was made; run with LEDGER_FIXTURE=1 for a version that is about to be
+ * history.
+ */
 function makeFixture(file: string): void {
   const db = openDb(file, LEDGER_DB);
   migrate(db, MIGRATIONS.slice(0, 1), 'NDI_E_LEDGER_NEWER');
@@ -233,7 +236,8 @@ describe('80,000 documents', () => {
     for (const item of ledger.items('run', { kind: 'document' })) seen += item.sizeBytes === 2200 ? 1 : 0;
     expect(seen).toBe(count);
     expect(process.memoryUsage().rss - before).toBeLessThan(64 * 1024 * 1024);
-    // Measured 0.85 s and 0.45 s on an idle machine. The bound is for what grows with the square, not for a busy machine.
+    // Measured 0.85 s and 0.45 s on an idle machine. The bound is for what grows with the square, not for a
+    // busy machine.
     expect(addMs).toBeLessThan(20_000);
     expect(settleMs).toBeLessThan(10_000);
     ledger.close();

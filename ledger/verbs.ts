@@ -23,8 +23,9 @@ import type {
 } from './types.ts';
 
 /**
- * The verbs of a ledger by run key, as the tables answer them. Only this room and its tests see them; everybody else gets `Ledger`.
- * All are synchronous and durable when they return; any number of processes may hold the same ledger.
+ * The verbs of a ledger by run key, as the tables answer them. Only this room and its tests see them;
+ * everybody else gets `Ledger`. All are synchronous and durable when they return; any number of processes may
+ * hold the same ledger.
  */
 export interface LedgerVerbs {
   readonly path: string;
@@ -34,7 +35,10 @@ export interface LedgerVerbs {
 
   // The plan of a run.
   planState(runKey: string): 'absent' | 'building' | 'sealed';
-  /** Starts a plan; an unsealed one of the same run is thrown away. Plans of ended runs are pruned (the last 5 are kept). */
+  /**
+   * Starts a plan; an unsealed one of the same run is thrown away. Plans of ended runs are pruned (the last 5
+   * are kept).
+   */
   beginPlan(
     runKey: string,
     plan: { readonly operation: string; readonly direction: Direction; readonly cloudDatasetId: string },
@@ -43,10 +47,14 @@ export interface LedgerVerbs {
   addItems(runKey: string, items: readonly NewPlanItem[]): void;
   addUnits(runKey: string, units: readonly NewPlanUnit[]): void;
   sealPlan(runKey: string): void;
-  /** Opens a plan to add what its first items turned out to name; what is in it stays as it is. Seal it again. */
+  /**
+   * Opens a plan to add what its first items turned out to name; what is in it stays as it is. Seal it again.
+   */
   reopenPlan(runKey: string): void;
   planTotals(runKey: string): PlanTotals;
-  /** Whether another run of this ledger has sent the item into the same cloud dataset, whatever became of it. */
+  /**
+   * Whether another run of this ledger has sent the item into the same cloud dataset, whatever became of it.
+   */
   wasSentBefore(runKey: string, kind: ItemKind, id: string): boolean;
   unit(runKey: string, unit: number): PlanUnit;
   /** Ordered by unit number; `after` pages on. */
@@ -74,11 +82,17 @@ export interface LedgerVerbs {
   ): void;
   /** Resets items from `done` to `pending` because their data is no longer on disk. One transaction. */
   takeBack(runKey: string, kind: ItemKind, ids: readonly string[]): void;
-  /** Items that the run has nothing to do with after all: they count no more, and the base does not learn of them. */
+  /**
+   * Items that the run has nothing to do with after all: they count no more, and the base does not learn of
+   * them.
+   */
   dropItems(runKey: string, kind: ItemKind, ids: readonly string[]): void;
   /** One transaction. What is done or skipped stays so, unless the change says that it is. */
   markItems(runKey: string, kind: ItemKind, ids: readonly string[], change: ItemChange): void;
-  /** Puts items of these states back to pending in new units of at most so many items and bytes; returns the new units. */
+  /**
+   * Puts items of these states back to pending in new units of at most so many items and bytes; returns the
+   * new units.
+   */
   replan(
     runKey: string,
     query: {
@@ -131,9 +145,9 @@ export interface LedgerVerbs {
     name: string,
   ): IterableIterator<{ readonly id: string; readonly cloudIds: readonly string[] }>;
   /**
-   * Marks items of the plan by a listing: sending/sent/pending documents that are listed become done (with the smallest
-   * cloud id); files become done when uploaded is not false and the size, where listed, is the planned one.
-   * Returns how many of the plan are still neither done, skipped nor failed.
+   * Marks items of the plan by a listing: sending/sent/pending documents that are listed become done (with
+   * the smallest cloud id); files become done when uploaded is not false and the size, where listed, is the
+   * planned one. Returns how many of the plan are still neither done, skipped nor failed.
    */
   settleByListing(
     runKey: string,
@@ -142,8 +156,8 @@ export interface LedgerVerbs {
   ): { readonly open: number; readonly done: number };
 
   /**
-   * How many documents earlier uploads into the same cloud dataset had sent when they ended, and this listing lacks. The cloud may
-   * still be taking them in.
+   * How many documents earlier uploads into the same cloud dataset had sent when they ended, and this listing
+   * lacks. The cloud may still be taking them in.
    */
   unsettledElsewhere(runKey: string, name: string): number;
   /** They were waited for: what is not listed by now was not taken in. */
@@ -154,14 +168,14 @@ export interface LedgerVerbs {
 
   // Base: the last state both sides agreed on, per item.
   /**
-   * Copies the done and skipped items of a plan into the base, in one transaction. A base agreed on with another cloud
-   * dataset than the plan's goes first: it says nothing about this one.
+   * Copies the done and skipped items of a plan into the base, in one transaction. A base agreed on with
+   * another cloud dataset than the plan's goes first: it says nothing about this one.
    */
   advanceBase(runKey: string): number;
   base(kind: ItemKind, id: string): BaseItem | undefined;
   /**
-   * Notes what the cloud has now, without saying that both sides agree. Done twice it is the same. A base of another cloud dataset
-   * goes first.
+   * Notes what the cloud has now, without saying that both sides agree. Done twice it is the same. A base of
+   * another cloud dataset goes first.
    */
   noteCloud(runKey: string, kind: ItemKind, seen: readonly CloudSeen[]): void;
   /** Records deletions; an earlier tombstone of the same item and side is replaced. */
@@ -179,9 +193,15 @@ export interface LedgerVerbs {
     readonly detail: object;
   }>;
 
-  /** What `body` changes becomes durable as one: all or nothing, and one flush of the disk instead of many. Not async. */
+  /**
+   * What `body` changes becomes durable as one: all or nothing, and one flush of the disk instead of many.
+   * Not async.
+   */
   together<T>(body: () => T): T;
-  /** As `together`, for what is found out again at little cost: a power cut may undo it, the death of a process does not. */
+  /**
+   * As `together`, for what is found out again at little cost: a power cut may undo it, the death of a
+   * process does not.
+   */
   lazily<T>(body: () => T): T;
 
   close(): void;

@@ -1,16 +1,18 @@
 /**
  * `downloadDataset`: makes a dataset directory out of a cloud dataset.
  *
- * Promises: the target appears whole or not at all: it is built aside, checked by opening it, and renamed into place.
- * It holds every document that the cloud lists (or the selected ones, and those that they depend on) and, in local mode, every binary
- * at its full length; what the cloud lists but cannot give is in the result. A target that holds exactly this already is left as it is;
- * one that holds it in the other mode gets or drops its binaries; one that holds something else is refused.
+ * Promises: the target appears whole or not at all: it is built aside, checked by opening it, and renamed
+ * into place. It holds every document that the cloud lists (or the selected ones, and those that they depend
+ * on) and, in local mode, every binary at its full length; what the cloud lists but cannot give is in the
+ * result. A target that holds exactly this already is left as it is; one that holds it in the other mode gets
+ * or drops its binaries; one that holds something else is refused.
  *
  * Input: `DownloadInput`. Query: progress. Signals: pause, resume, login. Update: setWindow.
  * Id and lock: `download/<cloudDatasetId>@<site>:<target>`.
  *
- * Survives: death of any process at any moment (documents are in the building database, binaries go on at the part
- * they had reached), expired logins (parks), addresses that expire (asks again), a site that leaves (waits).
+ * Survives: death of any process at any moment (documents are in the building database, binaries go on at the
+ * part they had reached), expired logins (parks), addresses that expire (asks again), a site that leaves
+ * (waits).
  */
 import { executeChild, ParentClosePolicy } from '@temporalio/workflow';
 import { NO_COUNTS } from './contracts/common.ts';

@@ -1,6 +1,7 @@
 /**
- * Every run type, once. Workflow types, ids, titles, phases, counters, results, filters of lists, Temporal's pages, progress views
- * and docs follow from this table. A new run type is its contract, its workflow, its activities, and one line here.
+ * Every run type, once. Workflow types, ids, titles, phases, counters, results, filters of lists, Temporal's
+ * pages, progress views and docs follow from this table. A new run type is its contract, its workflow, its
+ * activities, and one line here.
  */
 import { downloadOperation } from './contracts/download.ts';
 import { filesOperation } from './contracts/files.ts';

@@ -1,6 +1,6 @@
 /**
- * The activities of a run, as a workflow sees them; `activities/` implements them. An activity gets references and returns counts;
- * what is long stays in the ledger of the site.
+ * The activities of a run, as a workflow sees them; `activities/` implements them. An activity gets
+ * references and returns counts; what is long stays in the ledger of the site.
  */
 import type { CloudRef, CommonResult, Counts, Differences } from './contracts/common.ts';
 import type { DownloadInput } from './contracts/download.ts';
@@ -14,7 +14,10 @@ export interface CountsDelta {
   readonly failed: number;
 }
 
-/** Progress delta of a finished unit. Negative for items that were counted as transferred and have failed since. */
+/**
+ * Progress delta of a finished unit. Negative for items that were counted as transferred and have failed
+ * since.
+ */
 export interface UnitOutcome {
   readonly documents: CountsDelta;
   readonly files: CountsDelta;
@@ -52,8 +55,8 @@ export interface PlanSummary {
 }
 
 /**
- * Some units of one wave, to go at once. `lastOfWave`: after these, what was sent is settled. (The name is that of recorded
- * runs, which settled every wave.)
+ * Some units of one wave, to go at once. `lastOfWave`: after these, what was sent is settled. (The name is
+ * that of recorded runs, which settled every wave.)
  */
 export interface UnitBatch {
   readonly units: readonly number[];
@@ -122,7 +125,10 @@ export interface DownloadSteps {
 }
 
 export interface FilesSteps {
-  /** Takes the lease, checks that the dataset is linked. @throws NDI_E_NOT_LINKED and those of reading a dataset */
+  /**
+   * Takes the lease, checks that the dataset is linked. @throws NDI_E_NOT_LINKED and those of reading a
+   * dataset
+   */
   openFiles(input: FilesInput, run: RunNames): Promise<Opened & Linked>;
   planFiles(input: FilesInput, ref: RunRef): Promise<PlanSummary>;
   nextFileUnits(ref: RunRef): Promise<UnitBatch>;

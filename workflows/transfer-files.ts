@@ -1,14 +1,16 @@
 /**
- * `transferFiles`: brings binaries of a dataset that is here without them (`get`), or lets go of binaries that the cloud has (`drop`).
+ * `transferFiles`: brings binaries of a dataset that is here without them (`get`), or lets go of binaries
+ * that the cloud has (`drop`).
  *
- * Promises: after `get` each selected binary that the cloud has lies in the dataset, whole, and the documents point where each client
- * looks. `drop` removes only binaries whose bytes the cloud is seen to have at that moment; documents point to the cloud before a
- * binary is removed. What could not be moved is in the result.
+ * Promises: after `get` each selected binary that the cloud has lies in the dataset, whole, and the documents
+ * point where each client looks. `drop` removes only binaries whose bytes the cloud is seen to have at that
+ * moment; documents point to the cloud before a binary is removed. What could not be moved is in the result.
  *
  * Input: `FilesInput`. Query: progress. Signals: pause, resume, login. Update: setWindow.
  * Id and lock: `files/<ndiDatasetId>@<site>`; the ledger's lease keeps other kinds of run off the dataset.
  *
- * Survives: death of any process at any moment, expired logins (parks), addresses that expire, a site that leaves (waits).
+ * Survives: death of any process at any moment, expired logins (parks), addresses that expire, a site that
+ * leaves (waits).
  */
 import type { FilesInput, FilesResult } from './contracts/files.ts';
 import { withLease } from './run/lease.ts';

@@ -1,16 +1,17 @@
 /**
  * `uploadDataset`: brings a dataset directory into NDI Cloud.
  *
- * Promises: at the end the cloud holds every document once and every binary whole, each seen in the cloud's own
- * listing, or the result lists what is missing and why. Files go before the documents that name them; documents go in
- * `depends_on` order, a wave at a time, each when the one before it was accepted. The cloud dataset is created at most once.
+ * Promises: at the end the cloud holds every document once and every binary whole, each seen in the cloud's
+ * own listing, or the result lists what is missing and why. Files go before the documents that name them;
+ * documents go in `depends_on` order, a wave at a time, each when the one before it was accepted. The cloud
+ * dataset is created at most once.
  *
  * Input: `UploadInput`. Query: progress. Signals: pause, resume, login. Update: setWindow.
  * Id and lock: `upload/<ndiDatasetId>@<site>`; the ledger's lease keeps other kinds of run off the dataset.
  *
- * Survives: death of any process at any moment (the ledger knows what was acknowledged; a unit whose fate is unknown is
- * looked up in the cloud before it is sent again), expired logins (parks), a site that leaves (waits), history growth
- * (continues as new with nothing in flight).
+ * Survives: death of any process at any moment (the ledger knows what was acknowledged; a unit whose fate is
+ * unknown is looked up in the cloud before it is sent again), expired logins (parks), a site that leaves
+ * (waits), history growth (continues as new with nothing in flight).
  */
 import type { UploadInput, UploadResult } from './contracts/upload.ts';
 import { type Lease, withLease } from './run/lease.ts';
@@ -18,7 +19,9 @@ import { type Run, startRun } from './run/run.ts';
 import { transferUnits } from './run/transfer.ts';
 import type { RunRef } from './steps.ts';
 
-/** More than the rounds that activities allow documents and files together; they report what is missing then. */
+/**
+ * More than the rounds that activities allow documents and files together; they report what is missing then.
+ */
 const MAX_ROUNDS = 10;
 
 export async function uploadDataset(input: UploadInput): Promise<UploadResult> {

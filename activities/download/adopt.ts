@@ -1,6 +1,7 @@
 /**
- * Taking over a building folder that another run has left. Its binaries stay, for a uid is never used for other bytes (contract §10
- * #16) and they are what takes long; its documents are those that the cloud had on another day, and go.
+ * Taking over a building folder that another run has left. Its binaries stay, for a uid is never used for
+ * other bytes (contract §10 #16) and they are what takes long; its documents are those that the cloud had on
+ * another day, and go.
  */
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,7 +17,10 @@ import { buildDirOf, UNFORCED_BYTES } from './build-dir.ts';
 
 const MADE_THE_FOLDER = 'made the folder';
 
-/** Records that the documents of the folder are those of this run, and keeps the run, which knows what it left over. */
+/**
+ * Records that the documents of the folder are those of this run, and keeps the run, which knows what it left
+ * over.
+ */
 export function noteBuilder(ledger: DatasetLedger, runKey: string): void {
   ledger.together(() => {
     ledger.facts.set(DATASET_FACTS.builtBy, runKey);
@@ -37,7 +41,8 @@ export async function adoptBuildDir(
     await rm(databasePath(dir) + suffix, { force: true });
   }
   createDataset(dir, { objectType: 'dataset' });
-  // Small binaries are noted before they are forced to disk: after a start of the machine they may hold nothing.
+  // Small binaries are noted before they are forced to disk: after a start of the machine they may hold
+  // nothing.
   const offMeanwhile = ledger.facts.get(DATASET_FACTS.boot) !== deps.bootId;
   const names = await readdir(filesDir(dir));
   for (const name of names) {

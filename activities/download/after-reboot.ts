@@ -1,6 +1,7 @@
 /**
- * After a start of the machine. Small binaries and documents are noted before they are forced to disk (`fsyncFileSystem` in the end is a
- * thousand times cheaper), so some may be gone, or be there and hold nothing. They are looked at again and fetched again.
+ * After a start of the machine. Small binaries and documents are noted before they are forced to disk
+ * (`fsyncFileSystem` in the end is a thousand times cheaper), so some may be gone, or be there and hold
+ * nothing. They are looked at again and fetched again.
  */
 import { rm, stat } from 'node:fs/promises';
 import { DATASET_FACTS } from '../../ledger/fact-keys.ts';
@@ -15,7 +16,10 @@ import { fileUnitLimits } from '../shared/units.ts';
 import { buildDirOf, UNFORCED_BYTES } from './build-dir.ts';
 import { fetchUnit } from './fetch.ts';
 
-/** Whatever is noted as done and is not there, or is not what was fetched, is fetched again. Then the notes are true. */
+/**
+ * Whatever is noted as done and is not there, or is not what was fetched, is fetched again. Then the notes
+ * are true.
+ */
 export async function lookAgainAfterReboot(scope: RunScope, input: DownloadInput): Promise<void> {
   const { ledger, deps, tuning } = scope;
   if (ledger.dataset.facts.get(DATASET_FACTS.boot) === deps.bootId) return;

@@ -1,7 +1,7 @@
 /**
- * Where a download lies while it is built: aside, in the target's own folder so that a rename puts it into place, under
- * a name that says what it will be. Its ledger lies in it and moves with it. A download that an earlier run of ours ended
- * with items left over is completed where it lies.
+ * Where a download lies while it is built: aside, in the target's own folder so that a rename puts it into
+ * place, under a name that says what it will be. Its ledger lies in it and moves with it. A download that an
+ * earlier run of ours ended with items left over is completed where it lies.
  */
 import { hash } from 'node:crypto';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,12 +12,14 @@ import { CourierError } from '../../errors/index.ts';
 import type { DownloadInput } from '../../workflows/contracts/index.ts';
 import { ensureOurs, removeEmpty, targetState } from './target.ts';
 
-/** Files of up to this size are not forced to disk one by one: a flush for each takes longer than fetching it. */
+/**
+ * Files of up to this size are not forced to disk one by one: a flush for each takes longer than fetching it.
+ */
 export const UNFORCED_BYTES = 64 * 1024;
 
 /**
- * Lies in a target from the moment that a run takes up its leftovers until one has ended well, and says of which download: another one
- * into the same folder must not take it for its own.
+ * Lies in a target from the moment that a run takes up its leftovers until one has ended well, and says of
+ * which download: another one into the same folder must not take it for its own.
  */
 const markOf = (input: DownloadInput): string => join(input.targetDir, '.ndi', 'courier', 'completing');
 const markText = ({ cloudDatasetId, mode }: DownloadInput): string => `${cloudDatasetId} ${mode}`;
@@ -66,8 +68,8 @@ export async function makeBuildDir(input: DownloadInput): Promise<boolean> {
 }
 
 /**
- * One level after the other: Node's recursive mkdir never returns where a folder above exists and cannot have children
- * (`/proc`), and holds a core and a disk thread for good.
+ * One level after the other: Node's recursive mkdir never returns where a folder above exists and cannot have
+ * children (`/proc`), and holds a core and a disk thread for good.
  */
 async function makeFolder(dir: string, parentIsThere = false): Promise<boolean> {
   try {
@@ -85,7 +87,10 @@ async function makeFolder(dir: string, parentIsThere = false): Promise<boolean> 
   }
 }
 
-/** The last step: the whole directory appears at once. @throws NDI_E_TARGET_OCCUPIED when something came in between */
+/**
+ * The last step: the whole directory appears at once. @throws NDI_E_TARGET_OCCUPIED when something came in
+ * between
+ */
 export async function moveIntoPlace(input: DownloadInput): Promise<void> {
   if (isCompleting(input)) return unmarkCompleting(input);
   const state = await targetState(input.targetDir);

@@ -1,5 +1,6 @@
 /**
- * Documents out of the cloud, by zip and by direct fetch. Each goes into the building database as soon as it is here.
+ * Documents out of the cloud, by zip and by direct fetch. Each goes into the building database as soon as it
+ * is here.
  */
 import { CourierError, isCourierError } from '../../errors/index.ts';
 import { RUN_FACTS } from '../../ledger/fact-keys.ts';
@@ -69,7 +70,9 @@ const cloudIdsOf = (wanted: ReadonlyMap<string, PlanItem>): string[] =>
   [...wanted.values()].map((item) => item.cloudId).filter((id) => id !== null);
 
 interface Keeper {
-  /** Takes the text of one document from the cloud; one that is not wanted, or wanted no more, is passed over. */
+  /**
+   * Takes the text of one document from the cloud; one that is not wanted, or wanted no more, is passed over.
+   */
   add(text: string, cloudId?: string): void;
   flush(): void;
 }
@@ -133,8 +136,8 @@ function understood(text: string): { id: string; document: NdiDocument } | Couri
 }
 
 /**
- * Where the document's binaries will lie. A binary that the cloud's list does not have stays behind `ndic://`, so that a reader
- * asks for it rather than looks for a file that never came.
+ * Where the document's binaries will lie. A binary that the cloud's list does not have stays behind
+ * `ndic://`, so that a reader asks for it rather than looks for a file that never came.
  */
 function placement({ ledger, input, ref }: Fetching): (document: NdiDocument) => NdiDocument {
   const listed = (uid: string) => ledger.listings.row('file', CLOUD, uid);
@@ -153,7 +156,10 @@ function placement({ ledger, input, ref }: Fetching): (document: NdiDocument) =>
     );
 }
 
-/** Failures of zips are counted per unit, not per attempt: a network that was down for a night says nothing about zips. */
+/**
+ * Failures of zips are counted per unit, not per attempt: a network that was down for a night says nothing
+ * about zips.
+ */
 const zipFailures = ({ ledger, unit }: Fetching): number =>
   ledger.facts.get(RUN_FACTS.zipFailures(unit.unit)) ?? 0;
 

@@ -1,6 +1,7 @@
 /**
- * Binaries out of the cloud, each by an address of its own that is asked for just before use (contract §2.7 F3).
- * A file appears under its name only whole; a large one goes on at the part it had reached.
+ * Binaries out of the cloud, each by an address of its own that is asked for just before use
+ * (contract §2.7 F3). A file appears under its name only whole; a large one goes on at the part it had
+ * reached.
  */
 import { type CourierError, type ErrorCode, isCourierError } from '../../errors/index.ts';
 import type { RunLedger } from '../../ledger/run-ledger.ts';
@@ -14,18 +15,24 @@ import { failItem, type UnitScope } from '../shared/units.ts';
 import { UNFORCED_BYTES } from './build-dir.ts';
 import { giveTime } from './grace.ts';
 
-/** Small files of a unit that are on their way at once: each costs one call of the API and one of the store. */
+/**
+ * Small files of a unit that are on their way at once: each costs one call of the API and one of the store.
+ */
 const LANES = 6;
 /** Attempts at one file before its unit is given back, and before an odd one waits for the next round. */
 const ATTEMPTS = 4;
 const ODD_ATTEMPTS = 2;
-/** Files that are here and not noted yet: the death of the process fetches these again, as it does what is in flight. */
+/**
+ * Files that are here and not noted yet: the death of the process fetches these again, as it does what is in
+ * flight.
+ */
 const UNNOTED_FILES = 32;
 const UNNOTED_BYTES = 1024 * 1024;
 
 /**
- * Single-object errors that are often transient: listed as uploaded before it can be read (contract §3.4), 403 for a key that is not
- * there, a size that is a hint (§10 #18), an answer without an address. The others go on; the object gets its time.
+ * Single-object errors that are often transient: listed as uploaded before it can be read (contract §3.4),
+ * 403 for a key that is not there, a size that is a hint (§10 #18), an answer without an address. The others
+ * go on; the object gets its time.
  */
 const ODD: ReadonlySet<ErrorCode> = new Set([
   'NDI_E_NOT_FOUND',
@@ -140,7 +147,8 @@ function getOnce(
     throttle: deps.throttle,
     journal: ledger.dataset.parts(item.id),
     unforcedBytes: UNFORCED_BYTES,
-    // A listed size may be a hint, but one that is there and wrong means a truncated object (contract §10 #18).
+    // A listed size may be a hint, but one that is there and wrong means a truncated object
+    // (contract §10 #18).
     ...(item.sizeBytes > 0 ? { expectedSizeBytes: item.sizeBytes } : {}),
   });
 }

@@ -1,4 +1,7 @@
-/** Fetching one unit of a download. Whatever was fetched before a crash is there already and is not asked for again. */
+/**
+ * Fetching one unit of a download. Whatever was fetched before a crash is there already and is not asked for
+ * again.
+ */
 import type { DownloadInput } from '../../workflows/contracts/index.ts';
 import type { UnitBatch, UnitOutcome } from '../../workflows/steps.ts';
 import type { RunScope } from '../deps.ts';

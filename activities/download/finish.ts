@@ -1,6 +1,6 @@
 /**
- * The end of a download: what makes a folder of documents and binaries a dataset, the check that it opens, and the
- * rename that makes it appear. Done again after a crash, it goes on where it was.
+ * The end of a download: what makes a folder of documents and binaries a dataset, the check that it opens,
+ * and the rename that makes it appear. Done again after a crash, it goes on where it was.
  */
 import { existsSync } from 'node:fs';
 import { opendir, rm } from 'node:fs/promises';
@@ -103,7 +103,10 @@ async function removeStrangers(scope: RunScope, buildDir: string): Promise<void>
   }
 }
 
-/** Adds the documents that make a folder a dataset: its own session, and the link that tells where it came from. */
+/**
+ * Adds the documents that make a folder a dataset: its own session, and the link that tells where it came
+ * from.
+ */
 async function makeDataset({ deps, ref, ledger }: RunScope, input: DownloadInput): Promise<void> {
   const buildDir = buildDirOf(input);
   const options = { finalDir: input.targetDir };

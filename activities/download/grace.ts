@@ -1,12 +1,15 @@
 /**
- * Single-object errors that are often transient. The unit is retried for a grace period; after that the object is reported as a
- * problem.
+ * Single-object errors that are often transient. The unit is retried for a grace period; after that the
+ * object is reported as a problem.
  */
 import { CourierError } from '../../errors/index.ts';
 import { RUN_FACTS } from '../../ledger/fact-keys.ts';
 import type { UnitScope } from '../shared/units.ts';
 
-/** Least number of times that a unit is retried for nothing but such errors; it is retried for the quiet time of an import, too. */
+/**
+ * Least number of times that a unit is retried for nothing but such errors; it is retried for the quiet time
+ * of an import, too.
+ */
 const ROUNDS = 3;
 
 /** Returns when the grace period of `errors` is over. Throws, retryable, while it is not. */

@@ -13,8 +13,9 @@ import { createPacer } from '../shared/poll.ts';
 import { ITEM_BATCH } from '../shared/units.ts';
 
 /**
- * Reads the directory back: every document of the plan, every binary at its size. Gives each binary its second name on the way, and
- * notes what a later run needs to see that nothing was changed: hashes of stored texts, times and inodes of files.
+ * Reads the directory back: every document of the plan, every binary at its size. Gives each binary its
+ * second name on the way, and notes what a later run needs to see that nothing was changed: hashes of stored
+ * texts, times and inodes of files.
  * @throws NDI_E_OPEN_CHECK and the target stays untouched
  */
 export async function openCheck(scope: RunScope, buildDir: string): Promise<void> {

@@ -70,9 +70,9 @@ async function beginCompleting(deps: StepDeps, input: DownloadInput, run: RunNam
 }
 
 /**
- * The building folder with its ledger, whose lease is ours; undefined when the target has appeared meanwhile. It is
- * looked at under the lease once more: a run that was finishing renames its folder, lease and all, and what is found
- * under the old name after that is a new folder whose lease excludes nobody.
+ * The building folder with its ledger, whose lease is ours; undefined when the target has appeared meanwhile.
+ * It is looked at under the lease once more: a run that was finishing renames its folder, lease and all, and
+ * what is found under the old name after that is a new folder whose lease excludes nobody.
  */
 async function beginBuilding(
   deps: StepDeps,

@@ -1,4 +1,7 @@
-/** The documents that a download has to fetch: those that the cloud lists. Binaries are planned when the documents are here. */
+/**
+ * The documents that a download has to fetch: those that the cloud lists. Binaries are planned when the
+ * documents are here.
+ */
 import { CourierError } from '../../errors/index.ts';
 import { DATASET_FACTS } from '../../ledger/fact-keys.ts';
 import { packUnits } from '../../ledger/pack.ts';
@@ -56,8 +59,8 @@ export async function planDownload(scope: RunScope, input: DownloadInput): Promi
 }
 
 /**
- * Adds the documents that those which are here depend on and that are not planned yet. Called until it finds no more, for a selection
- * only: a whole dataset has them all.
+ * Adds the documents that those which are here depend on and that are not planned yet. Called until it finds
+ * no more, for a selection only: a whole dataset has them all.
  */
 export async function planDependencies(scope: RunScope, input: DownloadInput): Promise<PlanSummary> {
   const { ledger, deps, tuning } = scope;

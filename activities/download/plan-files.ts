@@ -1,6 +1,6 @@
 /**
- * The binaries that a download has to fetch: those that the documents here name, then those that a fetched file-series manifest
- * names.
+ * The binaries that a download has to fetch: those that the documents here name, then those that a fetched
+ * file-series manifest names.
  */
 
 import { ensureSpace } from '../../disk/free-space.ts';

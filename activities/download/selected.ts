@@ -1,4 +1,7 @@
-/** Which documents of a cloud dataset a selection means: the cloud is asked, as its lists name neither lineage nor session. */
+/**
+ * Which documents of a cloud dataset a selection means: the cloud is asked, as its lists name neither lineage
+ * nor session.
+ */
 
 import { eachPage } from '../../ndi/cloud/pages.ts';
 import type { CloudClient } from '../../ndi/cloud/types.ts';
@@ -16,7 +19,10 @@ interface CloudQuery {
   readonly signal: AbortSignal;
 }
 
-/** NDI ids; null for all. The documents that say what a dataset is are always among them: without them it is none. */
+/**
+ * NDI ids; null for all. The documents that say what a dataset is are always among them: without them it is
+ * none.
+ */
 export async function selectedDocuments(
   scope: CloudQuery,
   selection: Selection | null | undefined,

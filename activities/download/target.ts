@@ -1,6 +1,6 @@
 /**
- * Where a download may lie, decided before anything is fetched. A link to a folder means that folder: what is built for it
- * lies on its disk. What a file manager leaves in a folder is nobody's data.
+ * Where a download may lie, decided before anything is fetched. A link to a folder means that folder: what is
+ * built for it lies on its disk. What a file manager leaves in a folder is nobody's data.
  */
 import type { Stats } from 'node:fs';
 import { lstat, mkdir, readdir, readlink, rm, rmdir } from 'node:fs/promises';
@@ -12,7 +12,10 @@ import { CourierError, diskErrorCode } from '../../errors/index.ts';
 /** As many as Linux follows. */
 const MAX_LINKS = 40;
 
-/** The path of the target itself, when `targetDir` is a link; it may not exist. @throws NDI_E_TARGET for a circle of links */
+/**
+ * The path of the target itself, when `targetDir` is a link; it may not exist. @throws NDI_E_TARGET for a
+ * circle of links
+ */
 export async function resolveTarget(targetDir: string): Promise<string> {
   let path = targetDir;
   for (let followed = 0; followed <= MAX_LINKS; followed += 1) {
@@ -93,8 +96,8 @@ function targetFailure(error: unknown, target: string): unknown {
 }
 
 /**
- * A folder that an earlier try has left is used only when it is ours: in a folder that others may write, somebody could have
- * put a link there, and everything that is fetched would land in theirs.
+ * A folder that an earlier try has left is used only when it is ours: in a folder that others may write,
+ * somebody could have put a link there, and everything that is fetched would land in theirs.
  * @throws NDI_E_TARGET
  */
 export async function ensureOurs(buildDir: string): Promise<void> {

@@ -1,8 +1,9 @@
 /**
  * Does a directory hold exactly what a download of this dataset would make? Then there is nothing to do.
  *
- * Documents by id, and by content where the directory's own ledger knows what came down (the cloud's list tells no
- * content); binaries by size. A document that somebody changed in the cloud, id and all else equal, is not noticed.
+ * Documents by id, and by content where the directory's own ledger knows what came down (the cloud's list
+ * tells no content); binaries by size. A document that somebody changed in the cloud, id and all else equal,
+ * is not noticed.
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -153,7 +154,10 @@ function ledgerOf(deps: StepDeps, input: DownloadInput): Ledger | undefined {
   return existsSync(path) ? deps.ledgers.open(path) : undefined;
 }
 
-/** Items that the run which made the directory could not get. Items that a person has deleted since are not among them. */
+/**
+ * Items that the run which made the directory could not get. Items that a person has deleted since are not
+ * among them.
+ */
 function leftoversOf(deps: StepDeps, input: DownloadInput): (kind: ItemKind, id: string) => boolean {
   const ledger = ledgerOf(deps, input);
   const maker = ledger?.facts.get(DATASET_FACTS.builtBy);

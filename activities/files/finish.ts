@@ -1,6 +1,7 @@
 /**
- * The end: documents point where their binaries are now, then binaries that were let go of are removed. Done again after a crash, it
- * goes on where it was: a binary that is here counts as here, whatever a document says.
+ * The end: documents point where their binaries are now, then binaries that were let go of are removed. Done
+ * again after a crash, it goes on where it was: a binary that is here counts as here, whatever a document
+ * says.
  */
 import { rm } from 'node:fs/promises';
 import { fsyncFileSystem } from '../../disk/fsync.ts';

@@ -1,4 +1,7 @@
-/** Working off one unit: fetching its files, or proving that the cloud has the same bytes. Nothing is removed yet. */
+/**
+ * Working off one unit: fetching its files, or proving that the cloud has the same bytes. Nothing is removed
+ * yet.
+ */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CourierError } from '../../errors/index.ts';

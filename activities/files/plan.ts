@@ -1,4 +1,7 @@
-/** Which files are meant: those of the selected documents, and the members of file series whose manifest is here. */
+/**
+ * Which files are meant: those of the selected documents, and the members of file series whose manifest is
+ * here.
+ */
 
 import { ensureSpace } from '../../disk/free-space.ts';
 import { CourierError } from '../../errors/index.ts';

@@ -1,4 +1,7 @@
-/** The preview of a download. Its binaries are those that the cloud's list has: which of them documents name is known only later. */
+/**
+ * The preview of a download. Its binaries are those that the cloud's list has: which of them documents name
+ * is known only later.
+ */
 import { CourierError } from '../../errors/index.ts';
 import { packUnits } from '../../ledger/pack.ts';
 import { createNameMatcher } from '../../ndi/dataset/selection.ts';
@@ -73,7 +76,10 @@ async function planListedFiles(scope: RunScope, input: DownloadInput): Promise<v
   ledger.plan.seal();
 }
 
-/** Logical name by uid, of the files that the planned documents name and that are wanted. Reads those documents. */
+/**
+ * Logical name by uid, of the files that the planned documents name and that are wanted. Reads those
+ * documents.
+ */
 async function namedFiles(scope: RunScope, input: DownloadInput): Promise<ReadonlyMap<string, string>> {
   const isWanted = createNameMatcher(input.filesMatching);
   const names = new Map<string, string>();

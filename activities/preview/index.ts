@@ -1,5 +1,6 @@
 /**
- * The activity of `previewTransfer`: the planning of an upload or a download, in a copy of the dataset's ledger that goes away again.
+ * The activity of `previewTransfer`: the planning of an upload or a download, in a copy of the dataset's
+ * ledger that goes away again.
  */
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
@@ -37,7 +38,9 @@ function previewTransfer(
   }
 }
 
-/** A scope whose ledger is a copy of `known`, or empty. It holds no lease: nothing that it writes outlives it. */
+/**
+ * A scope whose ledger is a copy of `known`, or empty. It holds no lease: nothing that it writes outlives it.
+ */
 async function inCopy<Result>(
   deps: StepDeps,
   context: StepContext,

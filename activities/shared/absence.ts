@@ -1,7 +1,8 @@
 /**
- * Absence needs proof. Two passes that agree at the same moment prove nothing when both come from a replica that lags (contract §3.4):
- * the record's stored count, the live count and the count of classes are asked as well, and as long as one of them knows more documents
- * than the list, the list is read again, for the quiet time at most.
+ * Absence needs proof. Two passes that agree at the same moment prove nothing when both come from a replica
+ * that lags (contract §3.4): the record's stored count, the live count and the count of classes are asked as
+ * well, and as long as one of them knows more documents than the list, the list is read again, for the quiet
+ * time at most.
  */
 import { isCourierError } from '../../errors/index.ts';
 import type { ListingResult } from '../../ledger/types.ts';
@@ -9,7 +10,10 @@ import type { RunScope } from '../deps.ts';
 import { type Listing, listDocuments } from './listing.ts';
 import { untilQuiet } from './poll.ts';
 
-/** Lists all documents. When the cloud's own counts never agree with the list, says so among the problems of the run. */
+/**
+ * Lists all documents. When the cloud's own counts never agree with the list, says so among the problems of
+ * the run.
+ */
 export async function listAllDocuments(scope: RunScope, listing: Listing): Promise<ListingResult> {
   const { result, known } = await untilQuiet(scope, {
     name: `counts ${listing.name}`,

@@ -1,11 +1,12 @@
 /**
- * A unit that ends its worker, by memory or by a fault below JavaScript, would end the next one, too, and take other runs along. The
- * ledger notes what is begun. A note that is still open when its process is gone counts as a death. A unit with two of them is worked off
- * alone, item by item, and an item with two becomes a problem of its own, which the same command tries again.
+ * A unit that ends its worker, by memory or by a fault below JavaScript, would end the next one, too, and
+ * take other runs along. The ledger notes what is begun. A note that is still open when its process is gone
+ * counts as a death. A unit with two of them is worked off alone, item by item, and an item with two becomes
+ * a problem of its own, which the same command tries again.
  *
- * A death counts only where nothing else explains it: the process was on this computer, which has not started again since, and nobody
- * had asked it to stop. Several units share a process, so a death is held against all of them; that costs time, and only an item that was
- * alone in its process is listed.
+ * A death counts only where nothing else explains it: the process was on this computer, which has not started
+ * again since, and nobody had asked it to stop. Several units share a process, so a death is held against all
+ * of them; that costs time, and only an item that was alone in its process is listed.
  */
 import { CourierError } from '../../errors/index.ts';
 import { RUN_FACTS, type UnitNote } from '../../ledger/fact-keys.ts';
@@ -95,7 +96,10 @@ function countDeath({ ledger, deps }: RunScope, unit: number): UnitNote {
   return counted;
 }
 
-/** Does `work` with a note in the ledger that it was begun. Whatever ends it in order, or asks it to end, closes the note. */
+/**
+ * Does `work` with a note in the ledger that it was begun. Whatever ends it in order, or asks it to end,
+ * closes the note.
+ */
 async function noted(
   { ledger, deps, signal }: RunScope,
   unit: number,
@@ -123,7 +127,10 @@ async function noted(
   }
 }
 
-/** Units share the process, unless one must be alone in it: that one waits until the others are done, and later ones wait for it. */
+/**
+ * Units share the process, unless one must be alone in it: that one waits until the others are done, and
+ * later ones wait for it.
+ */
 function createRoom(): { enter(how: 'shared' | 'alone'): Promise<() => void> } {
   let inside = 0;
   let isClosed = false;

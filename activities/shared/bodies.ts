@@ -1,6 +1,6 @@
 /**
- * Document bodies out of the cloud: in a zip that is made while one waits (contract §2.5 E10), and by direct fetches (E8) for what the
- * zip lacks. Used by downloads, and to read back what an upload sent.
+ * Document bodies out of the cloud: in a zip that is made while one waits (contract §2.5 E10), and by direct
+ * fetches (E8) for what the zip lacks. Used by downloads, and to read back what an upload sent.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,12 +15,15 @@ import { pollMs, sleep } from './poll.ts';
 /** Gets the text of one document. `cloudId` is known of direct fetches only. */
 export type TakeBody = (text: string, cloudId?: string) => void;
 
-/** Ids per direct fetch: the API takes 500, and its answer must stay under the gateway's 6 MB (contract §4.4). */
+/**
+ * Ids per direct fetch: the API takes 500, and its answer must stay under the gateway's 6 MB (contract §4.4).
+ */
 const FETCH_BATCH = 200;
 
 /**
- * A zip beyond these is not used, and its documents are fetched directly: 2,000 documents of 170 kB make 340 MB, and a zip of this cloud
- * holds them in one entry. Entries are streamed, so that a limit bounds time and not memory.
+ * A zip beyond these is not used, and its documents are fetched directly: 2,000 documents of 170 kB make 340
+ * MB, and a zip of this cloud holds them in one entry. Entries are streamed, so that a limit bounds time and
+ * not memory.
  */
 const ZIP_LIMITS: UnzipLimits = {
   maxEntries: 10_000,
@@ -39,8 +42,8 @@ const LEAVES_THE_REST: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 /**
- * Asks for a zip, waits for it, reads it. Resolves with the error of a zip that never came or is damaged: what it gave until then was
- * taken. `name` makes the name of its file.
+ * Asks for a zip, waits for it, reads it. Resolves with the error of a zip that never came or is damaged:
+ * what it gave until then was taken. `name` makes the name of its file.
  */
 export async function takeZip(
   scope: RunScope,
@@ -102,8 +105,8 @@ const aboutOne = (error: CourierError): CourierError =>
     : error;
 
 /**
- * Fetches documents by cloud id: in smaller batches where an answer is too large for the gateway (contract §4.4). Resolves with the
- * errors, by cloud id, of those that are too large by themselves.
+ * Fetches documents by cloud id: in smaller batches where an answer is too large for the gateway
+ * (contract §4.4). Resolves with the errors, by cloud id, of those that are too large by themselves.
  */
 export async function takeDirectly(
   { ref, cloud, signal }: RunScope,

@@ -1,8 +1,9 @@
 /** Bounded concurrency. */
 
 /**
- * Works off `items` with at most `lanes` at once. The first failure stops new items and is thrown when those in flight have ended:
- * p-map and its like reject before that, and the next attempt would meet work that still goes on.
+ * Works off `items` with at most `lanes` at once. The first failure stops new items and is thrown when those
+ * in flight have ended: p-map and its like reject before that, and the next attempt would meet work that
+ * still goes on.
  */
 export async function inLanes<Item>(
   lanes: number,

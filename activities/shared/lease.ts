@@ -1,11 +1,17 @@
-/** At most one run writes a dataset: its ledger holds a lease that a run takes first and renews while it works. */
+/**
+ * At most one run writes a dataset: its ledger holds a lease that a run takes first and renews while it
+ * works.
+ */
 import { CourierError } from '../../errors/index.ts';
 import { RUN_FACTS } from '../../ledger/fact-keys.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import type { RunNames } from '../../workflows/steps.ts';
 import type { StepDeps } from '../deps.ts';
 
-/** A lease that nobody has renewed for this long may be taken over. Clocks of hosts that share a disk may differ by less. */
+/**
+ * A lease that nobody has renewed for this long may be taken over. Clocks of hosts that share a disk may
+ * differ by less.
+ */
 export const LEASE_TTL_MS = 120_000;
 
 export const leaseRequest = (
@@ -20,8 +26,8 @@ export const leaseRequest = (
 });
 
 /**
- * Takes the lease, or goes on holding it. A lease that has run out is taken over, unless its run still goes on here: a run may wait
- * for a person for days without renewing it.
+ * Takes the lease, or goes on holding it. A lease that has run out is taken over, unless its run still goes
+ * on here: a run may wait for a person for days without renewing it.
  * @throws NDI_E_DATASET_IN_USE the run waits, naming the one it waits for
  */
 export async function takeLease(deps: StepDeps, ledger: Ledger, run: RunNames): Promise<void> {
@@ -29,7 +35,8 @@ export async function takeLease(deps: StepDeps, ledger: Ledger, run: RunNames): 
   const answer = ledger.lease.acquire(request);
   if (answer.held) return;
   const { by, hasRunOut } = answer;
-  // Only a run of this service can be looked up: that our Temporal server does not know a run of another service proves nothing.
+  // Only a run of this service can be looked up: that our Temporal server does not know a run of another
+  // service proves nothing.
   const isDead = (by.holder === deps.holder || hasRunOut) && !(await deps.isRunning(by.workflowId));
   if (isDead && ledger.lease.takeOver(request, by).held) return;
   throw new CourierError('NDI_E_DATASET_IN_USE', { detail: `It is ${by.workflowId}.` });

@@ -1,6 +1,7 @@
 /**
- * The cloud's lists, read into the ledger. Lists have no order that anyone promises and may come from a lagging replica
- * (contract §2.0, §3.4), so a listing counts only when two passes agree, and absence needs more (`absence.ts`).
+ * The cloud's lists, read into the ledger. Lists have no order that anyone promises and may come from a
+ * lagging replica (contract §2.0, §3.4), so a listing counts only when two passes agree, and absence needs
+ * more (`absence.ts`).
  */
 import { CourierError } from '../../errors/index.ts';
 import type { RunLedger } from '../../ledger/run-ledger.ts';
@@ -53,7 +54,9 @@ export const listFiles = (context: StepContext, listing: Listing): Promise<Listi
 export const listPass = (context: StepContext, listing: Listing, kind: ItemKind): Promise<ListingResult> =>
   kind === 'document' ? documentPass(context, listing) : filePass(context, listing);
 
-/** One pass over the documents. Rows without an NDI id are kept under their cloud id's own name, `cloud:<id>`. */
+/**
+ * One pass over the documents. Rows without an NDI id are kept under their cloud id's own name, `cloud:<id>`.
+ */
 async function documentPass(context: StepContext, listing: Listing): Promise<ListingResult> {
   const rows = listing.ledger.listings.begin('document', listing.name);
   const pages = eachPage(DOCUMENT_PAGE_SIZE, (query) =>

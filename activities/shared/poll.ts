@@ -8,8 +8,8 @@ export const sleep = (ms: number, signal: AbortSignal): Promise<void> =>
   setTimeout(ms, undefined, { signal });
 
 /**
- * The wait before the n-th look (from 0) for work that the cloud does: grows by half, so that what is done is seen at most half
- * as late again as it took.
+ * The wait before the n-th look (from 0) for work that the cloud does: grows by half, so that what is done is
+ * seen at most half as late again as it took.
  */
 export const pollMs = (n: number, minMs: number, maxMs: number): number => Math.min(minMs * 1.5 ** n, maxMs);
 
@@ -20,8 +20,8 @@ export const backoffMs = (n: number, minMs: number, maxMs: number): number => Ma
 const PAUSE_EVERY = 500;
 
 /**
- * Heartbeats of all activities share this thread: a long loop calls the returned function once per iteration, which lets the others
- * through every 500 times and reports `what(count)`.
+ * Heartbeats of all activities share this thread: a long loop calls the returned function once per iteration,
+ * which lets the others through every 500 times and reports `what(count)`.
  */
 export function createPacer(context: StepContext, what: (count: number) => string): () => Promise<void> {
   let count = 0;
@@ -45,8 +45,8 @@ export interface QuietPoll<Seen> {
 }
 
 /**
- * Looks until `isDone`, or until nothing has changed for `quietMs`; resolves with the last look. An attempt that dies loses no time:
- * the next one goes on from the change that the ledger has.
+ * Looks until `isDone`, or until nothing has changed for `quietMs`; resolves with the last look. An attempt
+ * that dies loses no time: the next one goes on from the change that the ledger has.
  */
 export async function untilQuiet<Seen>(scope: RunScope, poll: QuietPoll<Seen>): Promise<Seen> {
   const { facts } = scope.ledger;

@@ -19,8 +19,8 @@ export interface CloudBody {
 }
 
 /**
- * Reads these documents (NDI id → cloud id) and calls `seen` for each that came and could be read; resolves with the errors of the
- * others, by NDI id. One that the cloud does not give at all is among neither.
+ * Reads these documents (NDI id → cloud id) and calls `seen` for each that came and could be read; resolves
+ * with the errors of the others, by NDI id. One that the cloud does not give at all is among neither.
  */
 export async function readBack(
   scope: RunScope,

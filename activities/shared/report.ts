@@ -1,4 +1,7 @@
-/** The outcome of a run: sums in the words of the contracts, the result that travels, and the report beside the ledger. */
+/**
+ * The outcome of a run: sums in the words of the contracts, the result that travels, and the report beside
+ * the ledger.
+ */
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';

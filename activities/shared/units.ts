@@ -1,4 +1,7 @@
-/** Units as activities see them: packed when a plan is made, handed out to a workflow a few at a time, worked off, summed up. */
+/**
+ * Units as activities see them: packed when a plan is made, handed out to a workflow a few at a time, worked
+ * off, summed up.
+ */
 import { type CourierError, isAboutItem } from '../../errors/index.ts';
 import type { UnitLimits } from '../../ledger/pack.ts';
 import type { RunLedger } from '../../ledger/run-ledger.ts';
@@ -14,7 +17,9 @@ export interface UnitScope<Input> extends RunScope {
   readonly items: readonly PlanItem[];
 }
 
-/** Numbers of one batch fit a payload many times over, and a batch is short enough for a window to be changed. */
+/**
+ * Numbers of one batch fit a payload many times over, and a batch is short enough for a window to be changed.
+ */
 export const BATCH = 200;
 /** Rows per transaction of the ledger. */
 export const ITEM_BATCH = 1_000;

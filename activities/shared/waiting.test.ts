@@ -70,7 +70,10 @@ describe('untilQuiet', () => {
     tookMs(): number;
   }
 
-  /** Answers of the looks, in turn; the last one stays. The scope has what the loop reads: a ledger, a signal, the intervals. */
+  /**
+   * Answers of the looks, in turn; the last one stays. The scope has what the loop reads: a ledger, a signal,
+   * the intervals.
+   */
   const polling = (answers: readonly string[], test: (poll: Poll) => Promise<void>): Promise<void> =>
     inTempDir(async (dir) => {
       const ledger = openLedger(join(dir, 'ledger.sqlite'));

@@ -1,9 +1,11 @@
 /**
- * Creating a cloud dataset exactly once. The API has no idempotency key, and a create that answers 504 is common
- * (contract §2.4 D1), so the dataset is born under a name nobody else can have, found again by it, and then renamed.
+ * Creating a cloud dataset exactly once. The API has no idempotency key, and a create that answers 504 is
+ * common (contract §2.4 D1), so the dataset is born under a name nobody else can have, found again by it, and
+ * then renamed.
  *
- * A creation that was begun is kept with the dataset, not with the run: a run that is cancelled, or forgotten with Temporal's
- * database, between the create and the link would otherwise leave a cloud dataset behind and the next one make another.
+ * A creation that was begun is kept with the dataset, not with the run: a run that is cancelled, or forgotten
+ * with Temporal's database, between the create and the link would otherwise leave a cloud dataset behind and
+ * the next one make another.
  */
 import { randomUUID } from 'node:crypto';
 import { CourierError, isCourierError, mayHaveActed } from '../../errors/index.ts';
@@ -32,7 +34,9 @@ function remember(ledger: RunLedger, creation: Creation): Creation {
   return creation;
 }
 
-/** Returns the id of the one dataset that was created, however often and by however many runs it was tried. */
+/**
+ * Returns the id of the one dataset that was created, however often and by however many runs it was tried.
+ */
 export async function createDatasetOnce(scope: RunScope, wanted: NewDataset): Promise<string> {
   const { cloud, ledger, signal } = scope;
   const { runKey } = ledger;
@@ -42,7 +46,8 @@ export async function createDatasetOnce(scope: RunScope, wanted: NewDataset): Pr
   let creation = earlier ?? remember(ledger, newCreation(runKey, wanted));
   if (creation.id === null) {
     const id = await createUnderMark(scope, wanted, creation.markedName, earlier !== undefined);
-    // On disk before the mark goes: whether or not the renaming was heard of, nothing would be found by it again.
+    // On disk before the mark goes: whether or not the renaming was heard of, nothing would be found by it
+    // again.
     creation = remember(ledger, { ...creation, id, createdAt: new Date().toISOString() });
   }
   ledger.facts.set(RUN_FACTS.createdAt, creation.createdAt ?? '');
@@ -110,8 +115,8 @@ async function removeDoubles({ cloud, ledger, signal }: RunScope, doubles: reado
 }
 
 /**
- * Removes doubles that a slow replica showed only after the dataset was created, and closes the creation. The dataset
- * itself may still be listed under its mark, by a replica that has not heard of the new name.
+ * Removes doubles that a slow replica showed only after the dataset was created, and closes the creation. The
+ * dataset itself may still be listed under its mark, by a replica that has not heard of the new name.
  */
 export async function sweepDoubles(scope: RunScope): Promise<void> {
   const { ledger, ref } = scope;
@@ -125,7 +130,9 @@ export async function sweepDoubles(scope: RunScope): Promise<void> {
   ledger.dataset.facts.set(CREATION, null);
 }
 
-/** A replica may not know a new dataset for a while (contract §3.4: a GET right after a create may be 404). */
+/**
+ * A replica may not know a new dataset for a while (contract §3.4: a GET right after a create may be 404).
+ */
 const UNKNOWN_AT_MOST_MS = 5 * 60_000;
 
 /** A 404 on a dataset that this run has just created means "not yet"; any other error is what it is. */

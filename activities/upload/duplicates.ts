@@ -1,6 +1,7 @@
 /**
- * The cloud does not insist on unique ids (contract §10 #4), so a fault may leave a document there twice. Doubles of
- * what a run of this ledger sent are its own to remove, when they say the same; others are only reported.
+ * The cloud does not insist on unique ids (contract §10 #4), so a fault may leave a document there twice.
+ * Doubles of what a run of this ledger sent are its own to remove, when they say the same; others are only
+ * reported.
  */
 import { isCourierError } from '../../errors/index.ts';
 import { RUN_FACTS } from '../../ledger/fact-keys.ts';
@@ -14,7 +15,9 @@ import { type Listing, listDocuments } from '../shared/listing.ts';
 const DELETE_BATCH = 1_000;
 const MAX_ATTEMPTS = 3;
 
-/** Leaves the smallest cloud id of each document that this run sent (the clients' intended survivor, §5.5). */
+/**
+ * Leaves the smallest cloud id of each document that this run sent (the clients' intended survivor, §5.5).
+ */
 export async function removeDuplicates(scope: RunScope, listing: Listing): Promise<void> {
   const { ledger } = scope;
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
@@ -34,7 +37,10 @@ export async function removeDuplicates(scope: RunScope, listing: Listing): Promi
 export const duplicatesRemoved = ({ ledger }: Pick<RunScope, 'ledger'>): number =>
   ledger.facts.get(RUN_FACTS.duplicatesRemoved) ?? 0;
 
-/** Copies of documents that this ledger sent: cloud ids of those that equal the first one, and NDI ids of those that do not. */
+/**
+ * Copies of documents that this ledger sent: cloud ids of those that equal the first one, and NDI ids of
+ * those that do not.
+ */
 async function ownDoubles(
   scope: RunScope,
   { name }: Listing,
@@ -90,7 +96,10 @@ function isOurs({ items }: RunScope['ledger'], id: string): boolean {
   return (item !== undefined && item.action === 'add') || items.wasSentBefore('document', id);
 }
 
-/** `now`: a soft delete leaves doubles listed on some days (contract §2.5 E7). A lost answer is looked at again. */
+/**
+ * `now`: a soft delete leaves doubles listed on some days (contract §2.5 E7). A lost answer is looked at
+ * again.
+ */
 async function deleteBatch({ cloud, ref, signal }: RunScope, ids: readonly string[]): Promise<void> {
   try {
     await cloud.documents.bulkDelete(ref.cloudDatasetId, ids, 'now', signal);

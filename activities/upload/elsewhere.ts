@@ -1,11 +1,16 @@
-/** Binaries that are in another cloud dataset than the one that is written: a hybrid copy has only their addresses. */
+/**
+ * Binaries that are in another cloud dataset than the one that is written: a hybrid copy has only their
+ * addresses.
+ */
 import { CourierError } from '../../errors/index.ts';
 import type { DatasetReader, ResolvedFile } from '../../ndi/dataset/types.ts';
 import { readDocument } from './plan-documents.ts';
 
 const ADDRESS = /^ndic:\/\/([^/]+)\//i;
 
-/** The cloud dataset that a binary is in; undefined when it is here, at an author's own address, or nowhere. */
+/**
+ * The cloud dataset that a binary is in; undefined when it is here, at an author's own address, or nowhere.
+ */
 export const cloudDatasetOf = (file: ResolvedFile): string | undefined =>
   file.kind === 'remote' ? ADDRESS.exec(file.uri)?.[1]?.toLowerCase() : undefined;
 

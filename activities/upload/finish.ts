@@ -45,8 +45,8 @@ function giveUpUnsettled(ledger: RunLedger): void {
 }
 
 /**
- * Local ids: what the dataset holds. Remote ids: what both sides are known to hold, so that a client's next sync offers what did
- * not get there, and fetches what only the cloud has.
+ * Local ids: what the dataset holds. Remote ids: what both sides are known to hold, so that a client's next
+ * sync offers what did not get there, and fetches what only the cloud has.
  */
 function writeIndex({ ledger, ref }: RunScope, input: UploadInput): void {
   const ids = (states?: readonly ItemState[]) => () =>

@@ -13,7 +13,10 @@ import { settleDocuments, verifyUpload } from './settle.ts';
 import { underWriteLock } from './write-lock.ts';
 
 export function createUploadActivities(deps: StepDeps): UploadSteps {
-  /** An activity of (input, ref, …). A cloud dataset that this run created may not be known yet to every replica. */
+  /**
+   * An activity of (input, ref, …). A cloud dataset that this run created may not be known yet to every
+   * replica.
+   */
   const step = <Input, Rest extends unknown[], Result>(
     work: (scope: RunScope, input: Input, ...rest: Rest) => Promise<Result>,
   ) =>

@@ -1,6 +1,6 @@
 /**
- * Which cloud dataset an upload goes to. A dataset is linked by its one `dataset_remote` document (contract §5.1);
- * without one a cloud dataset is created, once, and linked.
+ * Which cloud dataset an upload goes to. A dataset is linked by its one `dataset_remote` document
+ * (contract §5.1); without one a cloud dataset is created, once, and linked.
  */
 import { CourierError, isCourierError } from '../../errors/index.ts';
 import type { DatasetLedger } from '../../ledger/dataset-ledger.ts';
@@ -52,7 +52,10 @@ export function existingTarget(
   return [...ids][0];
 }
 
-/** The cloud dataset, if it can be written. @throws NDI_E_NOT_FOUND, NDI_E_FORBIDDEN, NDI_E_DATASET_PUBLISHED (contract §2.11: published means immutable) */
+/**
+ * The cloud dataset, if it can be written. @throws NDI_E_NOT_FOUND, NDI_E_FORBIDDEN, NDI_E_DATASET_PUBLISHED
+ * (contract §2.11: published means immutable)
+ */
 export async function writableDataset(
   { cloud, signal }: Pick<RunScope, 'cloud' | 'signal'>,
   cloudDatasetId: string,
@@ -77,7 +80,10 @@ async function create(scope: RunScope, input: UploadInput, reader: DatasetReader
   return { cloudDatasetId: await createDatasetOnce(scope, creation), organizationId };
 }
 
-/** Makes the dataset's own link say where it goes. A folder that cannot be written keeps the link in the ledger. */
+/**
+ * Makes the dataset's own link say where it goes. A folder that cannot be written keeps the link in the
+ * ledger.
+ */
 function link(ledger: DatasetLedger, input: UploadInput, reader: DatasetReader, linked: Linked): void {
   const { remotes } = reader.identity;
   if (remotes.length > 0 && remotes.every((remote) => remote.cloudDatasetId === linked.cloudDatasetId)) {

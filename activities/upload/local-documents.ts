@@ -9,8 +9,8 @@ import { textHashOf } from './plan-documents.ts';
 import type { Sending } from './sending.ts';
 
 /**
- * The text of an item as the cloud can read it; its hashes are noted: what goes out is what will be compared with. Undefined for a document that is
- * gone, which becomes a problem.
+ * The text of an item as the cloud can read it; its hashes are noted: what goes out is what will be compared
+ * with. Undefined for a document that is gone, which becomes a problem.
  */
 export function textToSend(scope: Sending, reader: DatasetReader, item: PlanItem): string | undefined {
   const stored = reader.document(item.id);

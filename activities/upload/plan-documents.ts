@@ -1,7 +1,7 @@
 /**
- * The plan of an upload for each document. A document that the cloud lists is compared by content: its stored text with the base, and
- * the cloud's body, read back where the base does not prove it. The cloud lists no hash and no date (contract §2.5 E1), so what was
- * changed there since it was last read is not known.
+ * The plan of an upload for each document. A document that the cloud lists is compared by content: its stored
+ * text with the base, and the cloud's body, read back where the base does not prove it. The cloud lists no
+ * hash and no date (contract §2.5 E1), so what was changed there since it was last read is not known.
  */
 import { hash as hashOf } from 'node:crypto';
 import { CourierError, isCourierError } from '../../errors/index.ts';
@@ -23,8 +23,8 @@ import type { UnitWriter } from './units.ts';
 const READ_BATCH = 2_000;
 
 /**
- * Reads the cloud's body of each document that both sides have and whose content in the cloud nobody has read yet. What is read is
- * noted in the base at once, so an attempt that dies is not for nothing.
+ * Reads the cloud's body of each document that both sides have and whose content in the cloud nobody has read
+ * yet. What is read is noted in the base at once, so an attempt that dies is not for nothing.
  */
 export async function readUnproven(scope: RunScope, reader: DatasetReader): Promise<void> {
   const { ledger } = scope;
@@ -127,12 +127,16 @@ export function planDocument(
 
 type Verdict = 'equal' | 'changedHere' | 'changedThere' | 'changedOnBothSides';
 
-/** `cloudHash` is null when nobody has read the cloud's body: then only what changed here since the last agreement is known. */
+/**
+ * `cloudHash` is null when nobody has read the cloud's body: then only what changed here since the last
+ * agreement is known.
+ */
 function judge(base: BaseItem | undefined, localHash: string, cloudHash: string | null): Verdict {
   if (cloudHash === null)
     return base?.local.hash == null || base.local.hash === localHash ? 'equal' : 'changedHere';
   if (cloudHash === localHash) return 'equal';
-  // Rows of an earlier release prove presence only, so nobody knows which side was changed: this one would be the one to go up.
+  // Rows of an earlier release prove presence only, so nobody knows which side was changed: this one would be
+  // the one to go up.
   const agreed = base?.local.how === 'read' ? base.local.hash : null;
   if (agreed === null || agreed === cloudHash) return 'changedHere';
   return agreed === localHash ? 'changedThere' : 'changedOnBothSides';

@@ -1,6 +1,7 @@
 /**
- * The plan of an upload for each file. A file that the cloud lists is compared: by size, then by its modification time and inode with
- * the base, then by MD5. What the cloud's object is like is asked of the store where nothing else proves it.
+ * The plan of an upload for each file. A file that the cloud lists is compared: by size, then by its
+ * modification time and inode with the base, then by MD5. What the cloud's object is like is asked of the
+ * store where nothing else proves it.
  */
 import { CourierError, isCourierError } from '../../errors/index.ts';
 import type { BaseItem, ListingRow, NewPlanItem } from '../../ledger/types.ts';
@@ -56,7 +57,8 @@ export function createFilePlanner(
       ...item,
       action,
       state: 'pending',
-      // A list cannot tell a replaced file from the one before: it goes alone, and the store's answer proves it.
+      // A list cannot tell a replaced file from the one before: it goes alone, and the store's answer proves
+      // it.
       unit: units.unitForFile(item.sizeBytes, action === 'replace'),
     });
   const skip = (item: FileItem, proven: Partial<NewPlanItem> = {}): void =>
@@ -162,7 +164,8 @@ function standing(
 ): 'absent' | 'otherSize' | 'equal' | 'doubtful' {
   if (listed?.uploaded !== true) return 'absent';
   if (listed.sizeBytes !== null && listed.sizeBytes !== file.sizeBytes) {
-    // A file that an earlier run of ours left half-sent is sent again; anything else under this uid is somebody's.
+    // A file that an earlier run of ours left half-sent is sent again; anything else under this uid is
+    // somebody's.
     const isOurs = base === undefined && ledger.items.wasSentBefore('file', file.uid);
     return isOurs ? 'absent' : 'otherSize';
   }

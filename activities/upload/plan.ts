@@ -1,6 +1,7 @@
 /**
- * The plan of an upload: compares the dataset with the cloud's own lists, and with what the base knows of both sides, and writes
- * items, units and differences into the ledger. Holds the ids of new documents and their dependencies in memory, never bodies.
+ * The plan of an upload: compares the dataset with the cloud's own lists, and with what the base knows of
+ * both sides, and writes items, units and differences into the ledger. Holds the ids of new documents and
+ * their dependencies in memory, never bodies.
  */
 import { RUN_FACTS } from '../../ledger/fact-keys.ts';
 import type { DatasetReader } from '../../ndi/dataset/types.ts';
@@ -123,8 +124,8 @@ function noteOnlyInCloud({ ledger }: RunScope, reader: DatasetReader): void {
 }
 
 /**
- * A run that was cancelled may have left an import under way, and nothing tells of those (contract §2.5 E9): what it sent and is
- * sent again now would come in twice, the second time after everybody has looked.
+ * A run that was cancelled may have left an import under way, and nothing tells of those (contract §2.5 E9):
+ * what it sent and is sent again now would come in twice, the second time after everybody has looked.
  */
 async function awaitEarlierRuns(scope: RunScope, listing: Listing): Promise<void> {
   const { ledger } = scope;

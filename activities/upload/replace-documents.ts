@@ -1,7 +1,7 @@
 /**
- * Documents that replace the cloud's. Each is one request that replaces the content under the same cloud id (contract §2.5 E4); the
- * same request twice does no harm. Compare-and-swap: the cloud's document is read right before, and one that is not the planned one any
- * more is left as it is.
+ * Documents that replace the cloud's. Each is one request that replaces the content under the same cloud id
+ * (contract §2.5 E4); the same request twice does no harm. Compare-and-swap: the cloud's document is read
+ * right before, and one that is not the planned one any more is left as it is.
  */
 import { CourierError } from '../../errors/index.ts';
 import type { PlanItem } from '../../ledger/types.ts';

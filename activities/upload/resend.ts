@@ -9,7 +9,10 @@ export const noteSentAgain = (ledger: RunLedger): void =>
 export const wasSentAgain = (ledger: RunLedger): boolean =>
   ledger.facts.get(RUN_FACTS.documentsSentAgain) === true;
 
-/** Units are numbered in creation order: every unit from `firstUnit` on contains only items that were already sent once. */
+/**
+ * Units are numbered in creation order: every unit from `firstUnit` on contains only items that were already
+ * sent once.
+ */
 export function noteUnitsAgain(ledger: RunLedger, firstUnit: number): void {
   if (firstUnitAgain(ledger) === undefined) ledger.facts.set(RUN_FACTS.firstUnitSentAgain, firstUnit);
 }

@@ -1,6 +1,7 @@
 /**
- * A cloud dataset has one `dataset_remote` document that links to it: MATLAB refuses two. Each copy of a dataset has one of its own, so
- * an upload leaves its own here where the cloud has one already, and of two that came at the same time the later is removed.
+ * A cloud dataset has one `dataset_remote` document that links to it: MATLAB refuses two. Each copy of a
+ * dataset has one of its own, so an upload leaves its own here where the cloud has one already, and of two
+ * that came at the same time the later is removed.
  */
 
 import { isCourierError } from '../../errors/index.ts';
@@ -23,7 +24,9 @@ export function isLinkTo(cloudDatasetId: string, facts: DocumentFacts, document:
   return link?.dataset_id === cloudDatasetId;
 }
 
-/** Takes note of rows of a list that may be links; a list names classes, and bodies say where a link leads. */
+/**
+ * Takes note of rows of a list that may be links; a list names classes, and bodies say where a link leads.
+ */
 export function collectLinks(): { readonly rows: Map<string, string>; onRow(row: DocumentSummary): void } {
   const rows = new Map<string, string>();
   return { rows, onRow: ({ id, ndiId, className }) => void (className === CLASS && rows.set(id, ndiId)) };
@@ -34,7 +37,9 @@ export interface CloudLink {
   readonly ndiId: string;
 }
 
-/** The links to the run's own cloud dataset among these rows (cloud id → NDI id), the smallest cloud id first. */
+/**
+ * The links to the run's own cloud dataset among these rows (cloud id → NDI id), the smallest cloud id first.
+ */
 export async function linksAmong(scope: RunScope, rows: ReadonlyMap<string, string>): Promise<CloudLink[]> {
   const links: CloudLink[] = [];
   await takeDirectly(scope, [...rows.keys()], (text, cloudId) => {
@@ -82,8 +87,8 @@ export async function removeSecondLinks(scope: RunScope, rows: ReadonlyMap<strin
 }
 
 /**
- * Whether the link that this run sent was removed by another site, which came at the same time and has left its own instead. Then it is
- * an item of the run no more.
+ * Whether the link that this run sent was removed by another site, which came at the same time and has left
+ * its own instead. Then it is an item of the run no more.
  */
 export async function isOwnLinkReplaced(scope: RunScope, missing: ReadonlySet<string>): Promise<boolean> {
   const { ledger } = scope;

@@ -85,7 +85,9 @@ export async function sendDocumentsSerially(scope: Sending): Promise<void> {
   });
 }
 
-/** Calls `send` for each document of the unit that can be read; an error of one of them becomes its problem. */
+/**
+ * Calls `send` for each document of the unit that can be read; an error of one of them becomes its problem.
+ */
 export async function oneByOne(
   scope: Sending,
   what: string,

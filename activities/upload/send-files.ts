@@ -1,6 +1,6 @@
 /**
- * Binaries into the cloud one by one, each through an address of its own (contract §2.7 F1). A file is the same file under the same
- * uid, so sending it twice is waste, never harm.
+ * Binaries into the cloud one by one, each through an address of its own (contract §2.7 F1). A file is the
+ * same file under the same uid, so sending it twice is waste, never harm.
  */
 import { CourierError, isCourierError } from '../../errors/index.ts';
 import { RUN_FACTS } from '../../ledger/fact-keys.ts';
@@ -16,7 +16,10 @@ import { isSameFile, sourceFile } from './source-file.ts';
 
 /** Files of a serial unit that are on their way at once. */
 const LANES = 4;
-/** Attempts with one address: asking for another one leaves a job behind that MATLAB's sync waits for (contract §2.8). */
+/**
+ * Attempts with one address: asking for another one leaves a job behind that MATLAB's sync waits for
+ * (contract §2.8).
+ */
 const ATTEMPTS_PER_ADDRESS = 3;
 /** Times that a file is sent which somebody writes meanwhile; after that it is a problem. */
 const ATTEMPTS_PER_FILE = 3;

@@ -1,4 +1,7 @@
-/** Binaries into the cloud many at once: a zip whose extraction is a job of the cloud (contract §2.7 F2, §2.8). */
+/**
+ * Binaries into the cloud many at once: a zip whose extraction is a job of the cloud (contract §2.7 F2,
+ * §2.8).
+ */
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { CourierError, isCourierError } from '../../errors/index.ts';
@@ -59,7 +62,10 @@ async function noteSent(scope: Sending, sent: readonly Packed[]): Promise<readon
   return written;
 }
 
-/** Sends a zip of the files. One that turns out not to be readable becomes a problem of its own; the others go without it. */
+/**
+ * Sends a zip of the files. One that turns out not to be readable becomes a problem of its own; the others go
+ * without it.
+ */
 async function putReadable(
   scope: Sending,
   url: string,
@@ -85,7 +91,10 @@ async function putReadable(
   return rest;
 }
 
-/** Asked only after one could not be read: a whole folder may be closed to us, and each file of it would cost a zip. */
+/**
+ * Asked only after one could not be read: a whole folder may be closed to us, and each file of it would cost
+ * a zip.
+ */
 async function permitted(scope: Sending, files: readonly Packed[]): Promise<Packed[]> {
   const readable: Packed[] = [];
   for (const packed of files) {
@@ -111,7 +120,10 @@ async function presentFiles(scope: Sending): Promise<Packed[]> {
   return files;
 }
 
-/** A job of an earlier attempt that has the zip, or had it. `queued` after an unacknowledged PUT means that nothing came. */
+/**
+ * A job of an earlier attempt that has the zip, or had it. `queued` after an unacknowledged PUT means that
+ * nothing came.
+ */
 async function earlierJobWorks(scope: Sending, jobId: string): Promise<boolean> {
   const job = await knownJob(scope, jobId);
   if (job?.state === 'complete' || job?.state === 'extracting') {
@@ -131,8 +143,8 @@ function knownJob({ cloud, signal }: Sending, jobId: string): Promise<BulkUpload
 }
 
 /**
- * Waits for the job's own word. One that shows no movement for the quiet time is left to the verification, which
- * asks the file list and sends again what is not there.
+ * Waits for the job's own word. One that shows no movement for the quiet time is left to the verification,
+ * which asks the file list and sends again what is not there.
  */
 async function awaitExtraction(scope: Sending, jobId: string): Promise<void> {
   const { unit, ledger, tuning } = scope;

@@ -1,7 +1,7 @@
 /**
- * Sending one unit. A unit goes pending → sending (written before the first byte) → sent (the store took the bytes) →
- * done. A unit found in `sending` has an unknown fate: files are looked up by their job, documents are left to
- * `settleDocuments`, which asks the cloud's list before anything is repeated.
+ * Sending one unit. A unit goes pending → sending (written before the first byte) → sent (the store took the
+ * bytes) → done. A unit found in `sending` has an unknown fate: files are looked up by their job, documents
+ * are left to `settleDocuments`, which asks the cloud's list before anything is repeated.
  */
 import { assertNever } from '../../errors/index.ts';
 import { RUN_FACTS } from '../../ledger/fact-keys.ts';
@@ -47,7 +47,10 @@ export async function sendUnit(
   return isAgain(ledger, unitNumber) ? correction(outcome) : outcome;
 }
 
-/** All items of a unit that is sent again were counted as transferred the first time: only new failures change the counts. */
+/**
+ * All items of a unit that is sent again were counted as transferred the first time: only new failures change
+ * the counts.
+ */
 function correction({ documents, files, retries }: UnitOutcome): UnitOutcome {
   const failedOnly = ({ failed }: { failed: number }) => ({ transferred: 0 - failed, failed });
   return { documents: failedOnly(documents), files: failedOnly(files), bytes: 0, retries };

@@ -1,6 +1,7 @@
 /**
- * Has the cloud taken in what was sent? Imports are asynchronous and silent (contract §3.4), so the only answer is the
- * cloud's own list, asked until nothing is missing or nothing has moved for the quiet time. Then the content is read back.
+ * Has the cloud taken in what was sent? Imports are asynchronous and silent (contract §3.4), so the only
+ * answer is the cloud's own list, asked until nothing is missing or nothing has moved for the quiet time.
+ * Then the content is read back.
  */
 import { RUN_FACTS } from '../../ledger/fact-keys.ts';
 import type { RunLedger } from '../../ledger/run-ledger.ts';
@@ -42,7 +43,9 @@ function forgetRounds({ facts }: RunLedger): void {
   facts.set(RUN_FACTS.documentsSerially, false);
 }
 
-/** After everything: both lists in full, doubles removed, and what was sent read back unless `--verify ids`. */
+/**
+ * After everything: both lists in full, doubles removed, and what was sent read back unless `--verify ids`.
+ */
 export async function verifyUpload(scope: RunScope, input: UploadInput): Promise<Settlement> {
   const { ledger } = scope;
   const links = collectLinks();
@@ -64,7 +67,9 @@ export async function verifyUpload(scope: RunScope, input: UploadInput): Promise
 /** Two quiet times: an import that was given up was slower than one of them. */
 const STILL_AFTER_QUIETS = 2;
 
-/** An import that was taken for lost may only be late: then its documents come once more, after all are there. */
+/**
+ * An import that was taken for lost may only be late: then its documents come once more, after all are there.
+ */
 async function untilStill(scope: RunScope, listing: Listing): Promise<void> {
   await untilQuiet(scope, {
     name: 'late imports',
@@ -106,7 +111,10 @@ function inDoubt(ledger: RunLedger, kind: ItemKind): number {
   return sending + sent;
 }
 
-/** Asks for the count, one small request, until it says that all may be there (true) or it has stopped growing (false). */
+/**
+ * Asks for the count, one small request, until it says that all may be there (true) or it has stopped growing
+ * (false).
+ */
 async function waitForCount(scope: RunScope): Promise<boolean> {
   const { ledger, cloud, ref, signal } = scope;
   const { documents } = ledger.plan.totals();
@@ -127,7 +135,10 @@ async function waitForCount(scope: RunScope): Promise<boolean> {
   return best >= expected;
 }
 
-/** Plans missing items again, or gives them up after the last round. As one: a crash in between would cost a round. */
+/**
+ * Plans missing items again, or gives them up after the last round. As one: a crash in between would cost a
+ * round.
+ */
 function sendAgain(scope: RunScope, kind: ItemKind): Settlement {
   const { ledger } = scope;
   const { facts } = ledger;

@@ -1,6 +1,7 @@
 /**
- * A dataset that another program has open in WAL mode is read from a copy of its database, and making one copies and checks all of it. The
- * units of a run follow each other closely and share one copy; it goes when none has come for a while.
+ * A dataset that another program has open in WAL mode is read from a copy of its database, and making one
+ * copies and checks all of it. The units of a run follow each other closely and share one copy; it goes when
+ * none has come for a while.
  */
 import type { DatasetReader } from '../../ndi/dataset/types.ts';
 import { openSource } from './open.ts';

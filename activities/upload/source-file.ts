@@ -13,7 +13,10 @@ export interface SourceFile {
   readonly inode: string;
 }
 
-/** @throws NDI_E_FILE_MISSING, NDI_E_FILE_UNREADABLE, NDI_E_FILE_CHANGED when it has another size than was planned */
+/**
+ * @throws NDI_E_FILE_MISSING, NDI_E_FILE_UNREADABLE, NDI_E_FILE_CHANGED when it has another size than was
+ * planned
+ */
 export async function sourceFile(item: Pick<PlanItem, 'path' | 'sizeBytes'>): Promise<SourceFile> {
   const path = item.path ?? '';
   const found: Stats = await stat(path).catch((error: unknown) => {
@@ -28,7 +31,9 @@ export async function sourceFile(item: Pick<PlanItem, 'path' | 'sizeBytes'>): Pr
   return { path, sizeBytes: found.size, mtimeMs: found.mtimeMs, inode: String(found.ino) };
 }
 
-/** Whether the file is still the one that was read: nobody wrote it and nobody put another one in its place. */
+/**
+ * Whether the file is still the one that was read: nobody wrote it and nobody put another one in its place.
+ */
 export async function isSameFile(
   item: Pick<PlanItem, 'path' | 'sizeBytes'>,
   before: SourceFile,

@@ -10,10 +10,16 @@ export interface UnitWriter {
   /** The unit that a file of this size goes with; `alone` for a file that must have an answer of its own. */
   unitForFile(sizeBytes: number, alone: boolean): number;
   endOfFiles(): void;
-  /** The unit that a document goes with; it comes after the units of what it depends on. Call in dependency order. */
+  /**
+   * The unit that a document goes with; it comes after the units of what it depends on. Call in dependency
+   * order.
+   */
   unitForDocument(earlierUnits: Iterable<number>, sizeBytes: number): number;
   endOfDocuments(): void;
-  /** The unit of a document that replaces the cloud's. They go last, when everything that they may name is there. */
+  /**
+   * The unit of a document that replaces the cloud's. They go last, when everything that they may name is
+   * there.
+   */
   unitForReplacement(sizeBytes: number): number;
   endOfReplacements(): void;
 }

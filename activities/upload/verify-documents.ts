@@ -1,6 +1,6 @@
 /**
- * Verified means read back: every document that the run sent is fetched again and compared by canonical hash. A listed id alone proves
- * that the cloud has a document under it, not which.
+ * Verified means read back: every document that the run sent is fetched again and compared by canonical hash.
+ * A listed id alone proves that the cloud has a document under it, not which.
  */
 import { CourierError } from '../../errors/index.ts';
 import { RUN_FACTS } from '../../ledger/fact-keys.ts';

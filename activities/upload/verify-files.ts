@@ -1,6 +1,6 @@
 /**
- * Files that travelled in zips: the list proves their size only. Their bytes are proven by the MD5 that the store tells of each; one whose
- * MD5 differs is sent again, alone. A store that tells no MD5 leaves the size.
+ * Files that travelled in zips: the list proves their size only. Their bytes are proven by the MD5 that the
+ * store tells of each; one whose MD5 differs is sent again, alone. A store that tells no MD5 leaves the size.
  */
 import { isCourierError } from '../../errors/index.ts';
 import { RUN_FACTS } from '../../ledger/fact-keys.ts';

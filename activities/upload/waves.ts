@@ -1,7 +1,8 @@
 /**
- * Documents go in waves, in `depends_on` order: a wave goes when the one before it was accepted. The object store confirms at once. The
- * cloud lists documents only after an asynchronous import, and no API reports when it is done. So the list is asked for when all is
- * out, and before that only when much is out: an import service that takes nothing in is noticed by then.
+ * Documents go in waves, in `depends_on` order: a wave goes when the one before it was accepted. The object
+ * store confirms at once. The cloud lists documents only after an asynchronous import, and no API reports
+ * when it is done. So the list is asked for when all is out, and before that only when much is out: an import
+ * service that takes nothing in is noticed by then.
  */
 import type { RunLedger } from '../../ledger/run-ledger.ts';
 import type { PlanUnit } from '../../ledger/types.ts';
@@ -28,7 +29,10 @@ export function nextDocumentUnits(ledger: RunLedger, documentsPerUnit: number): 
   return { units, lastOfWave: next === undefined || next.itemCount > room };
 }
 
-/** Lost documents go first and are settled alone, so that rounds count what they are about; no unit of later waves is out then. */
+/**
+ * Lost documents go first and are settled alone, so that rounds count what they are about; no unit of later
+ * waves is out then.
+ */
 function openUnits(ledger: RunLedger): PlanUnit[] {
   const query = { kinds: ['documents', 'replacements'], limit: BATCH + 1 } as const;
   const from = firstUnitAgain(ledger);

@@ -1,7 +1,8 @@
 /**
- * The cloud's write lock of a dataset (NDI Cloud contract §2.11): other accounts can write nothing while a run sends. A cloud that does
- * not offer it is written without, and so is one whose lock is out of order: the lock keeps others out, and the run is right without it.
- * Runs of one account share the lock; what they make twice is removed at the end.
+ * The cloud's write lock of a dataset (NDI Cloud contract §2.11): other accounts can write nothing while a
+ * run sends. A cloud that does not offer it is written without, and so is one whose lock is out of order: the
+ * lock keeps others out, and the run is right without it. Runs of one account share the lock; what they make
+ * twice is removed at the end.
  */
 import { CourierError, isCourierError } from '../../errors/index.ts';
 import { RUN_FACTS } from '../../ledger/fact-keys.ts';
@@ -39,7 +40,8 @@ async function keepWriteLock({ ledger, cloud, ref, signal }: RunScope): Promise<
   const note = (isOffered: boolean, isOurs: boolean, untilMs: number): void =>
     ledger.facts.set(RUN_FACTS.writeLock, { isOffered, isOurs, untilMs, cloudDatasetId, cloud: ref.cloud });
   try {
-    // A lock of this account that the run did not take is a person's, or another run's: it is not the run's to release.
+    // A lock of this account that the run did not take is a person's, or another run's: it is not the run's
+    // to release.
     const isOurs =
       known?.isOurs === true || (await cloud.writeLock.get(cloudDatasetId, signal)) === undefined;
     // Noted before it is taken: an attempt that dies in between must know whose it is.
@@ -70,7 +72,10 @@ async function lockedBy(
   return new CourierError('NDI_E_WRITE_LOCKED', { detail: `${by}${until}${reason}.` });
 }
 
-/** Releases the lock that a run has taken; twice is as once. A cloud that cannot be asked ends the lock by itself. */
+/**
+ * Releases the lock that a run has taken; twice is as once. A cloud that cannot be asked ends the lock by
+ * itself.
+ */
 export async function releaseWriteLock(deps: Pick<StepDeps, 'cloud'>, { facts }: RunLedger): Promise<void> {
   const held = facts.get(RUN_FACTS.writeLock);
   if (held?.isOurs !== true) return;

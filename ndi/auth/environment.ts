@@ -1,6 +1,6 @@
 /**
- * Which NDI Cloud is meant (NDI Cloud contract §1.2, §1.3): the variables are those of the existing clients, and an unknown stage
- * is an error instead of a silent prod.
+ * Which NDI Cloud is meant (NDI Cloud contract §1.2, §1.3): the variables are those of the existing clients,
+ * and an unknown stage is an error instead of a silent prod.
  */
 import { CourierError } from '../../errors/index.ts';
 

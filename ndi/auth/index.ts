@@ -47,7 +47,9 @@ export interface ConnectOptions {
   /** The folder of all our state: `profiles.json` and `secrets.json` are there. */
   readonly homeDir: string;
   readonly env: Environment;
-  /** A name of ours, or a nickname, UID or e-mail of an NDI profile. Absent or empty: the default one, if any. */
+  /**
+   * A name of ours, or a nickname, UID or e-mail of an NDI profile. Absent or empty: the default one, if any.
+   */
   readonly profile?: string | undefined;
   /** Wins over environment and profile. */
   readonly baseUrl?: string | undefined;
@@ -134,7 +136,9 @@ export function connectCloud(options: ConnectOptions): Connection {
   return { client: createCloudClient(clientOptions), tokens, baseUrl };
 }
 
-/** Its e-mail and password, but only for the cloud it belongs to: a password is never sent to another address. */
+/**
+ * Its e-mail and password, but only for the cloud it belongs to: a password is never sent to another address.
+ */
 async function credentialsOf(
   found: AnyProfile | undefined,
   store: ProfileStore,
@@ -181,8 +185,10 @@ export interface Login {
 }
 
 /**
- * Verifies e-mail and password with the cloud, chooses the organisation, and only then stores them under a profile.
- * @throws NDI_E_WRONG_PASSWORD, NDI_E_NO_ORGANIZATION, NDI_E_CHOOSE_ORGANIZATION (with the choices); nothing is stored then
+ * Verifies e-mail and password with the cloud, chooses the organisation, and only then stores them under a
+ * profile.
+ * @throws NDI_E_WRONG_PASSWORD, NDI_E_NO_ORGANIZATION, NDI_E_CHOOSE_ORGANIZATION (with the choices); nothing
+ * is stored then
  */
 export async function login(options: LoginOptions): Promise<Login> {
   const { store, email, password, timeouts } = options;
@@ -213,7 +219,9 @@ export async function login(options: LoginOptions): Promise<Login> {
   return { profile, user, organization };
 }
 
-/** Forgets a profile and its password; false when there was none. Workers stop using it at their next request. */
+/**
+ * Forgets a profile and its password; false when there was none. Workers stop using it at their next request.
+ */
 export async function logout(store: ProfileStore, name?: string): Promise<boolean> {
   const target = name ?? store.default()?.name;
   return target === undefined ? false : store.remove(target);

@@ -1,7 +1,7 @@
 /**
- * The keyring of the operating system, through the optional package `@napi-rs/keyring`. It counts only when it really works:
- * a probe is stored, read back and deleted. On Linux only the Secret Service will do: the kernel's keyring forgets
- * at a reboot, and a worker in another session cannot see into it.
+ * The keyring of the operating system, through the optional package `@napi-rs/keyring`. It counts only when
+ * it really works: a probe is stored, read back and deleted. On Linux only the Secret Service will do: the
+ * kernel's keyring forgets at a reboot, and a worker in another session cannot see into it.
  */
 import { randomUUID } from 'node:crypto';
 import type { Environment } from './environment.ts';

@@ -1,8 +1,9 @@
 /**
  * Profiles of the existing NDI clients, read and never written (NDI Cloud contract §1.5).
  *
- * MATLAB and Python share `~/.ndi`, but not the name of a secret's field: MATLAB makes a variable name (blanks deleted,
- * the next letter capital), older Python put underscores. Both are looked for. A lone profile is an object, not an array.
+ * MATLAB and Python share `~/.ndi`, but not the name of a secret's field: MATLAB makes a variable name
+ * (blanks deleted, the next letter capital), older Python put underscores. Both are looked for. A lone
+ * profile is an object, not an array.
  */
 import { createDecipheriv, createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
@@ -44,7 +45,9 @@ export function ndiPrefDir(env: Environment): string {
   return statSync(home, { throwIfNoEntry: false })?.isDirectory() === true ? home : tmpdir();
 }
 
-/** All profiles that can be understood; a damaged file counts as none, because it is not ours to complain of. */
+/**
+ * All profiles that can be understood; a damaged file counts as none, because it is not ours to complain of.
+ */
 export function readNdiProfiles(env: Environment): NdiProfile[] {
   const text = readIfThere(join(ndiPrefDir(env), 'NDI_Cloud_Profiles.json'));
   if (text === undefined) return [];
@@ -98,7 +101,9 @@ export function fieldNames(secretName: string): string[] {
   return [matlab, secretName.replace(/[ :]/g, '_')];
 }
 
-/** The key derives from host and user; the clients see them slightly differently (a domain, Java's fallback). */
+/**
+ * The key derives from host and user; the clients see them slightly differently (a domain, Java's fallback).
+ */
 function* keys(): Generator<Buffer> {
   const user = userNames();
   const full = hostname();

@@ -18,7 +18,8 @@ export function readIfThere(path: string): string | undefined {
 }
 
 /**
- * Refuses a file that anybody but its owner may read. Windows has no such bits; its profile folder is private.
+ * Refuses a file that anybody but its owner may read. Windows has no such bits; its profile folder is
+ * private.
  * @throws NDI_E_SECRETS_EXPOSED
  */
 export function refuseIfExposed(path: string): void {

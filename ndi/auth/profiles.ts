@@ -1,7 +1,7 @@
 /**
- * Our own profiles: which accounts a person has, under names. `profiles.json` holds no secret; passwords are in the
- * keyring of the operating system when it works, else in `secrets.json`, mode 0600. Tokens are never stored.
- * Workers in other processes read these files; both are replaced as a whole.
+ * Our own profiles: which accounts a person has, under names. `profiles.json` holds no secret; passwords are
+ * in the keyring of the operating system when it works, else in `secrets.json`, mode 0600. Tokens are never
+ * stored. Workers in other processes read these files; both are replaced as a whole.
  */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -50,7 +50,10 @@ export interface ProfileStore {
   remove(name: string): Promise<boolean>;
   /** @throws NDI_E_NO_CREDENTIALS for an unknown name */
   setDefault(name: string): void;
-  /** @throws NDI_E_NO_CREDENTIALS when it is gone or the keyring is locked; NDI_E_SECRETS_EXPOSED when others may read it */
+  /**
+   * @throws NDI_E_NO_CREDENTIALS when it is gone or the keyring is locked; NDI_E_SECRETS_EXPOSED when others
+   * may read it
+   */
   password(name: string): Promise<string>;
   /** Changes whenever a profile or a stored password changed. */
   stamp(): string;

@@ -1,10 +1,10 @@
 /**
- * Where the bearer token comes from, and how it stays valid: tokens last an hour, there is no refresh (NDI Cloud contract
- * §1.4), so a new one is a new login. Tokens live in memory only.
+ * Where the bearer token comes from, and how it stays valid: tokens last an hour, there is no refresh (NDI
+ * Cloud contract §1.4), so a new one is a new login. Tokens live in memory only.
  *
- * Order: a token that was given, `NDI_CLOUD_TOKEN` while it lasts, the profile that was named; and when none was named,
- * `NDI_CLOUD_USERNAME` with `NDI_CLOUD_PASSWORD`, then the default profile. Credentials are looked up again at every renewal, so that a login made in another process is
- * picked up without a restart.
+ * Order: a token that was given, `NDI_CLOUD_TOKEN` while it lasts, the profile that was named; and when none
+ * was named, `NDI_CLOUD_USERNAME` with `NDI_CLOUD_PASSWORD`, then the default profile. Credentials are looked
+ * up again at every renewal, so that a login made in another process is picked up without a restart.
  */
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -29,11 +29,17 @@ export interface TokenSourceOptions {
   readonly env: Environment;
   /** Before all else. */
   readonly token?: string | undefined;
-  /** Credentials of the chosen profile, read anew each time; `undefined` when there is no profile. May throw needs-login errors. */
+  /**
+   * Credentials of the chosen profile, read anew each time; `undefined` when there is no profile. May throw
+   * needs-login errors.
+   */
   readonly profile?: () => Promise<Credentials | undefined>;
   /** Changes whenever the profile may have changed; cheap. */
   readonly profileStamp?: () => string;
-  /** Set when the person named a profile: then no other account may stand in for it. Its e-mail, if it is known. */
+  /**
+   * Set when the person named a profile: then no other account may stand in for it. Its e-mail, if it is
+   * known.
+   */
   readonly namedProfile?: (() => { readonly email: string | undefined }) | undefined;
   readonly timeouts?: Timeouts | undefined;
   readonly renewBeforeMs?: number;
@@ -46,7 +52,9 @@ interface HeldToken {
   readonly token: string;
   /** `undefined` when it cannot be read from the token. */
   readonly expiresAtMs: number | undefined;
-  /** Which credentials it was made with; `undefined` for a token from outside, which nobody here can renew. */
+  /**
+   * Which credentials it was made with; `undefined` for a token from outside, which nobody here can renew.
+   */
   readonly credentialsKey: string | undefined;
 }
 
@@ -165,7 +173,8 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
       timeouts: options.timeouts,
     });
     try {
-      // A login that fails would throw away the request for which it is made, which may be one that nobody repeats.
+      // A login that fails would throw away the request for which it is made, which may be one that nobody
+      // repeats.
       const token = await convinced(() => requestToken(repeatRequests(requester, LOGIN_REPEATS), found));
       refusedLogins.clear();
       held = { token, expiresAtMs: tokenClaims(token).expiresAtMs, credentialsKey: key };

@@ -1,4 +1,7 @@
-/** Compares two dataset directories by content: documents by canonical hash, binaries byte for byte through SHA-256. */
+/**
+ * Compares two dataset directories by content: documents by canonical hash, binaries byte for byte through
+ * SHA-256.
+ */
 import { createHash, hash as hashOf } from 'node:crypto';
 import { fillFromSource, sourcePieces } from '../../disk/source.ts';
 import { canonicalHash } from '../document/canonical.ts';

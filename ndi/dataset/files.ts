@@ -1,6 +1,7 @@
 /**
- * Where the binaries of a document are (dataset format §4 "Finding binaries"): MATLAB's name, Python's name, the uids
- * of `files` rows, the location itself, the cloud. `cached_location` is never used: it is another machine's path.
+ * Where the binaries of a document are (dataset format §4 "Finding binaries"): MATLAB's name, Python's name,
+ * the uids of `files` rows, the location itself, the cloud. `cached_location` is never used: it is another
+ * machine's path.
  */
 import { closeSync, statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
@@ -18,7 +19,10 @@ export interface FoundFile {
 /** The uids that the `files` table has for a document and a logical name. */
 export type UidsOf = (documentId: string, name: string) => readonly string[];
 
-/** Every binary of a document: each location that has bytes of its own, otherwise one answer per file; then series members. */
+/**
+ * Every binary of a document: each location that has bytes of its own, otherwise one answer per file; then
+ * series members.
+ */
 export function resolveFiles(dir: string, facts: DocumentFacts, uidsOf: UidsOf): FoundFile[] {
   const found: FoundFile[] = [];
   for (const entry of facts.files) {
@@ -67,7 +71,8 @@ function rowFile(
 /** Never ingested, or in the cloud, or nowhere. */
 function elsewhere(locations: readonly FileLocation[], first: FileLocation): ResolvedFile {
   for (const { location, uid } of locations) {
-    // A place without a uid belongs to no binary: its file must never go to the cloud under another one's uid.
+    // A place without a uid belongs to no binary: its file must never go to the cloud under another one's
+    // uid.
     const file = uid !== '' && isAbsolute(location) ? localFile(location, uid) : undefined;
     if (file !== undefined) return file;
   }
@@ -82,7 +87,10 @@ function elsewhere(locations: readonly FileLocation[], first: FileLocation): Res
   return { kind: 'missing', uid: first.uid, reason };
 }
 
-/** A place that cannot be looked at (another person's home, a link to itself, a name too long) is one where the file is not. */
+/**
+ * A place that cannot be looked at (another person's home, a link to itself, a name too long) is one where
+ * the file is not.
+ */
 function localFile(path: string, uid: string): ResolvedFile | undefined {
   try {
     const { size, mtimeMs, ino, ...stat } = statOf(path);
@@ -113,7 +121,10 @@ function obstacleAt(path: string): string | undefined {
 const printable = (path: string): string =>
   JSON.stringify(path.length > 200 ? `${path.slice(0, 200)}…` : path);
 
-/** The members that a series' manifest lists. They lie at `files/<uid>` and have no entry of their own anywhere. */
+/**
+ * The members that a series' manifest lists. They lie at `files/<uid>` and have no entry of their own
+ * anywhere.
+ */
 function seriesMembers(dir: string, entry: DocumentFile, manifest: ResolvedFile | undefined): FoundFile[] {
   if (manifest?.kind !== 'local') return [];
   const uids = readManifest(manifest.path);
@@ -141,8 +152,8 @@ const MANIFEST_HEADER_BYTES = 32;
 const MAX_MEMBERS = 10_000_000;
 
 /**
- * The uids of a file-series manifest (format §4 "File series"), undefined for an absent slot; undefined altogether when
- * it is not a manifest. Uids are padded with NUL; an absent slot is all NUL.
+ * The uids of a file-series manifest (format §4 "File series"), undefined for an absent slot; undefined
+ * altogether when it is not a manifest. Uids are padded with NUL; an absent slot is all NUL.
  */
 export function readManifest(path: string): (string | undefined)[] | undefined {
   const { file, stats } = openSourceSync(path);

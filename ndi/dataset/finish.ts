@@ -1,6 +1,6 @@
 /**
- * The end of building a directory from documents: the bookkeeping that NDI needs to open it, the link to the cloud,
- * and one quiet database file on disk.
+ * The end of building a directory from documents: the bookkeeping that NDI needs to open it, the link to the
+ * cloud, and one quiet database file on disk.
  */
 import { writeFileSync } from 'node:fs';
 import { setImmediate as nextTick } from 'node:timers/promises';
@@ -31,14 +31,18 @@ export interface BookkeepingResult {
   readonly reference: string;
   /** Documents that had to be made so that the directory opens; the source does not have them. */
   readonly added: readonly NdiId[];
-  /** More than one session could have been the dataset: all of them, the chosen one first. Empty when it was clear. */
+  /**
+   * More than one session could have been the dataset: all of them, the chosen one first. Empty when it was
+   * clear.
+   */
   readonly ambiguous: readonly NdiId[];
 }
 
 /**
- * Decides which session is the dataset and adds what the documents lack: its `session` document, and in the ambiguous case
- * the tracking documents that make the choice stick. Idempotent. Order: dataset format §5, then MATLAB's rule for downloaded
- * documents (the one session that is nobody's member), then Python's (the most frequent session id).
+ * Decides which session is the dataset and adds what the documents lack: its `session` document, and in the
+ * ambiguous case the tracking documents that make the choice stick. Idempotent. Order: dataset format §5,
+ * then MATLAB's rule for downloaded documents (the one session that is nobody's member), then Python's (the
+ * most frequent session id).
  */
 export function completeBookkeeping(
   dir: string,
@@ -108,7 +112,8 @@ function chooseDatasetId(
   );
   if (free.length === 1) return { datasetId: free[0]!, ambiguous: [] };
   const frequent = mostFrequentSession(session, free);
-  // No document names a session (an empty dataset, or bare documents of a script): it gets an id, as on its first open.
+  // No document names a session (an empty dataset, or bare documents of a script): it gets an id, as on its
+  // first open.
   if (frequent === undefined) return { datasetId: newNdiId(), ambiguous: [] };
   return {
     datasetId: frequent,
@@ -116,7 +121,10 @@ function chooseDatasetId(
   };
 }
 
-/** Among `allowed`, or among all session ids when that is empty. Equal counts: the smallest id, so that a repeat agrees. */
+/**
+ * Among `allowed`, or among all session ids when that is empty. Equal counts: the smallest id, so that a
+ * repeat agrees.
+ */
 function mostFrequentSession(session: WriteSession, allowed: readonly NdiId[]): NdiId | undefined {
   const rows = session.database
     .prepare(
@@ -141,8 +149,8 @@ export interface RemoteTarget {
 }
 
 /**
- * Records that the dataset is `cloudDatasetId` in the cloud, in one transaction. A link that is there already stays.
- * Returns the id of the document that says so.
+ * Records that the dataset is `cloudDatasetId` in the cloud, in one transaction. A link that is there already
+ * stays. Returns the id of the document that says so.
  * @throws NDI_E_TWO_REMOTES when it is linked to another cloud dataset
  */
 export function linkRemote(dir: string, target: RemoteTarget, options: WriteOptions = {}): NdiId {
@@ -209,10 +217,11 @@ function remove(session: WriteSession, remotes: readonly RemoteLink[]): void {
 }
 
 /**
- * Turns a directory built with `createDataset` into what NDI expects: one database file in delete mode, checked
- * and on disk, and the three text files. Gives way to other work between its steps; each takes about a second per
- * 80,000 documents.
- * @throws NDI_E_OPEN_CHECK when the database does not read back, NDI_E_DATABASE_BUSY while another writer is at work
+ * Turns a directory built with `createDataset` into what NDI expects: one database file in delete mode,
+ * checked and on disk, and the three text files. Gives way to other work between its steps; each takes about
+ * a second per 80,000 documents.
+ * @throws NDI_E_OPEN_CHECK when the database does not read back, NDI_E_DATABASE_BUSY while another writer is
+ * at work
  */
 export async function finishDataset(dir: string): Promise<DatasetIdentity> {
   const { database, path } = openWriteSession(dir);

@@ -1,7 +1,7 @@
 /**
- * The searchable form of a document: rows of `doc_data` (dataset format §2). Without them a document is invisible to Python
- * and to every search. Values are written the way both languages can query: numbers REAL, booleans 0/1,
- * empty NULL, arrays as JSON text.
+ * The searchable form of a document: rows of `doc_data` (dataset format §2). Without them a document is
+ * invisible to Python and to every search. Values are written the way both languages can query: numbers REAL,
+ * booleans 0/1, empty NULL, arrays as JSON text.
  */
 import { stringifyDocument } from '../document/codec.ts';
 import { asArray, asObject, asText, describeDocument } from '../document/describe.ts';
@@ -71,7 +71,9 @@ function flattenGroup(
 const isGroup = (value: JsonValue): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !isRawNumber(value);
 
-/** To MATLAB an array of one number or one object is that number or object; one string in an array is a cell. */
+/**
+ * To MATLAB an array of one number or one object is that number or object; one string in an array is a cell.
+ */
 function unwrap(value: JsonValue): JsonValue {
   if (!Array.isArray(value) || value.length !== 1) return value;
   const one = value[0]!;

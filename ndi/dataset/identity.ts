@@ -1,6 +1,7 @@
 /**
- * The identity of a dataset: its id, its name, its sessions, its links to the cloud (dataset format §5).
- * The answer comes from documents alone; the two text files are rewritten by every opener and are only a last resort.
+ * The identity of a dataset: its id, its name, its sessions, its links to the cloud (dataset format §5). The
+ * answer comes from documents alone; the two text files are rewritten by every opener and are only a last
+ * resort.
  */
 import { basename, resolve } from 'node:path';
 import { readSourceText } from '../../disk/source.ts';
@@ -30,7 +31,10 @@ export interface Bookkeeping {
   readonly remotes: readonly RemoteLink[];
 }
 
-/** Reads the candidates; one that is not JSON is no bookkeeping document and is left for the caller of `documents()`. */
+/**
+ * Reads the candidates; one that is not JSON is no bookkeeping document and is left for the caller of
+ * `documents()`.
+ */
 export function readBookkeeping(candidates: Iterable<StoredDocument>): Bookkeeping {
   const sessions: { sessionId: string; reference: string }[] = [];
   const tracked: (MemberSession & { datasetId: string; legacy: boolean })[] = [];
@@ -98,8 +102,8 @@ const isTrue = (value: JsonValue | undefined): boolean => {
 };
 
 /**
- * The dataset's own session id, in the order of both openers: legacy tracking document, tracking document, the only
- * `session`. Undefined when the documents do not say.
+ * The dataset's own session id, in the order of both openers: legacy tracking document, tracking document,
+ * the only `session`. Undefined when the documents do not say.
  */
 export function datasetIdOf(bookkeeping: Bookkeeping): string | undefined {
   const owner = (legacy: boolean): string | undefined =>
@@ -132,7 +136,10 @@ function idFromText(dir: string, bookkeeping: Bookkeeping): string {
   });
 }
 
-/** Tracked sessions once each (Python doubles them), then sessions nobody tracks: Python would track those on open. */
+/**
+ * Tracked sessions once each (Python doubles them), then sessions nobody tracks: Python would track those on
+ * open.
+ */
 function memberSessions(bookkeeping: Bookkeeping, datasetId: string): MemberSession[] {
   const members = new Map<string, MemberSession>();
   for (const { datasetId: owner, legacy: _legacy, ...session } of bookkeeping.tracked) {

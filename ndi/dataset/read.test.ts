@@ -114,8 +114,8 @@ describe('reading a dataset', () => {
       const writer = openForWriting(dir);
       writer.addDocuments([newDocument('subject', { sessionId: D })]);
       openDataset(dir).close();
-      // An SQLite before 3.51, as Python brings it, that closes the database last removes the log; it believes to be the last
-      // when the writer has lost its lock. Newer ones look twice.
+      // An SQLite before 3.51, as Python brings it, that closes the database last removes the log; it
+      // believes to be the last when the writer has lost its lock. Newer ones look twice.
       const script = `import sqlite3, sys
 c = sqlite3.connect(sys.argv[1]); c.execute('SELECT count(*) FROM docs').fetchone(); c.close()`;
       try {

@@ -1,6 +1,6 @@
 /**
- * Reads a dataset directory and never modifies it (`snapshot.ts` says how). One page of documents is in memory at a time;
- * between pages no lock is held, so a writer is never kept waiting by a long transfer.
+ * Reads a dataset directory and never modifies it (`snapshot.ts` says how). One page of documents is in
+ * memory at a time; between pages no lock is held, so a writer is never kept waiting by a long transfer.
  */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -68,8 +68,8 @@ export function openDataset(dir: string, options: OpenOptions = {}): DatasetRead
 }
 
 /**
- * A run opens its dataset for every unit, and finding the bookkeeping reads all text (0.3 s per 80,000 documents): what
- * was found is kept for as long as the file does not change.
+ * A run opens its dataset for every unit, and finding the bookkeeping reads all text (0.3 s per 80,000
+ * documents): what was found is kept for as long as the file does not change.
  */
 const known = new Map<string, { readonly version: string; readonly bookkeeping: Bookkeeping }>();
 const MAX_KNOWN = 16;
@@ -96,8 +96,9 @@ function identify(dir: string, bookkeeping: Bookkeeping, allowAmbiguous: boolean
 }
 
 /**
- * The database with the documents: nearly always the one with the usual name. Another is looked at only when that one is
- * absent or empty (dataset format §1, last paragraph); a damaged one is never replaced by what may be an old backup.
+ * The database with the documents: nearly always the one with the usual name. Another is looked at only when
+ * that one is absent or empty (dataset format §1, last paragraph); a damaged one is never replaced by what
+ * may be an old backup.
  */
 function openBest(dir: string, options: OpenOptions): OpenDatabase {
   const [first, ...others] = databaseCandidates(dir);
@@ -163,7 +164,9 @@ export function databaseCandidates(dir: string): string[] {
   return paths;
 }
 
-/** Documents that hold the name of a bookkeeping class in quotes; a scan of text, far cheaper than parsing. */
+/**
+ * Documents that hold the name of a bookkeeping class in quotes; a scan of text, far cheaper than parsing.
+ */
 export function* bookkeepingCandidates(database: DatabaseSync, branch: string): Generator<StoredDocument> {
   const holds = BOOKKEEPING_CLASSES.map((name) => `instr(d.json_code, '"${name}"') > 0`).join(' OR ');
   const rows = database
@@ -209,8 +212,8 @@ function* storedIds(database: DatabaseSync, branch: string, path: string): Gener
 }
 
 /**
- * Text may be stored as a BLOB; a document without text is yielded as empty text, for the caller to report. SQLite hands out
- * text that is no UTF-8 with U+FFFD in it: that text is read once more as bytes.
+ * Text may be stored as a BLOB; a document without text is yielded as empty text, for the caller to report.
+ * SQLite hands out text that is no UTF-8 with U+FFFD in it: that text is read once more as bytes.
  */
 function toStored(
   database: DatabaseSync,

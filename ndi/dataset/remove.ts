@@ -1,11 +1,17 @@
-/** Removal of documents in the order of dataset format §2: branch, files, values, documents; binaries by the caller, last. */
+/**
+ * Removal of documents in the order of dataset format §2: branch, files, values, documents; binaries by the
+ * caller, last.
+ */
 import type { DatabaseSync } from 'node:sqlite';
 import { parseDocument } from '../document/codec.ts';
 import { describeDocument } from '../document/describe.ts';
 import type { NdiId } from '../document/types.ts';
 import { isSafeName } from '../ids.ts';
 
-/** Inside a transaction: removes the values and file rows of documents, by position. One pass for the whole batch. */
+/**
+ * Inside a transaction: removes the values and file rows of documents, by position. One pass for the whole
+ * batch.
+ */
 export function dropRowsOf(database: DatabaseSync, positions: readonly number[]): void {
   database.exec('CREATE TEMP TABLE IF NOT EXISTS doomed (doc_idx INTEGER PRIMARY KEY)');
   database.exec('DELETE FROM temp.doomed');
@@ -16,8 +22,8 @@ export function dropRowsOf(database: DatabaseSync, positions: readonly number[])
 }
 
 /**
- * Inside a transaction: removes the documents from `branch`, and all of their rows unless another branch has them.
- * Returns the names in `.ndi/files` that no remaining document uses.
+ * Inside a transaction: removes the documents from `branch`, and all of their rows unless another branch has
+ * them. Returns the names in `.ndi/files` that no remaining document uses.
  */
 export function deleteDocuments(database: DatabaseSync, branch: string, ids: readonly NdiId[]): string[] {
   database.exec('CREATE TEMP TABLE IF NOT EXISTS doomed (doc_idx INTEGER PRIMARY KEY)');

@@ -33,7 +33,9 @@ CREATE INDEX docs_doc_id ON docs(doc_id);
 CREATE INDEX fields_field_name ON fields(field_name);
 `;
 
-/** The costly one, made when a directory is finished: sorted once instead of 16 random inserts per document. */
+/**
+ * The costly one, made when a directory is finished: sorted once instead of 16 random inserts per document.
+ */
 export const VALUE_INDEX = 'CREATE INDEX IF NOT EXISTS doc_data_value ON doc_data(value)';
 
 /** The required tables that are not there; empty for a valid database. */
@@ -50,7 +52,9 @@ export function missingTables(database: DatabaseSync): string[] {
 export const hasTable = (database: DatabaseSync, name: string): boolean =>
   database.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?").get(name) !== undefined;
 
-/** Branch `a`, unless it is empty and another has documents: one writer calls it `main` (dataset format §1). */
+/**
+ * Branch `a`, unless it is empty and another has documents: one writer calls it `main` (dataset format §1).
+ */
 export function chooseBranch(database: DatabaseSync): {
   readonly branch: string;
   readonly documents: number;

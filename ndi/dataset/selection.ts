@@ -3,7 +3,8 @@ import type { DocumentFacts } from '../document/types.ts';
 import type { DatasetIdentity } from './types.ts';
 
 /**
- * Documents that match every kind of condition that is given. Within one kind, one match is enough. Empty lists are no condition.
+ * Documents that match every kind of condition that is given. Within one kind, one match is enough. Empty
+ * lists are no condition.
  */
 export interface Selection {
   /** NDI ids. */

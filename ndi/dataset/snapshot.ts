@@ -71,10 +71,10 @@ export function openSnapshot(path: string, options: SnapshotOptions = {}): Snaps
 }
 
 /**
- * The version of a database that is not in WAL mode: undefined for one that is. SQLite counts its changes in the header
- * (sqlite.org/fileformat.html §1.3.7). Looks into the file only when there is no `-wal`: closing a descriptor drops every POSIX
- * lock that this process has on the file, and an open writer in WAL mode has some; in delete mode a lock never outlives
- * the synchronous call that took it.
+ * The version of a database that is not in WAL mode: undefined for one that is. SQLite counts its changes in
+ * the header (sqlite.org/fileformat.html §1.3.7). Looks into the file only when there is no `-wal`: closing a
+ * descriptor drops every POSIX lock that this process has on the file, and an open writer in WAL mode has
+ * some; in delete mode a lock never outlives the synchronous call that took it.
  * @throws NDI_E_DATABASE_CORRUPT for an empty or a foreign file
  */
 function quietVersion(path: string): string | undefined {
@@ -99,7 +99,10 @@ function quietVersion(path: string): string | undefined {
 
 const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 
-/** A read-only connection that has proved it can take a shared lock; it holds none. Undefined when a rollback is due. */
+/**
+ * A read-only connection that has proved it can take a shared lock; it holds none. Undefined when a rollback
+ * is due.
+ */
 function openInPlace(path: string, busyTimeoutMs: number): DatabaseSync | undefined {
   const database = new DatabaseSync(path, { readOnly: true, timeout: busyTimeoutMs });
   try {
@@ -111,7 +114,8 @@ function openInPlace(path: string, busyTimeoutMs: number): DatabaseSync | undefi
     const needsRollback = failure === 'recovery' || failure === 'cannotOpen';
     if (needsRollback && sizeOf(`${path}-journal`) > 0) return undefined;
     if (failure !== 'locks') throw error;
-    // A file system without locks (some network shares): nobody can lock it, so nothing is lost by not asking.
+    // A file system without locks (some network shares): nobody can lock it, so nothing is lost by not
+    // asking.
     const url = pathToFileURL(path);
     url.searchParams.set('immutable', '1');
     return new DatabaseSync(url, { readOnly: true });
@@ -189,7 +193,10 @@ function fingerprint(path: string): { readonly text: string; readonly changedMs:
   return { text, changedMs: Math.max(...stats.map((stat) => Number(stat?.mtimeMs ?? 0))) };
 }
 
-/** Within one tick of the file system's clock a change leaves no trace in the time stamp: such a tick must be over. */
+/**
+ * Within one tick of the file system's clock a change leaves no trace in the time stamp: such a tick must be
+ * over.
+ */
 function waitUntilStill(path: string): string {
   const { text, changedMs } = fingerprint(path);
   const ageMs = Date.now() - changedMs;

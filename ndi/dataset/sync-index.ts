@@ -1,6 +1,6 @@
 /**
- * `.ndi/sync/index.json`, in which both NDI clients keep the document ids of the last sync (NDI Cloud contract §6.5). Each client
- * writes fields that the other cannot read, so we write both spellings.
+ * `.ndi/sync/index.json`, in which both NDI clients keep the document ids of the last sync (NDI Cloud
+ * contract §6.5). Each client writes fields that the other cannot read, so we write both spellings.
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -34,7 +34,10 @@ const pythonIndex = z.object({
   last_sync_timestamp: stamp,
 });
 
-/** The index of either client, the newer part of a file that has both. Undefined when there is none that can be read. */
+/**
+ * The index of either client, the newer part of a file that has both. Undefined when there is none that can
+ * be read.
+ */
 export function readSyncIndex(dir: string): SyncIndex | undefined {
   let value: unknown;
   try {

@@ -65,17 +65,27 @@ export interface DatasetReader {
 
 /** Something the writer did that the caller did not ask for in so many words. */
 export type WriterProblem =
-  /** Another document has this uid already: the database allows it once, so MATLAB finds the binary only there. */
+  /**
+   * Another document has this uid already: the database allows it once, so MATLAB finds the binary only
+   * there.
+   */
   | { readonly kind: 'repeated-uid'; readonly documentId: NdiId; readonly name: string; readonly uid: string }
   /** The document had been deleted by MATLAB, which keeps the old text; it now has the new text. */
   | { readonly kind: 'revived'; readonly documentId: NdiId };
 
-/** Writes documents into a dataset directory so that MATLAB and Python open it. Every call is one transaction. */
+/**
+ * Writes documents into a dataset directory so that MATLAB and Python open it. Every call is one transaction.
+ */
 export interface DatasetWriter {
   readonly dir: string;
-  /** Idempotent by document id: a document that is present already stays as it is. Returns how many were new. */
+  /**
+   * Idempotent by document id: a document that is present already stays as it is. Returns how many were new.
+   */
   addDocuments(documents: readonly NdiDocument[]): number;
-  /** Replaces the text, values and file rows of documents that are present; others are passed over. Returns how many were replaced. */
+  /**
+   * Replaces the text, values and file rows of documents that are present; others are passed over. Returns
+   * how many were replaced.
+   */
   replaceDocuments(documents: readonly NdiDocument[]): number;
   hasDocument(id: NdiId): boolean;
   documentCount(): number;

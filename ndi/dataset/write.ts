@@ -84,13 +84,18 @@ const BUILD_BUSY_TIMEOUT_MS = 30_000;
 const SHARED_BUSY_TIMEOUT_MS = 5_000;
 
 export interface WriteOptions {
-  /** Where the directory will lie in the end, when it is built elsewhere: goes into `files.cached_location`. */
+  /**
+   * Where the directory will lie in the end, when it is built elsewhere: goes into `files.cached_location`.
+   */
   readonly finalDir?: string;
   /** How long to wait for another writer. */
   readonly busyTimeoutMs?: number;
 }
 
-/** A writer on an existing dataset directory. Its journal mode stays as it is. @throws as `openDataset`, NDI_E_READ_ONLY */
+/**
+ * A writer on an existing dataset directory. Its journal mode stays as it is. @throws as `openDataset`,
+ * NDI_E_READ_ONLY
+ */
 export function openForWriting(dir: string, options: WriteOptions = {}): DatasetWriter {
   const session = openWriteSession(dir, options);
   const { database, path, branch } = session;
@@ -130,7 +135,9 @@ export interface DescribedDocument {
   readonly text?: string;
 }
 
-/** An open database that the functions of this folder write to. Not for other rooms: it shows the database. */
+/**
+ * An open database that the functions of this folder write to. Not for other rooms: it shows the database.
+ */
 export interface WriteSession {
   readonly database: DatabaseSync;
   readonly path: string;
@@ -266,8 +273,8 @@ function prepareStatements(database: DatabaseSync) {
 }
 
 /**
- * The row of a new document. A document whose row survived MATLAB's delete gets the new text: both NDI languages would
- * bring back the old one (dataset format §2 "Delete").
+ * The row of a new document. A document whose row survived MATLAB's delete gets the new text: both NDI
+ * languages would bring back the old one (dataset format §2 "Delete").
  */
 function placeDocument(
   statements: Statements,
@@ -322,9 +329,9 @@ function addFileRows(
 }
 
 /**
- * Gives the binary `files/<uid>` its second name `files/<docId>_<name>`, for older Python: a hard link, or a copy where
- * the file system has none. Idempotent; replaces a second name that leads elsewhere. A name that cannot be a file name
- * here is left out: every reader finds the binary by its uid.
+ * Gives the binary `files/<uid>` its second name `files/<docId>_<name>`, for older Python: a hard link, or a
+ * copy where the file system has none. Idempotent; replaces a second name that leads elsewhere. A name that
+ * cannot be a file name here is left out: every reader finds the binary by its uid.
  * @throws NDI_E_FILE_MISSING, NDI_E_BAD_ID for the uid, NDI_E_DISK_FULL
  */
 export function linkFileNames(dir: string, documentId: NdiId, name: string, uid: string): void {

@@ -1,11 +1,14 @@
 /**
- * How large a document may be. A worker has 256 MiB for all that it holds at once, and a document is held as text, as values and, while
- * it is hashed, as sorted values. The cloud gives and takes 6 MB in one piece (NDI Cloud contract §4.4); more only fits into zips.
+ * How large a document may be. A worker has 256 MiB for all that it holds at once, and a document is held as
+ * text, as values and, while it is hashed, as sorted values. The cloud gives and takes 6 MB in one piece (NDI
+ * Cloud contract §4.4); more only fits into zips.
  */
 import { CourierError } from '../../errors/index.ts';
 
 export const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
-/** Measured: a million whole numbers take 100 MB of heap until they are hashed, four million end the worker. */
+/**
+ * Measured: a million whole numbers take 100 MB of heap until they are hashed, four million end the worker.
+ */
 export const MAX_DOCUMENT_VALUES = 1_000_000;
 
 /**
@@ -26,7 +29,10 @@ const tooLarge = (detail: string): CourierError => new CourierError('NDI_E_DOCUM
 
 const [QUOTE, BACKSLASH, COMMA, OPEN_BRACKET, OPEN_BRACE] = [34, 92, 44, 91, 123];
 
-/** Whether JSON text has more than `most` values: one for each comma and each bracket that opens. Parses nothing. */
+/**
+ * Whether JSON text has more than `most` values: one for each comma and each bracket that opens. Parses
+ * nothing.
+ */
 export function hasMoreValues(text: string, most: number): boolean {
   let values = 0;
   for (let at = 0; at < text.length; at += 1) {

@@ -2,8 +2,8 @@
  * Two documents say the same to NDI exactly when their canonical texts are equal. Compare and store the hash.
  *
  * Differences that do not count, and why (dataset format §3, §4; NDI Cloud contract §4):
- * - key order, whitespace, how a number is written: MATLAB reads every number as a double. The digits of an integer or a
- *   size that no double holds do count: they would be lost;
+ * - key order, whitespace, how a number is written: MATLAB reads every number as a double. The digits of an
+ *   integer or a size that no double holds do count: they would be lost;
  * - an array of one against its element: MATLAB cannot tell them apart, nor a row from a column;
  * - `true` against 1: MATLAB writes one, Python the other;
  * - null in an array of numbers against NaN, a lone null against `[]`: the same to MATLAB's decoder;

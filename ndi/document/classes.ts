@@ -1,6 +1,6 @@
 /**
- * The document classes that the project itself makes: bookkeeping documents, and realistic ones for the demo, the
- * benches and the tests (dataset format §9). Values have exactly the members that NDI's schemas demand.
+ * The document classes that the project itself makes: bookkeeping documents, and realistic ones for the demo,
+ * the benches and the tests (dataset format §9). Values have exactly the members that NDI's schemas demand.
  */
 import { datestamp, newNdiId } from '../ids.ts';
 import { isRawNumber } from './json-raw.ts';

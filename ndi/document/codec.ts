@@ -2,7 +2,8 @@
  * Documents between text and value.
  *
  * The text of a document is the truth: what is parsed and written again says the same, number text included
- * (`1.10`, `1e400`, `-0`), and unknown keys stay. Clean JSON takes `JSON.parse`; the rest takes `tolerant.ts`.
+ * (`1.10`, `1e400`, `-0`), and unknown keys stay. Clean JSON takes `JSON.parse`; the rest takes
+ * `tolerant.ts`.
  */
 import { CourierError } from '../../errors/index.ts';
 import { ensureBounded } from './bounds.ts';
@@ -11,9 +12,9 @@ import { badJson, MAX_DEPTH, parseTolerant } from './tolerant.ts';
 import type { JsonValue, NdiDocument } from './types.ts';
 
 /**
- * Text in which some number may not be what a double prints: 16 characters and more, an exponent, a fraction that
- * ends in 0, seven leading zeros. It also matches inside strings; then the slow path merely finds nothing.
- * A decimal of up to 15 digits, without those, is always printed back as it was.
+ * Text in which some number may not be what a double prints: 16 characters and more, an exponent, a fraction
+ * that ends in 0, seven leading zeros. It also matches inside strings; then the slow path merely finds
+ * nothing. A decimal of up to 15 digits, without those, is always printed back as it was.
  */
 const ODD_NUMBER = /[[:,]\s*-?(?:\d[\d.]{15}|0\.0{6}|\d+(?:\.\d+)?[eE]|\d+\.\d*0[\s,\]}])/;
 
@@ -22,7 +23,8 @@ const needsTolerance = (text: string): boolean =>
 
 /**
  * The document that `text` holds. Accepts bare NaN and ±Infinity and the cloud's sentinel strings for them.
- * @throws NDI_E_BAD_JSON with the position, also when the text is not an object or was not UTF-8 (see `decodeText`);
+ * @throws NDI_E_BAD_JSON with the position, also when the text is not an object or was not UTF-8 (see
+ * `decodeText`);
  *   NDI_E_DOCUMENT_TOO_LARGE
  */
 export function parseDocument(text: string): NdiDocument {
@@ -65,8 +67,8 @@ function isDeeperThan(value: JsonValue, levels: number): boolean {
 const NOT_FOR_CLOUD = /^\ufeff|[[:,]\s*-?Inf\s*[,\]}]/;
 
 /**
- * The text of a document as the cloud can read it: without a byte order mark, `Infinity` for MATLAB's `Inf`. Any other text is
- * returned as it is: one that the cloud cannot read would spoil the zip that it goes in.
+ * The text of a document as the cloud can read it: without a byte order mark, `Infinity` for MATLAB's `Inf`.
+ * Any other text is returned as it is: one that the cloud cannot read would spoil the zip that it goes in.
  * @throws as `parseDocument`
  */
 export const textForCloud = (text: string): string =>

@@ -41,9 +41,10 @@ function isHydrated(location: JsonObject): boolean {
 const isAuthors = (location: JsonObject): boolean => isWebAddress(location) && !isHydrated(location);
 
 /**
- * For a download with files: every location whose binary is here points at it, as MATLAB expects of an ingested
- * file. `delete_original` is 0: with 1, a later ingest by MATLAB would delete the only copy.
- * A location whose binary is not here, or that is an author's own address, stays as it was, without the cloud's URL.
+ * For a download with files: every location whose binary is here points at it, as MATLAB expects of an
+ * ingested file. `delete_original` is 0: with 1, a later ingest by MATLAB would delete the only copy. A
+ * location whose binary is not here, or that is an author's own address, stays as it was, without the cloud's
+ * URL.
  */
 export const toLocal = (document: JsonObject, filePathOf: FilePathOf): JsonObject =>
   mapLocations(dehydrate(document), (location, name) => {
@@ -53,8 +54,9 @@ export const toLocal = (document: JsonObject, filePathOf: FilePathOf): JsonObjec
   });
 
 /**
- * For a download without files: every location with a uid becomes `ndic://<cloud dataset>/<uid>` (dataset format §4), but for an author's
- * own address whose binary the cloud does not have: `ndic://` would lead nowhere.
+ * For a download without files: every location with a uid becomes `ndic://<cloud dataset>/<uid>` (dataset
+ * format §4), but for an author's own address whose binary the cloud does not have: `ndic://` would lead
+ * nowhere.
  */
 export const toNdic = (
   document: JsonObject,
@@ -70,7 +72,9 @@ export const toNdic = (
 /** Where the binary of a location is from now on; undefined leaves the location as it is. */
 export type NewPlace = { readonly path: string } | { readonly ndic: string } | undefined;
 
-/** Lets single locations point elsewhere: at a path here, or at a cloud dataset. All others stay as they are. */
+/**
+ * Lets single locations point elsewhere: at a path here, or at a cloud dataset. All others stay as they are.
+ */
 export const moveLocations = (document: JsonObject, placeOf: (uid: string) => NewPlace): JsonObject =>
   mapLocations(document, (location) => {
     const uid = asText(location.uid);
@@ -99,7 +103,10 @@ function withPlace(
   };
 }
 
-/** Documents without files come back as they are. Locations become an array: Python cannot read a bare object here. */
+/**
+ * Documents without files come back as they are. Locations become an array: Python cannot read a bare object
+ * here.
+ */
 function mapLocations(
   document: JsonObject,
   edit: (location: JsonObject, fileName: string) => JsonObject,

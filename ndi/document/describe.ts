@@ -1,6 +1,6 @@
 /**
- * The facts of a document that a transfer needs, whatever writer made it.
- * MATLAB stores a one-element array of objects as the bare object (dataset format §3), so every list goes through `asArray`.
+ * The facts of a document that a transfer needs, whatever writer made it. MATLAB stores a one-element array
+ * of objects as the bare object (dataset format §3), so every list goes through `asArray`.
  */
 import { CourierError } from '../../errors/index.ts';
 import { isSafeName } from '../ids.ts';
@@ -14,7 +14,10 @@ import type {
   JsonValue,
 } from './types.ts';
 
-/** Ids become parts of file names and of cloud paths. Wider than NDI's own 33 characters: foreign ids are carried too. */
+/**
+ * Ids become parts of file names and of cloud paths. Wider than NDI's own 33 characters: foreign ids are
+ * carried too.
+ */
 const ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
 /** A list that MATLAB may have unwrapped: nothing is empty, one bare element is a list of one. */

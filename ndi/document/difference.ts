@@ -5,14 +5,20 @@ import type { JsonObject, JsonValue } from './types.ts';
 
 const SHOWN_LENGTH = 60;
 
-/** The first member, in canonical order, that does not say the same: `base.name: "a" here, "b" there`. Empty when none does. */
+/**
+ * The first member, in canonical order, that does not say the same: `base.name: "a" here, "b" there`. Empty
+ * when none does.
+ */
 export function firstDifference(here: JsonObject, there: JsonObject): string {
   const path = differingPath(here, there, []);
   if (path === undefined) return '';
   return `${path.join('.')}: ${shown(memberAt(here, path))} here, ${shown(memberAt(there, path))} there`;
 }
 
-/** Descends while exactly one side of each level explains the difference; stops at the deepest member that differs. */
+/**
+ * Descends while exactly one side of each level explains the difference; stops at the deepest member that
+ * differs.
+ */
 function differingPath(
   here: JsonValue | undefined,
   there: JsonValue | undefined,

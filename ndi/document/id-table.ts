@@ -1,6 +1,6 @@
 /**
- * Dense numbers for NDI ids. A million ids as strings in a map take 110 MB; here each takes 16 bytes and a slot of a hash table. Ids of
- * another form than NDI's own are kept as strings.
+ * Dense numbers for NDI ids. A million ids as strings in a map take 110 MB; here each takes 16 bytes and a
+ * slot of a hash table. Ids of another form than NDI's own are kept as strings.
  */
 
 export interface IdTable {

@@ -26,7 +26,10 @@ export interface GraphRanking {
   dependenciesOf(document: number): Int32Array;
   /** 0 for a document that depends on nothing here, else one more than the highest of those it depends on. */
   rankOf(document: number): number;
-  /** Each cycle that had to be broken, once, as the ids along it. NDI cannot make one; a damaged dataset can hold it. */
+  /**
+   * Each cycle that had to be broken, once, as the ids along it. NDI cannot make one; a damaged dataset can
+   * hold it.
+   */
   readonly cycles: readonly (readonly string[])[];
 }
 
@@ -172,7 +175,10 @@ interface EdgeGroups {
   readonly edges: Int32Array;
 }
 
-/** Edges between documents, grouped by one of their ends: those of node n are `edges[start[n] .. start[n + 1]]`. */
+/**
+ * Edges between documents, grouped by one of their ends: those of node n are `edges[start[n] .. start[n +
+ * 1]]`.
+ */
 function groupEdges(graph: Graph, by: Int32Array): EdgeGroups {
   const start = new Int32Array(graph.count + 1);
   for (let edge = 0; edge < graph.edges; edge += 1) if (isReal(graph, edge)) start[by[edge]! + 1]! += 1;
@@ -188,7 +194,9 @@ function groupEdges(graph: Graph, by: Int32Array): EdgeGroups {
   return { start, edges };
 }
 
-/** Follows unsettled dependencies from `start` until one repeats: every unsettled document has at least one. */
+/**
+ * Follows unsettled dependencies from `start` until one repeats: every unsettled document has at least one.
+ */
 function findCycle(graph: Graph, dependencies: EdgeGroups, waiting: Int32Array, start: number): number[] {
   const path: number[] = [];
   const seen = new Map<number, number>();

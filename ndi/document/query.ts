@@ -1,6 +1,7 @@
 /**
- * NDI's field search (`ndi.query`) over parsed documents. A search structure is a list of conditions that must all hold; it is the one
- * that the cloud takes (contract §2.6), so that one query finds the same documents here and there.
+ * NDI's field search (`ndi.query`) over parsed documents. A search structure is a list of conditions that
+ * must all hold; it is the one that the cloud takes (contract §2.6), so that one query finds the same
+ * documents here and there.
  */
 import { CourierError } from '../../errors/index.ts';
 import { asArray, asObject, asText } from './describe.ts';
@@ -9,7 +10,10 @@ import type { DocumentFacts, JsonValue, NdiDocument } from './types.ts';
 
 /** One condition. `operation` may begin with `~`, which negates it (not of `or`). */
 export interface QueryCondition {
-  /** Dotted path, `base.name`; a path through a list holds if it does for any element. Not for `isa`, `depends_on` and `or`. */
+  /**
+   * Dotted path, `base.name`; a path through a list holds if it does for any element. Not for `isa`,
+   * `depends_on` and `or`.
+   */
   readonly field?: string;
   readonly operation: string;
   readonly param1?: unknown;
@@ -143,7 +147,9 @@ function numbersIn(value: unknown): number[] | undefined {
     : undefined;
 }
 
-/** One element must have all of the named members as wanted; a name and a text alone stand for lists of one. */
+/**
+ * One element must have all of the named members as wanted; a name and a text alone stand for lists of one.
+ */
 function hasSubfield(
   value: JsonValue,
   names: unknown,
@@ -168,8 +174,9 @@ const badQuery = (detail: string, cause?: unknown): CourierError =>
   new CourierError('NDI_E_USAGE', { detail: `Query: ${detail}.`, cause });
 
 /**
- * Conditions as people type them: `subject.species=ferret`, `base.name~^ep`, `stimulus.angle>=90`, `epoch.tags!=bad`, and a field
- * alone, which must be there. A number is compared as a number, anything else as text; quotes make a text of a number.
+ * Conditions as people type them: `subject.species=ferret`, `base.name~^ep`, `stimulus.angle>=90`,
+ * `epoch.tags!=bad`, and a field alone, which must be there. A number is compared as a number, anything else
+ * as text; quotes make a text of a number.
  * @throws NDI_E_USAGE for a condition without a field
  */
 export function parseCondition(text: string): QueryCondition {

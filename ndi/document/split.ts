@@ -19,7 +19,10 @@ const isSpace = (byte: number): boolean => byte === 0x20 || byte === 0x0a || byt
 
 type Expect = 'start' | 'first' | 'element' | 'separator' | 'end';
 
-/** Cuts an array that arrives in pieces. Holds the bytes of one unfinished element, and of one that is too large nothing. */
+/**
+ * Cuts an array that arrives in pieces. Holds the bytes of one unfinished element, and of one that is too
+ * large nothing.
+ */
 export interface ArraySplitter {
   /** Elements that were passed over because they have more bytes than may be held. */
   readonly tooLarge: number;
@@ -29,7 +32,9 @@ export interface ArraySplitter {
   end(): void;
 }
 
-/** A single object instead of an array is one element: both are found in the cloud's archives (contract §4.5). */
+/**
+ * A single object instead of an array is one element: both are found in the cloud's archives (contract §4.5).
+ */
 export function createArraySplitter(maxElementBytes: number = MAX_DOCUMENT_BYTES): ArraySplitter {
   let expect: Expect = 'start';
   let depth = 0;

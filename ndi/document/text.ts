@@ -4,8 +4,9 @@
 export const mayHaveLostBytes = (text: string): boolean => text.includes('\ufffd');
 
 /**
- * The text of UTF-8 bytes. From the first byte on that is no UTF-8 (mksqlite writes Latin-1), each byte above 127 becomes
- * a lone surrogate, U+DC80 to U+DCFF, as in Python's `surrogateescape`: `parseDocument` refuses these with their position.
+ * The text of UTF-8 bytes. From the first byte on that is no UTF-8 (mksqlite writes Latin-1), each byte above
+ * 127 becomes a lone surrogate, U+DC80 to U+DCFF, as in Python's `surrogateescape`: `parseDocument` refuses
+ * these with their position.
  */
 export function decodeText(bytes: Uint8Array): string {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -6,7 +6,10 @@
 /** 16 hex digits, `_`, 16 hex digits. Two generators exist (MATLAB, Python); both make this form. */
 export type NdiId = string;
 
-/** A JSON value in which NaN and ±Infinity are JavaScript numbers and number text that a double would change is kept. */
+/**
+ * A JSON value in which NaN and ±Infinity are JavaScript numbers and number text that a double would change
+ * is kept.
+ */
 export type JsonValue =
   | null
   | boolean
@@ -16,7 +19,10 @@ export type JsonValue =
   | JsonValue[]
   | { [key: string]: JsonValue };
 
-/** A number whose text a double cannot give back (`1e400`, `9007199254740993`, `1.10`). Made and read by the codec only. */
+/**
+ * A number whose text a double cannot give back (`1e400`, `9007199254740993`, `1.10`). Made and read by the
+ * codec only.
+ */
 export interface RawNumber {
   readonly rawJSON: string;
 }
@@ -56,6 +62,8 @@ export interface DocumentFacts {
   readonly superclasses: readonly string[];
   readonly dependsOn: readonly Dependency[];
   readonly files: readonly DocumentFile[];
-  /** Names of file series: files of `files` whose content is a manifest of further binaries. Absent for none. */
+  /**
+   * Names of file series: files of `files` whose content is a manifest of further binaries. Absent for none.
+   */
   readonly series?: readonly string[];
 }

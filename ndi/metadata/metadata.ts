@@ -1,8 +1,8 @@
 /**
  * The metadata of a new cloud dataset: from the metadata-editor document of a dataset, or from a JSON file.
  *
- * The mapping is that of the MATLAB client (NDI Cloud contract §8.2) without its slips: the key is `orcid`, not `orchid`;
- * funding is a list, not one object; no placeholder DOI is sent.
+ * The mapping is that of the MATLAB client (NDI Cloud contract §8.2) without its slips: the key is `orcid`,
+ * not `orchid`; funding is a list, not one object; no placeholder DOI is sent.
  */
 import { readFileSync, statSync } from 'node:fs';
 import type { z } from 'zod';
@@ -53,7 +53,8 @@ export function metadataFromFile(path: string): DatasetMetadata {
 }
 
 /**
- * The metadata of a dataset's metadata-editor document, the newest if there are several; undefined when it has none.
+ * The metadata of a dataset's metadata-editor document, the newest if there are several; undefined when it
+ * has none.
  * @throws NDI_E_BAD_METADATA when the document's content is not acceptable
  */
 export function metadataFromDataset(reader: DatasetReader): DatasetMetadata | undefined {

@@ -1,7 +1,8 @@
 /**
- * Realistic datasets for the demo, the benches and the tests: the class mix of a large published dataset (dataset format §7, §9),
- * chains of dependencies, ingested member sessions, NaN and Infinity, unwrapped one-element arrays, Unicode, binaries.
- * The same options make the same documents and bytes. Memory does not grow with the number of documents or the size of a file.
+ * Realistic datasets for the demo, the benches and the tests: the class mix of a large published dataset
+ * (dataset format §7, §9), chains of dependencies, ingested member sessions, NaN and Infinity, unwrapped
+ * one-element arrays, Unicode, binaries. The same options make the same documents and bytes. Memory does not
+ * grow with the number of documents or the size of a file.
  */
 import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -118,7 +119,10 @@ async function writeFiles(
   return bytes;
 }
 
-/** Every mebibyte starts with the uid and its own number: a part that arrives twice, or in a wrong place, shows. */
+/**
+ * Every mebibyte starts with the uid and its own number: a part that arrives twice, or in a wrong place,
+ * shows.
+ */
 async function writePattern(path: string, file: PlannedFile, block: Buffer): Promise<void> {
   const target = openSync(path, 'w');
   try {

@@ -9,7 +9,9 @@ const UNWRAPPED = ['superclasses', 'depends_on', 'file_info', 'locations'] as co
 /** Two-space indent, one-element arrays of objects as the bare object. */
 export const matlabText = (document: NdiDocument): string => indent(unwrap(document, UNWRAPPED), '\n');
 
-/** `", "` and `": "`, ASCII escapes, one-element arrays unwrapped but for `locations`, booleans for the flags. */
+/**
+ * `", "` and `": "`, ASCII escapes, one-element arrays unwrapped but for `locations`, booleans for the flags.
+ */
 export function pythonText(document: NdiDocument): string {
   const flags = mapMembers(unwrap(document, UNWRAPPED.slice(0, 3)), (key, value) =>
     key === 'ingest' || key === 'delete_original' ? value === 1 : value,

@@ -1,6 +1,6 @@
 /**
- * A disk that is full: the run waits for a person, says so, and goes on when there is room. On a real small file system,
- * which only the superuser can mount: elsewhere these tests say that they were left out.
+ * A disk that is full: the run waits for a person, says so, and goes on when there is room. On a real small
+ * file system, which only the superuser can mount: elsewhere these tests say that they were left out.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';

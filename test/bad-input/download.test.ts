@@ -1,6 +1,7 @@
 /**
- * Bad input for a download, given to the run itself: an id that is none, a target that is taken, a cloud that serves names
- * and archives made to write elsewhere. Each has a code that says what it is, and nothing but the target is touched.
+ * Bad input for a download, given to the run itself: an id that is none, a target that is taken, a cloud that
+ * serves names and archives made to write elsewhere. Each has a code that says what it is, and nothing but
+ * the target is touched.
  */
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';

@@ -1,4 +1,6 @@
-/** Where a download may lie: decided before anything is fetched. A place that is refused is left as it was. */
+/**
+ * Where a download may lie: decided before anything is fetched. A place that is refused is left as it was.
+ */
 import { execFileSync } from 'node:child_process';
 import {
   existsSync,

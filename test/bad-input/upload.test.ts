@@ -1,6 +1,6 @@
 /**
- * Bad input for an upload, given to the run itself, as if nobody had looked before: each is refused with a code that says
- * what it is, or gone round and named, and nothing else changes, here or in the cloud.
+ * Bad input for an upload, given to the run itself, as if nobody had looked before: each is refused with a
+ * code that says what it is, or gone round and named, and nothing else changes, here or in the cloud.
  */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';

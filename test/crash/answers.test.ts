@@ -1,8 +1,8 @@
 /**
- * A worker process is killed with SIGKILL while the answer to a request is on its way: the cloud has done the work, and
- * nobody here will ever know. Once for every kind of request that an upload and a download make, the list being what
- * the cloud saw of a run without a crash. Here lies what the ledger cannot have noted: a dataset created, a dataset
- * renamed, a zip taken in, but not marked.
+ * A worker process is killed with SIGKILL while the answer to a request is on its way: the cloud has done the
+ * work, and nobody here will ever know. Once for every kind of request that an upload and a download make,
+ * the list being what the cloud saw of a run without a crash. Here lies what the ledger cannot have noted: a
+ * dataset created, a dataset renamed, a zip taken in, but not marked.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,10 +1,10 @@
 /**
- * A worker process is killed with SIGKILL at every boundary of every step of an upload and of a download: before the step
- * begins, and after it is done but before anybody was told. Another process goes on.
+ * A worker process is killed with SIGKILL at every boundary of every step of an upload and of a download:
+ * before the step begins, and after it is done but before anybody was told. Another process goes on.
  *
- * The steps are those of runs that are recorded while the tests are collected, so a new step cannot be forgotten, and
- * each boundary is a test with a name. Each has a site, a dataset and a cloud dataset of its own; all run side by side,
- * because each waits for the server to notice that a process is dead.
+ * The steps are those of runs that are recorded while the tests are collected, so a new step cannot be
+ * forgotten, and each boundary is a test with a name. Each has a site, a dataset and a cloud dataset of its
+ * own; all run side by side, because each waits for the server to notice that a process is dead.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -29,7 +29,10 @@ const SLACK_BYTES = 4_000;
 const DYING_AT_ONCE = 4;
 
 const DEATH_WITHIN_MS = 60_000;
-/** The server takes 20 s to notice that a process is dead; a step that failed meanwhile waits for its next try. */
+/**
+ * The server takes 20 s to notice that a process is dead; a step that failed meanwhile waits for its next
+ * try.
+ */
 const ENDS_WITHIN_MS = 90_000;
 /** All scenarios start at once, and most of this time is spent waiting for a slot to die in. */
 const SCENARIO_WITHIN_MS = 600_000;

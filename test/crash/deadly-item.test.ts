@@ -1,6 +1,7 @@
 /**
- * One file ends every worker that works on it. Its unit goes alone after two deaths, the file is listed after two more, and everything
- * else arrives. A worker that is asked to stop, and one whose computer was switched off, say nothing against an item.
+ * One file ends every worker that works on it. Its unit goes alone after two deaths, the file is listed after
+ * two more, and everything else arrives. A worker that is asked to stop, and one whose computer was switched
+ * off, say nothing against an item.
  */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

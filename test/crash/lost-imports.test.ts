@@ -1,4 +1,6 @@
-/** Imports that were lost for a while: the documents of that time go one by one, those after it in zips again. */
+/**
+ * Imports that were lost for a while: the documents of that time go one by one, those after it in zips again.
+ */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -1,4 +1,7 @@
-/** Every route of the API fails one time in five: what fails is repeated where it is made, and throws nothing else away. */
+/**
+ * Every route of the API fails one time in five: what fails is repeated where it is made, and throws nothing
+ * else away.
+ */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareDatasets } from '../../ndi/dataset/compare.ts';

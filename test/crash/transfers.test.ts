@@ -1,8 +1,10 @@
 /**
- * A worker process, workflows and steps and all, is killed with SIGKILL while bytes are on their way: at several points of
- * a file, of a zip of files, of a zip of documents; once and twice. Another process goes on.
+ * A worker process, workflows and steps and all, is killed with SIGKILL while bytes are on their way: at
+ * several points of a file, of a zip of files, of a zip of documents; once and twice. Another process goes
+ * on.
  *
- * What may be sent again is read from the ledger as the dead process left it: units and files begun and not acknowledged.
+ * What may be sent again is read from the ledger as the dead process left it: units and files begun and not
+ * acknowledged.
  */
 import { existsSync, globSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -41,7 +43,10 @@ function points(seed: number, count: number): number[] {
   });
 }
 
-/** A kill when this share of what the store has for these keys has moved; slow, so that there is a moment to kill in. */
+/**
+ * A kill when this share of what the store has for these keys has moved; slow, so that there is a moment to
+ * kill in.
+ */
 interface Kill {
   readonly what: 'one file' | 'a zip of files' | 'a zip of documents' | 'small files';
   readonly at: number;
@@ -281,7 +286,8 @@ describe('a worker killed inside a transfer', () => {
     await expectDownloaded(result, place.source, place.target);
     expect(noted[0]).toBeGreaterThanOrEqual(2);
     expect(noted[1]).toBeGreaterThanOrEqual(5);
-    // From the first death on, only what was not noted then was asked for, and in the last life what was not noted last.
+    // From the first death on, only what was not noted then was asked for, and in the last life what was not
+    // noted last.
     const total = moved(key, 'bytesSent');
     const lines = 3;
     expect(total).toBeLessThanOrEqual(sizeBytes + 2 * (2 * lines * PART_BYTES));

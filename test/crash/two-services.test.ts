@@ -1,6 +1,6 @@
 /**
- * Two services, each with its own state folder, on one dataset folder: at most one run writes it, whichever service asks, and nothing is
- * there twice.
+ * Two services, each with its own state folder, on one dataset folder: at most one run writes it, whichever
+ * service asks, and nothing is there twice.
  */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -1,6 +1,6 @@
 /**
- * Two sites that bring copies of one dataset into one cloud dataset: the API cannot keep them apart, and in the end every document is
- * there once, with one link.
+ * Two sites that bring copies of one dataset into one cloud dataset: the API cannot keep them apart, and in
+ * the end every document is there once, with one link.
  */
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';

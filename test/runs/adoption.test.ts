@@ -1,4 +1,7 @@
-/** A download that finds what an earlier one has left: the cloud has changed meanwhile, or only looks as if it had. */
+/**
+ * A download that finds what an earlier one has left: the cloud has changed meanwhile, or only looks as if it
+ * had.
+ */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -1,4 +1,7 @@
-/** Imports that are under way when everybody thinks they are not: of a run that was cancelled, and of one that gave them up. */
+/**
+ * Imports that are under way when everybody thinks they are not: of a run that was cancelled, and of one that
+ * gave them up.
+ */
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { makeDataset } from '../../ndi/synthetic/dataset.ts';

@@ -1,4 +1,6 @@
-/** An upload sees what was changed: here, in the cloud, on both sides; nothing changed is skipped in silence. */
+/**
+ * An upload sees what was changed: here, in the cloud, on both sides; nothing changed is skipped in silence.
+ */
 import { readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';

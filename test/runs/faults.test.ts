@@ -1,6 +1,6 @@
 /**
- * The cloud does wrong, and the run ends right: each fault alone, in a run up and a run down. The end state is read from
- * the sandbox's own store: every document once, every byte as it was.
+ * The cloud does wrong, and the run ends right: each fault alone, in a run up and a run down. The end state
+ * is read from the sandbox's own store: every document once, every byte as it was.
  */
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';

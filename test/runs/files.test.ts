@@ -1,4 +1,7 @@
-/** Files on their way: a step that failed is over before it is tried again; a job that nobody has heard of yet is no failure. */
+/**
+ * Files on their way: a step that failed is over before it is tried again; a job that nobody has heard of yet
+ * is no failure.
+ */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';

@@ -1,6 +1,6 @@
 /**
- * Which cloud dataset an upload goes to, and that there is never a second one: whatever run began it, whatever a replica
- * shows, whatever folder cannot be written.
+ * Which cloud dataset an upload goes to, and that there is never a second one: whatever run began it,
+ * whatever a replica shows, whatever folder cannot be written.
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync } from 'node:fs';

@@ -1,4 +1,7 @@
-/** A dataset that is renamed or deleted while it is uploaded: no empty folder comes in its place, and it goes on when it is back. */
+/**
+ * A dataset that is renamed or deleted while it is uploaded: no empty folder comes in its place, and it goes
+ * on when it is back.
+ */
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';

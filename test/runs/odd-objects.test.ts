@@ -1,4 +1,7 @@
-/** One object that the cloud cannot give as it says: the others come, and after its time it is listed with its reason. */
+/**
+ * One object that the cloud cannot give as it says: the others come, and after its time it is listed with its
+ * reason.
+ */
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';

@@ -1,6 +1,6 @@
 /**
- * A power cut takes what was written and not forced to disk: documents out of the database, bytes out of files that keep their name.
- * Here it is done by hand, under another boot id; what a real one takes is less.
+ * A power cut takes what was written and not forced to disk: documents out of the database, bytes out of
+ * files that keep their name. Here it is done by hand, under another boot id; what a real one takes is less.
  */
 import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

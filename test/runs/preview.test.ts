@@ -15,7 +15,9 @@ afterAll(() => lab?.close());
 
 const tuning = { ...TEST_TUNING, importQuietMs: 500 };
 
-/** Every file below a folder with its bytes and time: equal before and after means that nothing was written. */
+/**
+ * Every file below a folder with its bytes and time: equal before and after means that nothing was written.
+ */
 function snapshot(dir: string): string {
   const hash = createHash('sha256');
   for (const entry of readdirSync(dir, { recursive: true, withFileTypes: true })) {

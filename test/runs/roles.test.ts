@@ -1,4 +1,7 @@
-/** A run needs a worker of role `control` for its decisions and one of role `site` for its activities, and says which one is not there. */
+/**
+ * A run needs a worker of role `control` for its decisions and one of role `site` for its activities, and
+ * says which one is not there.
+ */
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createRunHandle } from '../../client/run-handle.ts';

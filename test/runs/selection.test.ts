@@ -1,4 +1,6 @@
-/** A part of a cloud dataset: some documents, some binaries, and one mode after the other in the same folder. */
+/**
+ * A part of a cloud dataset: some documents, some binaries, and one mode after the other in the same folder.
+ */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareDatasets } from '../../ndi/dataset/compare.ts';

@@ -1,4 +1,7 @@
-/** A file series: one document, a manifest, and members that only the manifest names. Everything goes up and comes back. */
+/**
+ * A file series: one document, a manifest, and members that only the manifest names. Everything goes up and
+ * comes back.
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

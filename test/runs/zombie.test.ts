@@ -1,4 +1,7 @@
-/** A try of a step that was given up and runs on beside the one that took its place, as after a laptop has slept. */
+/**
+ * A try of a step that was given up and runs on beside the one that took its place, as after a laptop has
+ * slept.
+ */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -1,11 +1,15 @@
 /**
- * Storms by seed: a small dataset, two to five faults of the sandbox with random odds, and zero to three blows, all drawn from one number.
- * The same seed draws the same storm. When a fault meets a request depends on the machine, so a seed that failed may need several tries.
+ * Storms by seed: a small dataset, two to five faults of the sandbox with random odds, and zero to three
+ * blows, all drawn from one number. The same seed draws the same storm. When a fault meets a request depends
+ * on the machine, so a seed that failed may need several tries.
  */
 import type { FaultSpec, Knobs } from '../../sandbox/server.ts';
 import { DEFAULT_TUNING, type Tuning, type UploadStrategy } from '../../workflows/contracts/index.ts';
 
-/** What dies. In one process only the worker and the cloud can, and they stop in order; real processes get SIGKILL. */
+/**
+ * What dies. In one process only the worker and the cloud can, and they stop in order; real processes get
+ * SIGKILL.
+ */
 export type Blow = {
   readonly what: 'worker' | 'cloud' | 'server' | 'supervisor';
   /** Requests that the cloud has answered in the transfer by then. */

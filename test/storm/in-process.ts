@@ -1,4 +1,7 @@
-/** Storms in one process: the lab's worker and its cloud stop and start again; everything else is as with real processes. */
+/**
+ * Storms in one process: the lab's worker and its cloud stop and start again; everything else is as with real
+ * processes.
+ */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -20,7 +23,9 @@ export interface StormReport {
   readonly findings: readonly string[];
 }
 
-/** Runs the storm of this seed on the lab. Never rejects for what the storm did: that is among the findings. */
+/**
+ * Runs the storm of this seed on the lab. Never rejects for what the storm did: that is among the findings.
+ */
 export async function stormInProcess(lab: Lab, seed: number): Promise<StormReport> {
   const storm = stormOf(seed, ['worker', 'cloud']);
   const startedMs = performance.now();
@@ -64,7 +69,10 @@ async function transferThrough(lab: Lab, storm: Storm, source: string, target: s
   return findings;
 }
 
-/** Runs of this lab that have not ended: what each does or waits for. They are terminated, so that they hold up no other storm. */
+/**
+ * Runs of this lab that have not ended: what each does or waits for. They are terminated, so that they hold
+ * up no other storm.
+ */
 async function openRuns(lab: Lab): Promise<string[]> {
   const found: string[] = [];
   for await (const { workflowId } of lab.client.workflow.list({

@@ -1,5 +1,6 @@
 /**
- * `npm run test:storm -- --seeds N --from S [--labs N] [--processes]`: storms by seed, in one process or with real ones that are killed.
+ * `npm run test:storm -- --seeds N --from S [--labs N] [--processes]`: storms by seed, in one process or with
+ * real ones that are killed.
  */
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';

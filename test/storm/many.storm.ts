@@ -1,4 +1,7 @@
-/** What `npm run test:storm` runs. Each storm is one line; the seeds that went wrong stand at the end, for `corpus.json`. */
+/**
+ * What `npm run test:storm` runs. Each storm is one line; the seeds that went wrong stand at the end, for
+ * `corpus.json`.
+ */
 import { describe, expect, it } from 'vitest';
 import type { StormReport } from './in-process.ts';
 import { stormsInLabs, stormsWithProcesses } from './labs.ts';

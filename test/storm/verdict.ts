@@ -27,7 +27,9 @@ export async function uploadFindings(
   ];
 }
 
-/** `removed`: doubles that the upload took out; the cloud's own count does not fall with them (contract §2.4). */
+/**
+ * `removed`: doubles that the upload took out; the cloud's own count does not fall with them (contract §2.4).
+ */
 export async function downloadFindings(
   outcome: TransferOutcome,
   { source, target, removed }: { readonly source: string; readonly target: string; readonly removed: number },

@@ -1,6 +1,6 @@
 /**
- * Storms with real processes: the service as `up` starts it, on a home of its own. Worker, Temporal server and supervisor get SIGKILL,
- * the cloud stops and starts again, and `up` is all that a person does about it.
+ * Storms with real processes: the service as `up` starts it, on a home of its own. Worker, Temporal server
+ * and supervisor get SIGKILL, the cloud stops and starts again, and `up` is all that a person does about it.
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +13,9 @@ import { type Blow, type Storm, stormOf } from './forecast.ts';
 import type { StormReport } from './in-process.ts';
 import { downloadFindings, type TransferOutcome, uploadFindings } from './verdict.ts';
 
-/** A transfer that takes longer does not end. A quiet machine needs 10 s, and 15 more for each killed process. */
+/**
+ * A transfer that takes longer does not end. A quiet machine needs 10 s, and 15 more for each killed process.
+ */
 const TRANSFER_WITHIN_MS = 240_000;
 
 /** Runs the storm of this seed. Never rejects for what the storm did: that is among the findings. */

@@ -1,6 +1,6 @@
 /**
- * Reads what a hostile cloud answers, in a process with the heap of a worker, and says what came of it and how much memory it took.
- * Its one argument is a `HostileCloud` as JSON.
+ * Reads what a hostile cloud answers, in a process with the heap of a worker, and says what came of it and
+ * how much memory it took. Its one argument is a `HostileCloud` as JSON.
  */
 import { readFileSync } from 'node:fs';
 import type { RunScope } from '../../activities/deps.ts';
@@ -65,7 +65,10 @@ async function main({ ask, apiUrl, scratchDir }: HostileCloud): Promise<void> {
   process.exit(0);
 }
 
-/** By Linux, which counts from the start of this program; `maxRSS` is also that of the process that started it. */
+/**
+ * By Linux, which counts from the start of this program; `maxRSS` is also that of the process that started
+ * it.
+ */
 const peakKiB = (): number =>
   process.platform === 'linux'
     ? Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1])

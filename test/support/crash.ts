@@ -1,4 +1,7 @@
-/** What the crash tests share: scenarios that run side by side, what a dataset cost the object store, what must hold. */
+/**
+ * What the crash tests share: scenarios that run side by side, what a dataset cost the object store, what
+ * must hold.
+ */
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { expect } from 'vitest';
@@ -55,7 +58,9 @@ export async function within<T>(ms: number, what: string, promise: Promise<T>): 
   }
 }
 
-/** Body bytes that the store took in, and that it sent, for the objects of one cloud dataset, finished or not. */
+/**
+ * Body bytes that the store took in, and that it sent, for the objects of one cloud dataset, finished or not.
+ */
 export function bytesOf(sandbox: Sandbox, cloudDatasetId: string): { received: number; sent: number } {
   let received = 0;
   let sent = 0;

@@ -1,6 +1,7 @@
 /**
- * A worker process that a test kills, or that kills itself with SIGKILL at the boundary of one step. It runs what
- * `worker-main.ts` runs. Its one argument is a `CrashingWorkerArguments` as JSON; more sites are given to it by message.
+ * A worker process that a test kills, or that kills itself with SIGKILL at the boundary of one step. It runs
+ * what `worker-main.ts` runs. Its one argument is a `CrashingWorkerArguments` as JSON; more sites are given
+ * to it by message.
  */
 import { writeFileSync } from 'node:fs';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
@@ -13,7 +14,10 @@ import { runWorker } from '../../workers/worker.ts';
 export interface CrashPoint {
   readonly step: string;
   readonly call: number;
-  /** `before`: the server has handed the step out, nothing of it was done. `after`: all was done, nothing reported. */
+  /**
+   * `before`: the server has handed the step out, nothing of it was done. `after`: all was done, nothing
+   * reported.
+   */
   readonly when: 'before' | 'after';
   /** Written just before the process dies, so that a test knows that it died here. */
   readonly markerPath: string;

@@ -1,6 +1,6 @@
 /**
- * Stands between a client and the sandbox's API and notes every secret that goes by: passwords, tokens, signatures of
- * presigned addresses. So a test knows what must be found nowhere.
+ * Stands between a client and the sandbox's API and notes every secret that goes by: passwords, tokens,
+ * signatures of presigned addresses. So a test knows what must be found nowhere.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,6 +1,6 @@
 /**
- * A whole courier for a test: the run's shared Temporal server, a sandbox cloud of its own, a worker of its own in this
- * process, and folders that go away. Nothing is mocked.
+ * A whole courier for a test: the run's shared Temporal server, a sandbox cloud of its own, a worker of its
+ * own in this process, and folders that go away. Nothing is mocked.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -67,7 +67,10 @@ export interface Lab {
   until(handle: WorkflowHandle, what: (progress: RunProgress) => boolean): Promise<RunProgress>;
   /** The worker in this process stops as `ndi-courier down` stops one, and another one starts. */
   restartWorker(): Promise<void>;
-  /** The cloud stops and starts again on its state, at the same addresses. Its faults and knobs are those of a new one. */
+  /**
+   * The cloud stops and starts again on its state, at the same addresses. Its faults and knobs are those of a
+   * new one.
+   */
   restartSandbox(): Promise<void>;
   close(): Promise<void>;
 }
@@ -75,7 +78,10 @@ export interface Lab {
 export interface LabOptions {
   readonly sandbox?: Partial<SandboxOptions>;
   readonly env?: Record<string, string>;
-  /** False: the test starts worker processes itself. `control`: only workflows run here, the steps run in theirs. */
+  /**
+   * False: the test starts worker processes itself. `control`: only workflows run here, the steps run in
+   * theirs.
+   */
   readonly worker?: boolean | 'control';
 }
 

@@ -1,6 +1,6 @@
 /**
- * Datasets as labs have them: each oddity is one item of a dataset that is otherwise whole. The rest must arrive, both ways;
- * the item arrives as it is, or is listed with its own reason.
+ * Datasets as labs have them: each oddity is one item of a dataset that is otherwise whole. The rest must
+ * arrive, both ways; the item arrives as it is, or is listed with its own reason.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -88,7 +88,10 @@ export class OddDataset {
   location(): Location {
     return this.body(this.withFile).files!.file_info[0]!.locations[0]!;
   }
-  /** Takes the binary away under all its names and lets its only location lead to where it was. Returns that path. */
+  /**
+   * Takes the binary away under all its names and lets its only location lead to where it was. Returns that
+   * path.
+   */
   withoutBinary(): string {
     const { uid } = this.location();
     const path = uidPath(this.dir, uid);

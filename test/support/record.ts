@@ -1,4 +1,6 @@
-/** Saves the history of a run for `test/replay`, when asked to: `RECORD_HISTORIES=1 npx vitest run test/runs`. */
+/**
+ * Saves the history of a run for `test/replay`, when asked to: `RECORD_HISTORIES=1 npx vitest run test/runs`.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +10,9 @@ import type { Lab } from './lab.ts';
 
 const folder = join(import.meta.dirname, '..', 'replay', 'histories');
 
-/** `name` says what happened in the run. What only this machine knows is replaced; replay does not look at it. */
+/**
+ * `name` says what happened in the run. What only this machine knows is replaced; replay does not look at it.
+ */
 export async function record(lab: Lab, handle: WorkflowHandle, name: string): Promise<void> {
   if (process.env.RECORD_HISTORIES !== '1') return;
   const anonymous = (text: string): string =>

@@ -19,7 +19,10 @@ export async function refusalOf(handle: WorkflowHandle): Promise<FailureInfo> {
   return info;
 }
 
-/** Content of everything below a folder, our own records aside: equal before and after means that nothing was changed. */
+/**
+ * Content of everything below a folder, our own records aside: equal before and after means that nothing was
+ * changed.
+ */
 export function contentOf(dir: string): string[] {
   if (!existsSync(dir)) return ['absent'];
   if (!statSync(dir).isDirectory()) return [`file ${hash(readFileSync(dir))}`];

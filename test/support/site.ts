@@ -1,4 +1,7 @@
-/** The steps of a run, called by hand: for what happens between two of them. Real ledgers, real disk, the lab's cloud. */
+/**
+ * The steps of a run, called by hand: for what happens between two of them. Real ledgers, real disk, the
+ * lab's cloud.
+ */
 import { join } from 'node:path';
 import type { StepContext, StepDeps } from '../../activities/deps.ts';
 import { fetchUnit, nextDownloadUnits } from '../../activities/download/fetch.ts';

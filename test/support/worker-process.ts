@@ -33,7 +33,10 @@ export interface WorkerProcessOptions {
   readonly crash?: CrashPoint;
 }
 
-/** Starts a process that serves these sites; resolves when it polls for them all, or died at its crash point before. */
+/**
+ * Starts a process that serves these sites; resolves when it polls for them all, or died at its crash point
+ * before.
+ */
 export async function startWorkerProcess(options: WorkerProcessOptions): Promise<WorkerProcess> {
   const sites = options.sites ?? [];
   const args: CrashingWorkerArguments = {

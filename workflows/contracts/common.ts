@@ -1,6 +1,6 @@
 /**
- * The contract that all runs share: queues, search attributes, inputs, progress, results, signals, queries, updates.
- * Imports nothing but types and `@temporalio/workflow`.
+ * The contract that all runs share: queues, search attributes, inputs, progress, results, signals, queries,
+ * updates. Imports nothing but types and `@temporalio/workflow`.
  *
  * Payloads stay under 32 KiB: lists lie in the ledger of the site and never travel here.
  */
@@ -8,17 +8,27 @@ import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ErrorClass } from '../../errors/index.ts';
 import type { Tuning } from './tuning.ts';
 
-// --- Queues -----------------------------------------------------------------------------------------------------
+// --- Queues
+// -----------------------------------------------------------------------------------------------------
 
-/** Task queue of the role `control`: workflows, and activities that need no disk. The wire name is that of release 0.1. */
+/**
+ * Task queue of the role `control`: workflows, and activities that need no disk. The wire name is that of
+ * release 0.1.
+ */
 export const CONTROL_QUEUE = 'courier';
 
-/** Task queue of the role `site`: everything that touches the disk of one host. The name is stable: data stays on its host. */
+/**
+ * Task queue of the role `site`: everything that touches the disk of one host. The name is stable: data stays
+ * on its host.
+ */
 export const siteQueue = (site: string): string => `site.${site}`;
 
-// --- Search attributes ------------------------------------------------------------------------------------------
+// --- Search attributes
+// ------------------------------------------------------------------------------------------
 
-/** Upserted when the phase changes. Temporal never encrypts them, so they hold no path and no person's name. */
+/**
+ * Upserted when the phase changes. Temporal never encrypts them, so they hold no path and no person's name.
+ */
 export const SEARCH_ATTRIBUTES = {
   NdiOperation: 'Keyword',
   /** The dataset's own NDI id. */
@@ -31,7 +41,8 @@ export const SEARCH_ATTRIBUTES = {
   NdiProfile: 'Keyword',
 } as const;
 
-// --- Inputs -----------------------------------------------------------------------------------------------------
+// --- Inputs
+// -----------------------------------------------------------------------------------------------------
 
 /** A cloud and an account. A profile is a name: the worker finds the credentials, which never travel. */
 export interface CloudRef {
@@ -62,7 +73,8 @@ export interface ResumeState {
   readonly ledgerPath?: string;
 }
 
-// --- Progress and results ---------------------------------------------------------------------------------------
+// --- Progress and results
+// ---------------------------------------------------------------------------------------
 
 export interface Counts {
   readonly total: number;
@@ -100,7 +112,10 @@ export type EndPhase = 'done' | 'failed' | 'cancelled';
 
 /** Why a run stands still. `since` is ISO time. */
 export interface Waiting {
-  /** `site` and `worker`: nobody takes up the activities, or the decisions, of the run. `service`: the server is away. */
+  /**
+   * `site` and `worker`: nobody takes up the activities, or the decisions, of the run. `service`: the server
+   * is away.
+   */
   readonly kind: 'login' | 'person' | 'site' | 'worker' | 'service' | 'dataset' | 'paused';
   readonly code: string;
   readonly sentence: string;
@@ -167,11 +182,15 @@ export interface HeartbeatInfo {
   readonly ofBytes: number;
   /** The attempt that beats; heartbeats outlive theirs. Absent in those of release 0.1. */
   readonly attempt?: number;
-  /** What the last request to the cloud failed of, while it is repeated; null once one was answered. Absent before the first. */
+  /**
+   * What the last request to the cloud failed of, while it is repeated; null once one was answered. Absent
+   * before the first.
+   */
   readonly trouble?: FailureInfo | null;
 }
 
-// --- Steering ---------------------------------------------------------------------------------------------------
+// --- Steering
+// ---------------------------------------------------------------------------------------------------
 
 export const progressQuery = defineQuery<RunProgress>('progress');
 export const pauseSignal = defineSignal('pause');

@@ -30,7 +30,9 @@ export interface DownloadInput extends RunInput {
   readonly mode: DownloadMode;
   /** Only these documents, and those that they depend on. Null or absent: all. */
   readonly selection?: Selection | null;
-  /** Only binaries whose logical name matches one of these patterns (`*`, `?`); the others stay in the cloud. */
+  /**
+   * Only binaries whose logical name matches one of these patterns (`*`, `?`); the others stay in the cloud.
+   */
   readonly filesMatching?: readonly string[] | null;
 }
 

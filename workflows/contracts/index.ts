@@ -1,4 +1,7 @@
-/** Everything that crosses between workflows, workers and clients: what all runs share, and one file per run type. */
+/**
+ * Everything that crosses between workflows, workers and clients: what all runs share, and one file per run
+ * type.
+ */
 import type { DownloadResult } from './download.ts';
 import type { FilesResult } from './files.ts';
 import type { PreviewResult } from './preview.ts';

@@ -8,11 +8,14 @@ export interface OperationSpec {
   /** Before a dataset's name in lists and in Temporal's pages: "Upload Ferret 17". */
   readonly title: string;
   /**
-   * The workflow id, which is the run's lock: `upload/{ndiDatasetId}@{site}`. Fields but the last hold no delimiter that
-   * follows them; of a very long last field only the end is kept, which is the part that differs.
+   * The workflow id, which is the run's lock: `upload/{ndiDatasetId}@{site}`. Fields but the last hold no
+   * delimiter that follows them; of a very long last field only the end is kept, which is the part that
+   * differs.
    */
   readonly id: string;
-  /** Phases in their order, each with what a person reads. The phases in which a run ends are common to all. */
+  /**
+   * Phases in their order, each with what a person reads. The phases in which a run ends are common to all.
+   */
   readonly phases: Readonly<Record<string, string>>;
   /** The counters of the run, in display order: the key in progress and result, and its word. */
   readonly counters: Readonly<Record<string, string>>;

@@ -1,6 +1,6 @@
 /**
- * The numbers that say how hard a run works, each declared once: unit, default, limits, reason. Flags, `config.json`, the library,
- * `docs/cli.md` and the inputs of runs follow from this table.
+ * The numbers that say how hard a run works, each declared once: unit, default, limits, reason. Flags,
+ * `config.json`, the library, `docs/cli.md` and the inputs of runs follow from this table.
  */
 
 export interface TuningSpec {

@@ -29,7 +29,10 @@ export type UploadTarget =
 
 export type UploadStrategy = 'zip' | 'serial';
 
-/** `content`: what was sent is read back and compared. `ids`: the cloud's list has it; cheaper, and proves no content. */
+/**
+ * `content`: what was sent is read back and compared. `ids`: the cloud's list has it; cheaper, and proves no
+ * content.
+ */
 export type Verify = 'content' | 'ids';
 
 /** `list`: what differs from the cloud's is listed. `replace`: what was changed here replaces the cloud's. */

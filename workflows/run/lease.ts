@@ -1,4 +1,7 @@
-/** The frame of every run that writes a dataset: the lease is given back whatever happens, and the last phase is published. */
+/**
+ * The frame of every run that writes a dataset: the lease is given back whatever happens, and the last phase
+ * is published.
+ */
 import { CancellationScope, ContinueAsNew, isCancellation } from '@temporalio/workflow';
 import type { RunInput } from '../contracts/common.ts';
 import type { Operation } from '../operations.ts';
@@ -6,7 +9,9 @@ import { HistoryTooLong } from './park.ts';
 import type { Run } from './run.ts';
 import { siteSteps } from './site.ts';
 
-/** A cancelled run whose site is away does not wait for it: another run takes over a lease that has run out. */
+/**
+ * A cancelled run whose site is away does not wait for it: another run takes over a lease that has run out.
+ */
 const RELEASE_WITHIN_MS = 60_000;
 
 export interface Lease {
@@ -14,7 +19,10 @@ export interface Lease {
   hold(ledgerPath: string): void;
 }
 
-/** Runs `body`; on failure and cancellation gives the lease back. On success the last step of the run has done so. */
+/**
+ * Runs `body`; on failure and cancellation gives the lease back. On success the last step of the run has done
+ * so.
+ */
 export async function withLease<O extends Operation, T>(
   input: RunInput,
   run: Run<O>,

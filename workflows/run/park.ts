@@ -1,6 +1,6 @@
 /**
- * One step of a run: an activity that may have to wait. A failure that time or a person can mend parks the run, and the activity is
- * scheduled again; any other failure is thrown.
+ * One step of a run: an activity that may have to wait. A failure that time or a person can mend parks the
+ * run, and the activity is scheduled again; any other failure is thrown.
  */
 
 import {
@@ -26,7 +26,10 @@ import { type RunView, waitingNow } from './view.ts';
 /** Times that a step is repeated at once because the world moved under it. */
 const MAX_MOVES = 5;
 
-/** Thrown out of a step to continue the run as new, because it has waited for long. Units in flight are repeated then. */
+/**
+ * Thrown out of a step to continue the run as new, because it has waited for long. Units in flight are
+ * repeated then.
+ */
 export class HistoryTooLong extends Error {
   override readonly name = 'HistoryTooLong';
 }

@@ -1,11 +1,17 @@
-/** The progress of a run as its workflow keeps it: how it begins, how it comes back after continue-as-new, how units add to it. */
+/**
+ * The progress of a run as its workflow keeps it: how it begins, how it comes back after continue-as-new, how
+ * units add to it.
+ */
 import { type Counts, NO_COUNTS, type RunInput, type RunProgress } from '../contracts/common.ts';
 import { OPERATIONS, type Operation } from '../operations.ts';
 import type { PlanSummary, UnitOutcome } from '../steps.ts';
 
 export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** Fields of the progress that continue-as-new carried in release 0.1; runs of that release go on under this code. */
+/**
+ * Fields of the progress that continue-as-new carried in release 0.1; runs of that release go on under this
+ * code.
+ */
 interface ProgressV0 {
   readonly documents: Counts;
   readonly files: Counts;
@@ -64,7 +70,10 @@ export function countUnit(progress: Mutable<RunProgress>, outcome: UnitOutcome):
   progress.retries += outcome.retries;
 }
 
-/** The change that a plan makes. Its counts are those of the whole run and include what was transferred already. */
+/**
+ * The change that a plan makes. Its counts are those of the whole run and include what was transferred
+ * already.
+ */
 export function planChange(progress: RunProgress, plan: PlanSummary): Partial<RunProgress> {
   return {
     counts: countsFrom(progress, plan),
@@ -74,7 +83,9 @@ export function planChange(progress: RunProgress, plan: PlanSummary): Partial<Ru
   };
 }
 
-/** The counters of the operation, taken from a plan or a result, which have them as fields of the same names. */
+/**
+ * The counters of the operation, taken from a plan or a result, which have them as fields of the same names.
+ */
 export const countsFrom = (progress: RunProgress, from: object): RunProgress['counts'] =>
   Object.fromEntries(
     Object.entries(progress.counts).map(([counter, before]) => [

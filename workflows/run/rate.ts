@@ -1,4 +1,6 @@
-/** The rate at which bytes moved while units were in flight, and the time that the rest takes at that rate. */
+/**
+ * The rate at which bytes moved while units were in flight, and the time that the rest takes at that rate.
+ */
 import type { RunProgress } from '../contracts/common.ts';
 
 /** Shorter stretches give no rate. */

@@ -1,6 +1,6 @@
 /**
- * The frame that every run shares: phases, progress, units in flight, pause, parking for a person, continue-as-new. A workflow file
- * says what its run does; how a run behaves is said here, once.
+ * The frame that every run shares: phases, progress, units in flight, pause, parking for a person,
+ * continue-as-new. A workflow file says what its run does; how a run behaves is said here, once.
  *
  *   progress  what a run knows of itself        park   one step, and what it may have to wait for
  *   view      what the outside sees of it       units  units in flight
@@ -52,8 +52,8 @@ export interface Run<O extends Operation = Operation> {
   /** Adds units that were planned again. */
   growUnits(newUnits: number): void;
   /**
-   * One step: an activity that may have to wait, for a person or for another run. Resolves with what the activity returns. `summary`
-   * is what a person reads of it in Temporal's Web UI.
+   * One step: an activity that may have to wait, for a person or for another run. Resolves with what the
+   * activity returns. `summary` is what a person reads of it in Temporal's Web UI.
    */
   readonly step: Step;
   /** Works off units with at most `window` in flight. */
@@ -64,7 +64,10 @@ export interface Run<O extends Operation = Operation> {
   readonly resumedRef: RunRef | undefined;
   /** True once this execution has done its share of units. */
   shouldContinueAsNew(): boolean;
-  /** Ends this execution and starts the next one, once signals and updates in hand are dealt with. Nothing may be in flight. */
+  /**
+   * Ends this execution and starts the next one, once signals and updates in hand are dealt with. Nothing may
+   * be in flight.
+   */
   continueAsNew(): Promise<never>;
 }
 

@@ -1,4 +1,7 @@
-/** How workflows reach the activities of a site: one queue per host, heartbeats that tell a dead worker from a slow one. */
+/**
+ * How workflows reach the activities of a site: one queue per host, heartbeats that tell a dead worker from a
+ * slow one.
+ */
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
 import { siteQueue } from '../contracts/common.ts';
 import { DEFAULT_TUNING, type Tuning } from '../contracts/tuning.ts';
@@ -15,8 +18,8 @@ export interface StepOptions {
 
 /**
  * The timeouts and retries of all activities of a site:
- * - heartbeat: the activities of a killed worker are taken up again within that time. Activities heartbeat on a timer and with every
- *   chunk of bytes, and a transfer that moves no bytes ends by its own timeout.
+ * - heartbeat: the activities of a killed worker are taken up again within that time. Activities heartbeat on
+ *   a timer and with every chunk of bytes, and a transfer that moves no bytes ends by its own timeout.
  * - retries without end: nobody watches, and what cannot succeed says so with a permanent error.
  */
 export function siteSteps(site: string, { scheduleToStartMs, summary, tuning = {} }: StepOptions): SiteSteps {

@@ -5,8 +5,8 @@ import { countUnit } from './progress.ts';
 import type { RunView } from './view.ts';
 
 /**
- * Works off `units` and resolves when all have ended. The first failure stops new units; those in flight end by themselves, so that
- * nothing is left half known, and then the failure is thrown.
+ * Works off `units` and resolves when all have ended. The first failure stops new units; those in flight end
+ * by themselves, so that nothing is left half known, and then the failure is thrown.
  */
 export async function runUnits(
   view: RunView,

@@ -1,4 +1,7 @@
-/** The outside view of a run: search attributes, Temporal's details page, and the answer to the progress query. */
+/**
+ * The outside view of a run: search attributes, Temporal's details page, and the answer to the progress
+ * query.
+ */
 
 import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
 import { WAITS } from '../../errors/index.ts';
