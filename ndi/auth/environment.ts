@@ -2,6 +2,9 @@
  * Which NDI Cloud is meant (NDI Cloud contract §1.2, §1.3): the variables are those of the existing clients,
  * and an unknown stage is an error instead of a silent prod.
  */
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { CourierError } from '../../errors/index.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -50,9 +53,21 @@ function refuseForeignSettings(env: Environment): void {
   }
 }
 
+/**
+ * Production, for one who has named no cloud.
+ * @throws NDI_E_SETTING where a settings file of older clients may name another one, which is not read here
+ */
+export function productionOf(env: Environment): string {
+  const path = join(setting(env, 'NDI_PREFDIR') ?? join(homedir(), '.ndi'), 'cloud_config.json');
+  if (!existsSync(path)) return STAGES.prod;
+  throw new CourierError('NDI_E_SETTING', {
+    detail: `${path} is not read here: name the cloud with CLOUD_API_ENVIRONMENT or NDI_CLOUD_URL, or log in with \`ndi-courier login --url\`.`,
+  });
+}
+
 /** `NDI_CLOUD_URL`, else the stage named by `CLOUD_API_ENVIRONMENT`, else the profile's, else prod. */
 export const baseUrlOf = (env: Environment, profileBaseUrl?: string): string =>
-  baseUrlFromEnvironment(env) ?? profileBaseUrl ?? STAGES.prod;
+  baseUrlFromEnvironment(env) ?? profileBaseUrl ?? productionOf(env);
 
 /**
  * A base address without a slash at the end. `source` names the setting in errors.

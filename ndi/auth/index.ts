@@ -25,12 +25,12 @@ import {
   checkBaseUrl,
   type Environment,
   organizationFromEnvironment,
-  STAGES,
+  productionOf,
 } from './environment.ts';
 import { openKeyring } from './keyring.ts';
 import { NDI_KEYRING_SERVICE, type NdiProfile, ndiPassword, readNdiProfiles } from './ndi-profiles.ts';
 import { createProfileStore, type Profile, type ProfileStore } from './profiles.ts';
-import { type Credentials, createTokenSource } from './token-source.ts';
+import { type Credentials, createTokenSource, tokenClaims } from './token-source.ts';
 
 export type { TokenSource } from '../cloud/types.ts';
 export { baseUrlOf, type Environment, STAGES } from './environment.ts';
@@ -182,6 +182,8 @@ export interface Login {
   readonly profile: Profile;
   readonly user: CloudUser;
   readonly organization: Organization;
+  /** ISO time at which the token ends; it is renewed before. Null when the token does not tell. */
+  readonly validUntil: string | null;
 }
 
 /**
@@ -195,13 +197,14 @@ export async function login(options: LoginOptions): Promise<Login> {
   const name = options.profile ?? 'default';
   const baseUrl =
     options.baseUrl === undefined
-      ? (baseUrlFromEnvironment(options.env) ?? store.get(name)?.baseUrl ?? STAGES.prod)
+      ? (baseUrlFromEnvironment(options.env) ?? store.get(name)?.baseUrl ?? productionOf(options.env))
       : checkBaseUrl(options.baseUrl, 'The address');
   const base = { baseUrl, connections: 1, timeouts };
   const open = createRequester(base);
   let user: CloudUser;
+  let token: string;
   try {
-    const token = await requestToken(open, { email, password });
+    token = await requestToken(open, { email, password });
     const asUser = createRequester({ ...base, tokens: fixedToken(token) });
     user = await createUsers(asUser)
       .me()
@@ -216,7 +219,13 @@ export async function login(options: LoginOptions): Promise<Login> {
   const profile = await store.save({ name, email, baseUrl, organizationId: organization.id }, password, {
     makeDefault: options.makeDefault ?? false,
   });
-  return { profile, user, organization };
+  const { expiresAtMs } = tokenClaims(token);
+  return {
+    profile,
+    user,
+    organization,
+    validUntil: expiresAtMs === undefined ? null : new Date(expiresAtMs).toISOString(),
+  };
 }
 
 /**

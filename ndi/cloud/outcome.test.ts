@@ -6,6 +6,8 @@ import { outcomeOf, type RawAnswer, type RequestInfo, type RouteKind } from './o
 const asked = (kind: RouteKind, withToken = true): RequestInfo => ({
   kind,
   what: 'dataset x',
+  baseUrl: 'https://api.example/v1',
+  ids: [],
   withToken,
   secrets: ['s3cret'],
 });

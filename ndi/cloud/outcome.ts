@@ -25,6 +25,10 @@ export interface RequestInfo {
   readonly kind: RouteKind;
   /** In words, for the message: `dataset 668b…`. */
   readonly what: string;
+  /** The base address that was asked. */
+  readonly baseUrl: string;
+  /** Cloud ids in the address, which a 404 may mean. */
+  readonly ids: readonly string[];
   /** False when the call went out without a token. */
   readonly withToken: boolean;
   /** Exact texts that must not appear in a message. */
@@ -42,7 +46,7 @@ export function outcomeOf(asked: RequestInfo, answered: RawAnswer): CourierError
   const retryAfterMs = retryAfterOf(answered, said);
   const theirs = said.code === '' || said.message.includes(said.code) ? '' : ` [${said.code}]`;
   const words = said.message === '' ? '' : `: ${said.message}${theirs}`;
-  const hint = HINTS[code]?.(answered.status) ?? '';
+  const hint = hintOf(code, asked, answered.status, said);
   return new CourierError(code, {
     detail: `${sanitize(asked.what, asked.secrets)} (HTTP ${answered.status}${words})${hint}`,
     requestId: answered.requestId,
@@ -50,10 +54,19 @@ export function outcomeOf(asked: RequestInfo, answered: RawAnswer): CourierError
   });
 }
 
-const HINTS: Partial<Record<ErrorCode, (status: number) => string>> = {
-  NDI_E_SETTING: (status) =>
-    status >= 300 && status < 400 ? ' The address of NDI Cloud redirects; check NDI_CLOUD_URL.' : '',
-};
+/** A person's likely mistake, from all that the answer shows. */
+function hintOf(code: ErrorCode, asked: RequestInfo, status: number, said: ServerMessage): string {
+  const { kind, baseUrl, ids } = asked;
+  if (code === 'NDI_E_SETTING' && status >= 300 && status < 400)
+    return ' The address of NDI Cloud redirects; check NDI_CLOUD_URL.';
+  const isForgotten = kind === 'login' && (status === 403 || status === 404) && !/\/v\d+$/.test(baseUrl);
+  if (isForgotten) return ` The API lies below a version: ${baseUrl}/v1 may be meant instead of ${baseUrl}.`;
+  if (status !== 404 || ids.length === 0 || said.isPage || isUnknownRoute(said)) return '';
+  const words = ids.length === 1 ? `the id ${ids[0]}` : `one of the ids ${ids.join(', ')}`;
+  return ` ${hostOf(baseUrl)} does not know ${words}, or does not show it to this account.`;
+}
+
+const hostOf = (baseUrl: string): string => new URL(baseUrl).host;
 
 function codeOf(asked: RequestInfo, status: number, said: ServerMessage): ErrorCode {
   if (asked.kind === 'login') return loginCodeOf(status, said);
@@ -226,7 +239,7 @@ export function brokenConnection(asked: RequestInfo, requestId: string, error: u
   const code = codeIn(error);
   const words = code ?? (error instanceof Error ? error.message : 'unknown');
   return new CourierError(STALLS.has(code ?? '') ? 'NDI_E_STALLED' : 'NDI_E_NETWORK', {
-    detail: sanitize(`${asked.what} (${words})`, asked.secrets),
+    detail: sanitize(`${asked.what} (${hostOf(asked.baseUrl)}: ${words})`, asked.secrets),
     requestId,
   });
 }

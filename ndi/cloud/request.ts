@@ -11,6 +11,7 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { type Dispatcher, Pool } from 'undici';
 import { CourierError } from '../../errors/index.ts';
+import { isCloudId } from '../ids.ts';
 import {
   asksForLogin,
   brokenConnection,
@@ -99,7 +100,7 @@ export function createRequester(options: RequesterOptions): Requester {
 
   async function once(call: ApiCall, token: string | undefined): Promise<RawAnswer> {
     const requestId = randomUUID();
-    const asked = askedOf(call, token);
+    const asked = askedOf(options.baseUrl, call, token);
     const deadline = startDeadline(call.signal, timeouts.totalMs);
     try {
       const response = await pool.request({
@@ -137,7 +138,7 @@ export function createRequester(options: RequesterOptions): Requester {
       if (used !== undefined) answered = await once(call, used);
       if (used !== undefined && asksForLogin(answered)) options.tokens?.invalidate(used);
     }
-    const error = outcomeOf(askedOf(call, used), answered);
+    const error = outcomeOf(askedOf(options.baseUrl, call, used), answered);
     if (error !== undefined) throw error;
     return { status: answered.status, text: answered.text, requestId: answered.requestId, what: call.what };
   }
@@ -145,9 +146,11 @@ export function createRequester(options: RequesterOptions): Requester {
   return { baseUrl: options.baseUrl, send, close: () => pool.close() };
 }
 
-const askedOf = (call: ApiCall, token: string | undefined): RequestInfo => ({
+const askedOf = (baseUrl: string, call: ApiCall, token: string | undefined): RequestInfo => ({
   kind: call.kind,
   what: call.what,
+  baseUrl,
+  ids: call.path.filter(isCloudId),
   withToken: token !== undefined,
   secrets: token === undefined ? (call.secrets ?? []) : [...(call.secrets ?? []), token],
 });

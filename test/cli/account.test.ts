@@ -1,5 +1,5 @@
 /** Logging in from the command line, and what happens to runs meanwhile; the raw API; secrets stay where they belong. */
-import { globSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createHarness, type Harness } from './harness.ts';
@@ -47,6 +47,35 @@ describe('login', () => {
     }
   });
 
+  it('says for which organisation and until when', async () => {
+    const { email, password } = cli.user('lab');
+    const { stdout } = await cli.run(['login', '--email', email, '--password-stdin'], {
+      input: `${password}\n`,
+    });
+    expect(stdout).toMatch(/^Logged in as \S+ \(.+\) at http/);
+    expect(stdout).toMatch(/Valid until \d{4}-\d\d-\d\d \d\d:\d\d; it is renewed by itself\./);
+  });
+
+  it('suggests /v1 where an address of any host lacks it', async () => {
+    const url = new URL(cli.sandbox.apiUrl).origin;
+    const { json } = await login('lab', ['--url', url]);
+    expect(json().error).toMatchObject({ code: 'NDI_E_SETTING' });
+    expect(json().error.message).toContain(`${url}/v1 may be meant`);
+  });
+
+  it('refuses to guess production beside a settings file of an older client', async () => {
+    const prefs = cli.path('prefs');
+    mkdirSync(prefs);
+    writeFileSync(join(prefs, 'cloud_config.json'), '{"api_url":"https://dev-api.ndi-cloud.com/v1"}');
+    const env = { NDI_PREFDIR: prefs, NDI_CLOUD_URL: undefined, COURIER_HOME: cli.path('fresh') };
+    for (const args of [['whoami'], ['login', '--email', 'a@b.test', '--password-stdin']]) {
+      const { code, json } = await cli.run([...args, '--json'], { env, input: 'x\n' });
+      expect(code).toBe(1);
+      expect(json().error.code).toBe('NDI_E_SETTING');
+      expect(json().error.message).toContain(join(prefs, 'cloud_config.json'));
+    }
+  });
+
   it('keeps several accounts apart', async () => {
     expect((await login('second', ['--profile', 'other lab'])).code).toBe(0);
     expect((await login('both', ['--profile', 'x'])).json().error.code).toBe('NDI_E_CHOOSE_ORGANIZATION');
@@ -70,6 +99,23 @@ describe('login', () => {
 });
 
 describe('the raw API', () => {
+  it('names a wrong id, and the host that cannot be reached', async () => {
+    const id = 'abcdef0123456789abcdef01';
+    const wrong = (await cli.run(['cloud', 'datasets', 'get', id, '--json'])).json().error;
+    expect(wrong.code).toBe('NDI_E_NOT_FOUND');
+    expect(wrong.message).toContain(`${new URL(cli.sandbox.apiUrl).host} does not know the id ${id}`);
+    const { email, password } = cli.user('lab');
+    const env = {
+      NDI_CLOUD_URL: 'http://127.0.0.1:9/v1',
+      NDI_CLOUD_USERNAME: email,
+      NDI_CLOUD_PASSWORD: password,
+    };
+    const gone = (await cli.run(['cloud', 'datasets', 'get', id, '--json'], { env })).json().error;
+    expect(gone.code).toBe('NDI_E_NETWORK');
+    expect(gone.message).toContain('(127.0.0.1:9: ECONNREFUSED)');
+    expect(gone.nextStep).toBe('Nothing repeats this command: run it again in a while.');
+  });
+
   it('creates, fills, lists, searches and deletes', async () => {
     const cloud = async (...args: string[]) => {
       const finished = await cli.run(['cloud', ...args]);

@@ -4,6 +4,7 @@ import { isCourierError } from '../../../errors/index.ts';
 import type { Courier } from '../../courier.ts';
 import { option } from '../../options.ts';
 import type { RunSummary } from '../../run-records.ts';
+import { formatTime } from '../../view/format.ts';
 import { defineCommand, type Invocation, withCourier } from '../command.ts';
 import { EXIT } from '../exit.ts';
 import { ask, askSecret, readSecretFromStdin } from '../prompt.ts';
@@ -58,7 +59,7 @@ export const command = defineCommand({
     withCourier(invocation, async (courier) => {
       const email = options.email ?? (await ask(invocation, 'E-mail: '));
       const password = await passwordFor(invocation, options.passwordStdin);
-      const { profile, user, organization } = await courier.accounts.login({
+      const { profile, user, organization, validUntil } = await courier.accounts.login({
         email,
         password,
         profile: options.profile,
@@ -75,6 +76,7 @@ export const command = defineCommand({
           organizationId: organization.id,
           baseUrl: profile.baseUrl,
           storedIn: profile.secret,
+          validUntil,
           released: released.map((run) => run.workflowId),
         });
         return EXIT.done;
@@ -82,6 +84,7 @@ export const command = defineCommand({
       const place =
         profile.secret === 'keyring' ? 'the keyring of this computer' : 'a file that only you can read';
       out.print(`Logged in as ${user.email} (${organization.name}) at ${profile.baseUrl}.`);
+      if (validUntil !== null) out.print(`Valid until ${formatTime(validUntil)}; it is renewed by itself.`);
       out.print(`Kept as profile “${profile.name}” in ${place}.`);
       for (const run of released) out.print(`Goes on: ${run.workflowId}`);
       return EXIT.done;
