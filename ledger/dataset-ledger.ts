@@ -2,6 +2,7 @@
 import type { PartJournal } from '../transfer/types.ts';
 import type { Fact } from './fact-keys.ts';
 import type { LeaseLedger } from './lease.ts';
+import type { PruneLedger } from './prune.ts';
 import type { BaseItem, ItemKind, Tombstone } from './types.ts';
 
 /** Per item, what was seen of each side. `base.ts` says what a row proves. */
@@ -42,6 +43,8 @@ export interface DatasetLedger {
   parts(fileUid: string): PartJournal;
   /** Keeps the rows of a run from being pruned. Of runs kept for one reason, only the last is. */
   keepRun(runKey: string, reason: string): void;
+  /** Old runs, and how their rows are removed. */
+  readonly oldRuns: PruneLedger;
   /** The newest entries first. */
   auditTrail(query: { readonly limit: number }): readonly AuditEntry[];
   /** One transaction: all or nothing, one flush of the disk. `body` is not async. */

@@ -20,6 +20,7 @@ import type { Ledger } from './ledger.ts';
 import { openListings } from './listings.ts';
 import { openParts } from './parts.ts';
 import { openProblems } from './problems.ts';
+import { openPrune } from './prune.ts';
 import { openRuns } from './runs.ts';
 import { LEDGER_DB, MIGRATIONS } from './schema.ts';
 import { openUnits } from './units.ts';
@@ -57,6 +58,7 @@ export function openLedger(path: string): Ledger {
     },
     parts: verbs.parts,
     keepRun: verbs.keepRun,
+    oldRuns: openPrune(db),
     auditTrail: verbs.auditTrail,
     together: verbs.together,
   };

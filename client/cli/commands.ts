@@ -48,6 +48,12 @@ export const COMMANDS: readonly CommandEntry[] = [
   ),
   entry(
     SERVICE,
+    'clean',
+    'Remove old plans, listings, reports and logs.',
+    () => import('./commands/clean.ts'),
+  ),
+  entry(
+    SERVICE,
     'service',
     'Start the service with this computer, or no longer.',
     () => import('./commands/service.ts'),

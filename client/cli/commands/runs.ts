@@ -10,6 +10,7 @@ import type { RunSummary } from '../../run-records.ts';
 import { formatBytes, formatDuration, formatRate, formatTime, printable } from '../../view/format.ts';
 import { liveLines, resultLines } from '../../view/progress-lines.ts';
 import { facts, table } from '../../view/table.ts';
+import { AGE, ageMs } from '../age.ts';
 import { defineCommand, type Invocation, withCourier } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import { follow } from '../follow.ts';
@@ -20,12 +21,6 @@ const RUN = {
   name: '<run>',
   help: 'A workflow id, a run id, or a part of an id that only one run has.',
 } as const;
-
-const AGE = /^\d{1,5}[mhd]$/;
-const AGE_UNITS_MS = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-
-const ageMs = (age: string): number =>
-  Number(age.slice(0, -1)) * AGE_UNITS_MS[age.slice(-1) as keyof typeof AGE_UNITS_MS];
 
 function stateOf({ status, waitingFor, operation, phase }: RunSummary): string {
   if (status !== 'running') return status;
