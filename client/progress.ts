@@ -41,6 +41,8 @@ export interface Progress extends RunProgress {
   readonly workflowId: string;
   readonly runId: string;
   readonly status: ExecutionStatus;
+  /** ISO time; null while it goes on. */
+  readonly closedAt?: string | null;
   /** Done units plus what heartbeats say of those in flight; never more than the total. */
   readonly bytes: { readonly total: number; readonly transferred: number };
   readonly inFlight: readonly UnitInFlight[];
@@ -67,6 +69,8 @@ export interface RunRecord {
   readonly operation: string;
   readonly status: ExecutionStatus;
   readonly startedAt: string;
+  /** ISO time; null while it goes on. */
+  readonly closedAt?: string | null;
   readonly site: string | null;
   readonly profile: string | null;
   readonly datasetId: string | null;
@@ -160,6 +164,7 @@ export function mergeProgress(
     workflowId: record.workflowId,
     runId: record.runId,
     status: record.status,
+    closedAt: record.closedAt ?? null,
     bytes: { total, transferred: Math.max(transferred, Math.min(transferred + flying, total)) },
     etaMs: record.status === 'running' ? base.etaMs : null,
     retries: base.retries + flights.reduce((sum, flight) => sum + Math.max(0, flight.attempt - 1), 0),

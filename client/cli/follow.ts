@@ -155,7 +155,10 @@ async function conclude(
   try {
     const result = await handle.result();
     if (options.json) out.json({ workflowId, runId, ...result });
-    else out.print(resultLines(result).join('\n'));
+    else {
+      const tookMs = Date.parse(last?.closedAt ?? '') - Date.parse(last?.startedAt ?? '');
+      out.print(resultLines(result, tookMs).join('\n'));
+    }
     return result.status === 'done-with-leftovers' ? EXIT.leftovers : EXIT.done;
   } catch (error) {
     if (!isCourierError(error)) throw error;

@@ -11,6 +11,7 @@ import type { Progress, UnitInFlight } from '../progress.ts';
 import {
   bar,
   formatBytes,
+  formatCount,
   formatCounts,
   formatDuration,
   formatRate,
@@ -190,7 +191,18 @@ function differenceLines(result: RunResult): string[] {
 /** Problems a person sees at the end; the report has them all. */
 const SHOWN_PROBLEMS = 10;
 
-export function resultLines(result: RunResult): string[] {
+/** The whole run in one line: what was moved, how long it took, and how quick that was. */
+function totalLine(result: RunResult, tookMs: number): string {
+  const items = counted(result.operation, { ...result }).map(
+    ([word, { transferred }]) => `${formatCount(transferred)} ${word}`,
+  );
+  const pace =
+    result.bytes > 0 && tookMs > 0 ? `, ${formatRate((result.bytes * 1_000) / tookMs)} on average` : '';
+  return `Total: ${[...items, formatBytes(result.bytes)].join(', ')} in ${formatDuration(tookMs)}${pace}.`;
+}
+
+/** `tookMs`: from start to end of the run, where it is known; the last line is the total then. */
+export function resultLines(result: RunResult, tookMs?: number): string[] {
   const what = operationSpec(result.operation)?.noun ?? result.operation;
   if (result.status === 'planned') return planLines(result);
   const moved = result.bytes > 0 ? `${formatBytes(result.bytes)} moved` : 'nothing had to be moved';
@@ -213,5 +225,6 @@ export function resultLines(result: RunResult): string[] {
   }
   const more = result.problemCount - Math.min(SHOWN_PROBLEMS, result.problems.length);
   if (result.problems.length > 0 && more > 0) lines.push(`  and ${more} more in the report`);
+  if (tookMs !== undefined && !Number.isNaN(tookMs)) lines.push(totalLine(result, tookMs));
   return lines;
 }

@@ -33,16 +33,30 @@ export function createView(stream: NodeJS.WriteStream | Screen, now: () => numbe
 function liveView(stream: NodeJS.WriteStream, now: () => number): View {
   const draw = createLogUpdate(stream);
   let leastShare = 0;
+  let shown: { readonly lines: readonly string[]; readonly columns: number } | undefined;
   return {
     show: (progress) => {
       leastShare = Math.max(leastShare, fraction(progress.bytes));
-      draw(liveLines(progress, { columns: stream.columns ?? 80, nowMs: now(), leastShare }).join('\n'));
+      const columns = stream.columns ?? 80;
+      const lines = liveLines(progress, { columns, nowMs: now(), leastShare });
+      if (shown !== undefined && shown.columns !== columns) {
+        stream.write(eraseReflowed(shown.lines, columns));
+        draw.done();
+      }
+      draw(lines.join('\n'));
+      shown = { lines, columns };
     },
     stop: (keep) => {
       if (keep) draw.done();
       else draw.clear();
     },
   };
+}
+
+/** A terminal that was made narrower has wrapped the lines on it: they take more rows than were drawn. */
+function eraseReflowed(lines: readonly string[], columns: number): string {
+  const rows = lines.reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / columns)), 0);
+  return `${'\u001b[1A\u001b[2K'.repeat(rows)}\u001b[G`;
 }
 
 function plainView(stream: Screen, now: () => number): View {

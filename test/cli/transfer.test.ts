@@ -75,6 +75,13 @@ describe('upload', () => {
     expect(stdout).toContain(uploaded.id);
   });
 
+  it('ends with a line of the total', async () => {
+    const { stdout } = await cli.run(['upload', await cli.dataset(), '--new', 'Total']);
+    expect(stdout).toMatch(
+      /\nTotal: 61 documents, 6 files, [\d.]+ kB in \d+ s, [\d.]+ k?B\/s on average\.\n$/,
+    );
+  });
+
   it('ends with 3 and names what it could not take along', async () => {
     const dir = await cli.dataset();
     const files = join(dir, '.ndi', 'files');
