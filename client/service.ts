@@ -15,6 +15,8 @@ export interface ServiceState {
   readonly supervisorPid: number | null;
   readonly version: string | null;
   readonly startedAt: string | null;
+  /** Whether payloads are encrypted with a key that lies in the state folder. */
+  readonly private: boolean;
   readonly home: string;
   readonly logsDir: string;
   /** The last thing that the service had to mend since its start, a sentence for people. */
@@ -30,6 +32,8 @@ export interface Service {
     readonly workers?: number;
     /** A worker that takes more is replaced. Default 1 GiB. */
     readonly workerMemoryBytes?: number;
+    /** Make it private: others who use this computer can neither read runs nor start any. A private one stays so. */
+    readonly private?: boolean;
     readonly signal?: AbortSignal;
   }): Promise<ServiceState>;
   /** Stops it; false when nothing ran. Runs go on when it is back. */

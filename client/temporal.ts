@@ -125,7 +125,7 @@ async function connect(
   server: Omit<TemporalConnection, 'client' | 'close'>,
 ): Promise<TemporalConnection> {
   const { dataConverterFromEnv } = await import('../workers/codec.ts');
-  const dataConverter = await dataConverterFromEnv(env);
+  const dataConverter = dataConverterFromEnv(env, server.embedded ? await ownKey(env) : undefined);
   const retries = createRetries();
   let connection: Connection;
   try {
@@ -154,6 +154,13 @@ async function connect(
       await connection.close();
     },
   };
+}
+
+/** The key of a private service: with it every command reads and starts runs, without a flag. */
+async function ownKey(env: Environment): Promise<string | undefined> {
+  const { homeFromEnv } = await import('../workers/home.ts');
+  const { readPayloadKey } = await import('../workers/payload-key.ts');
+  return readPayloadKey(homeFromEnv(env));
 }
 
 /** A retry in waiting throws past every handler when its connection is closed: `end` lets it pass first. */

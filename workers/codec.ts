@@ -3,7 +3,8 @@
  * server. Ids and search attributes are not payloads: nothing private goes in there.
  *
  *   COURIER_PAYLOAD_KEY   base64 of 32 bytes; several, separated by commas, while a key is being replaced: the first
- *                         encrypts, all decrypt. The same at every client and worker. Not set: nothing is encrypted.
+ *                         encrypts, all decrypt. The same at every client and worker. Not set: nothing is encrypted,
+ *                         unless the service is private (payload-key.ts).
  */
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 import type { DataConverter, Payload, PayloadCodec } from '@temporalio/common';
@@ -13,7 +14,7 @@ import { CourierError } from '../errors/index.ts';
 import type { Environment } from '../ndi/auth/environment.ts';
 
 const VARIABLE = 'COURIER_PAYLOAD_KEY';
-const KEY_BYTES = 32;
+export const KEY_BYTES = 32;
 /** 96 bits is what GCM is made for; random ones are safe for 2^32 payloads per key (NIST SP 800-38D §8.3). */
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
@@ -47,20 +48,39 @@ function parseKey(encoded: string, position: number): Key {
   return { id, secret };
 }
 
+export interface PayloadCodecOptions {
+  /** Do not decode what is not encrypted: whoever sent it does not have the key. */
+  readonly refusesPlain?: boolean;
+}
+
 /**
  * A codec that encrypts with the first key and decrypts with any. Payloads that are not encrypted pass through, so that
- * runs started before a key was set go on.
- * @throws NDI_E_SETTING for a key that is not one, and from `decode` for a key that is not there.
+ * runs started before a key was set go on, unless they are to be refused.
+ * @throws NDI_E_SETTING for a key that is not one, and from `decode` for a key that is not there or a payload that is refused.
  */
-export function createPayloadCodec(encodedKeys: readonly string[]): PayloadCodec {
+export function createPayloadCodec(
+  encodedKeys: readonly string[],
+  { refusesPlain = false }: PayloadCodecOptions = {},
+): PayloadCodec {
   const keys = encodedKeys.map((encoded, index) => parseKey(encoded, index + 1));
   const first = keys[0];
   if (first === undefined) throw new CourierError('NDI_E_SETTING', { detail: `${VARIABLE} is empty.` });
   return {
     encode: async (payloads) => payloads.map((payload) => encrypt(payload, first)),
-    decode: async (payloads) => payloads.map((payload) => decrypt(payload, keys)),
+    decode: async (payloads) =>
+      payloads.map((payload) => {
+        if (refusesPlain && !isEncrypted(payload)) throw refused();
+        return decrypt(payload, keys);
+      }),
   };
 }
+
+const isEncrypted = (payload: Payload): boolean => text(payload.metadata?.encoding) === ENCODING;
+
+const refused = (): CourierError =>
+  new CourierError('NDI_E_SETTING', {
+    detail: 'The service is private, and this came from somebody without its key; it is not executed.',
+  });
 
 function encrypt(payload: Payload, key: Key): Payload {
   const nonce = randomBytes(NONCE_BYTES);
@@ -79,7 +99,7 @@ function encrypt(payload: Payload, key: Key): Payload {
 }
 
 function decrypt(payload: Payload, keys: readonly Key[]): Payload {
-  if (text(payload.metadata?.encoding) !== ENCODING) return payload;
+  if (!isEncrypted(payload)) return payload;
   const id = text(payload.metadata?.['encryption-key-id']);
   const key = keys.find((candidate) => candidate.id === id);
   if (key === undefined) {
@@ -106,17 +126,21 @@ function decrypt(payload: Payload, keys: readonly Key[]): Payload {
 }
 
 /**
- * The data converter for this environment, for clients and workers alike; `undefined` when no key is set.
+ * The data converter for this environment, for clients and workers alike; `undefined` when no key is set. `ownKey` is that of
+ * a private service: it encrypts, and keys of the environment still decrypt.
  * @throws NDI_E_SETTING for a key that is not one.
  */
-export function dataConverterFromEnv(env: Environment = process.env): DataConverter | undefined {
-  const keys = (env[VARIABLE] ?? '')
-    .split(',')
+export function dataConverterFromEnv(
+  env: Environment = process.env,
+  ownKey?: string,
+  options: PayloadCodecOptions = {},
+): DataConverter | undefined {
+  const keys = [ownKey ?? '', ...(env[VARIABLE] ?? '').split(',')]
     .map((key) => key.trim())
     .filter((key) => key !== '');
   if (keys.length === 0) return undefined;
   return {
-    payloadCodecs: [createPayloadCodec(keys)],
+    payloadCodecs: [createPayloadCodec(keys, options)],
     failureConverterPath: siblingScript(import.meta.url, 'failure-converter'),
   };
 }

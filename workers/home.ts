@@ -5,6 +5,7 @@
  *   service.lock      held by the one supervisor
  *   temporal.sqlite   the embedded Temporal server's database: all runs
  *   site.json         this host's stable name
+ *   payload-key       the key of a private service (workers/payload-key.ts)
  *   logs/             supervisor.log, server.log, worker.log, each with two older ones
  *   ledgers/          records of datasets whose own folder cannot hold them (ledger/locate.ts)
  *   profiles.json     cloud accounts; secrets.json holds passwords where there is no keyring (ndi/auth/profiles.ts)
@@ -25,6 +26,7 @@ export interface Home {
   readonly lockFile: string;
   readonly temporalDbFile: string;
   readonly siteFile: string;
+  readonly payloadKeyFile: string;
   readonly logsDir: string;
 }
 
@@ -66,6 +68,7 @@ export function homeAt(path: string): Home {
     lockFile: join(dir, 'service.lock'),
     temporalDbFile: join(dir, 'temporal.sqlite'),
     siteFile: join(dir, 'site.json'),
+    payloadKeyFile: join(dir, 'payload-key'),
     logsDir: join(dir, 'logs'),
   };
 }

@@ -6,6 +6,7 @@
  *   worker-process.ts  one worker seen from the supervisor; worker-main.ts is its entry, worker.ts what it does
  *   server.ts          the embedded Temporal server; temporal-cli.ts finds or makes its program
  *   service-state.ts   service.json
+ *   payload-key.ts     the key of a private service
  */
 import { spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
@@ -17,6 +18,7 @@ import { resolveTemporal } from './connection.ts';
 import { ensureHome, type Home, homeFromEnv } from './home.ts';
 import { tryLock } from './lock.ts';
 import { type Log, openLog, silent } from './logs.ts';
+import { isPrivate, notPrivate } from './payload-key.ts';
 import { isRunning, recordOf, signalProcess, stopProcess, waitForExit } from './processes.ts';
 import { isCurrent, readServiceFile, type ServiceFile } from './service-state.ts';
 import { cleanUpOrphans, logFiles, runSupervisor, type SupervisorOptions } from './supervisor.ts';
@@ -36,6 +38,8 @@ export interface ServiceStatus {
   /** ISO time. */
   readonly startedAt: string | null;
   readonly version: string | null;
+  /** Whether payloads are encrypted with the key of this state folder (payload-key.ts). */
+  readonly private: boolean;
   readonly home: string;
   readonly logsDir: string;
   /** What the service last had to mend, for people. */
@@ -57,6 +61,8 @@ export interface ServiceOptions {
   readonly roles?: readonly WorkerRole[];
   /** A worker that takes more is replaced. Default 1 GiB. */
   readonly workerMemoryBytes?: number | undefined;
+  /** Make it private; a private one stays so. */
+  readonly private?: boolean | undefined;
 }
 
 /** Workers have 10 s, then the server has 10 s; what is not gone after this is killed. */
@@ -68,11 +74,11 @@ export function status(options: Pick<ServiceOptions, 'env'> = {}): ServiceStatus
   const env = options.env ?? process.env;
   const home = homeFromEnv(env);
   const file = readServiceFile(home);
-  const where = { home: home.dir, logsDir: home.logsDir };
-  if (file !== undefined && isCurrent(file) && file.state === 'running')
-    return { ...toStatus(file), ...where };
   const temporal = resolveTemporal(env);
   const elsewhere = temporal.kind === 'external';
+  const where = { private: isPrivate(home) && !elsewhere, home: home.dir, logsDir: home.logsDir };
+  if (file !== undefined && isCurrent(file) && file.state === 'running')
+    return { ...toStatus(file), ...where };
   return {
     running: false,
     temporalAddress: elsewhere ? temporal.address : null,
@@ -87,7 +93,7 @@ export function status(options: Pick<ServiceOptions, 'env'> = {}): ServiceStatus
   };
 }
 
-function toStatus(file: ServiceFile): Omit<ServiceStatus, 'home' | 'logsDir'> {
+function toStatus(file: ServiceFile): Omit<ServiceStatus, 'private' | 'home' | 'logsDir'> {
   const { temporalAddress, namespace, uiUrl, supervisorPid, serverPid, startedAt, version, notice } = file;
   const workerPids = file.workers.filter(isRunning).map(({ pid }) => pid);
   return {
@@ -116,6 +122,7 @@ export async function up(options: ServiceOptions = {}): Promise<RunningService> 
     const file = await settled(home, signal);
     if (file?.state === 'running') {
       const found = runningStatus(env);
+      if (options.private && !found.private) throw notPrivate('The service runs without a key.');
       if (found.version !== packageVersion()) {
         log(
           `Version ${found.version} is running; \`ndi-courier down\` and \`up\` starts ${packageVersion()}.`,
@@ -158,6 +165,12 @@ async function supervisorOptions(home: Home, options: ServiceOptions): Promise<S
   const { env = process.env, log = silent, signal } = options;
   // Found here and not in the supervisor: making it takes minutes, and the person should see why.
   const embedded = resolveTemporal(env).kind === 'embedded';
+  if (options.private && !embedded) {
+    throw new CourierError('NDI_E_USAGE', {
+      detail:
+        '--private is for the server that ndi-courier runs. For one elsewhere, set COURIER_PAYLOAD_KEY at every client and worker.',
+    });
+  }
   const cliPath = embedded ? (await findTemporalCli({ env, log, signal })).path : null;
   return {
     homeDir: home.dir,
@@ -165,6 +178,7 @@ async function supervisorOptions(home: Home, options: ServiceOptions): Promise<S
     workers: options.workers ?? 1,
     roles: options.roles ?? WORKER_ROLES,
     workerMemoryBytes: options.workerMemoryBytes,
+    makePrivate: options.private,
   };
 }
 

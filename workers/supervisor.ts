@@ -26,6 +26,7 @@ import {
 import { tryLock } from './lock.ts';
 import { type Log, rotateLog } from './logs.ts';
 import { WORKER_MEMORY_BYTES, watchMemory } from './memory-watch.ts';
+import { makePrivate } from './payload-key.ts';
 import { type ProcessRecord, recordOf, stopProcess } from './processes.ts';
 import { startTemporalServer, stopOrphanedServer } from './server.ts';
 import { readServiceFile, type ServiceFile, writeServiceFile } from './service-state.ts';
@@ -39,6 +40,8 @@ export interface SupervisorOptions {
   /** How many worker processes, each with all `roles`. */
   readonly workers: number;
   readonly roles: readonly WorkerRole[];
+  /** Make the service private before its workers start. */
+  readonly makePrivate?: boolean | undefined;
   readonly backoff?: Backoff;
   /** A worker that takes more is replaced. Default 1 GiB. */
   readonly workerMemoryBytes?: number | undefined;
@@ -84,6 +87,7 @@ export async function runSupervisor(options: SupervisorOptions, context: Supervi
     await cleanUpOrphans(home, context.log);
     board.post({ state: 'starting' });
     const embedded = await startTemporal(home, options, context, previous, board, kept);
+    if (options.makePrivate && embedded !== null) await makePrivate(home, embedded, context.log);
     await startWorkers(home, options, context, embedded, board, kept);
     context.signal.throwIfAborted();
     board.post({ state: 'running' });

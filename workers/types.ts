@@ -17,6 +17,8 @@ export interface RunWorkerOptions {
   /** Where workflows are taken from; default `courier`. Tests that share a server have one each. */
   readonly controlQueue?: string;
   readonly home: Home;
+  /** Of a private service (payload-key.ts): then nothing is executed that comes without it. */
+  readonly payloadKey?: string | undefined;
   readonly env: Environment;
   readonly log: Log;
   /** Stop: take no new work, give running activities `graceMs`, then resolve. */

@@ -5,6 +5,7 @@
 import { CourierError, isCourierError } from '../errors/index.ts';
 import { resolveTemporal } from './connection.ts';
 import { ensureHome, homeAt, siteIdOf } from './home.ts';
+import { readPayloadKey } from './payload-key.ts';
 import { createLogger, installRuntime } from './runtime.ts';
 import type { ChildMessage, WorkerArguments } from './types.ts';
 import { runWorker } from './worker.ts';
@@ -51,6 +52,7 @@ async function main(): Promise<void> {
     roles: args.roles,
     siteId: siteIdOf(home),
     home,
+    payloadKey: args.embedded === null ? undefined : readPayloadKey(home),
     env: process.env,
     log: (line) => console.error(line),
     signal: stopping.signal,

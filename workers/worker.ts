@@ -20,7 +20,10 @@ const HEARTBEAT_THROTTLE = '1 second';
 
 export async function runWorker(options: RunWorkerOptions): Promise<void> {
   const connection = await NativeConnection.connect(options.connectionOptions);
-  const dataConverter = dataConverterFromEnv(options.env);
+  const { payloadKey } = options;
+  // Workers act on what they decode; a client only shows it, also what is older than the key.
+  const refusesPlain = payloadKey !== undefined;
+  const dataConverter = dataConverterFromEnv(options.env, payloadKey, { refusesPlain });
   const common: Pick<WorkerOptions, 'connection' | 'namespace' | 'shutdownGraceTime' | 'dataConverter'> = {
     connection,
     namespace: options.namespace,

@@ -9,6 +9,7 @@ export const serviceJson = (state: ServiceState): object => ({
   workerPids: state.workerPids,
   running: state.running,
   version: state.version,
+  private: state.private,
   home: state.home,
   ...(state.notice === undefined ? {} : { notice: state.notice }),
 });
@@ -25,6 +26,7 @@ export const serviceText = (state: ServiceState): string =>
       state.temporalAddress === null ? undefined : `${state.temporalAddress}, namespace ${state.namespace}`,
     ],
     ['workers', state.running ? state.workerPids.join(', ') || 'none yet' : undefined],
+    ['private', state.private ? 'payloads are encrypted; workers refuse what is not' : undefined],
     ['notice', state.notice === undefined ? undefined : `${state.notice.sentence} (${state.notice.at})`],
     ['state', state.home],
     ['logs', state.logsDir],

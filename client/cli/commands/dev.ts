@@ -11,12 +11,13 @@ export const command = defineCommand({
   summary: 'Run the service in this terminal.',
   description: 'The same as `up`, in the foreground with its log here; Ctrl-C stops it.',
   options: z.object({ ...workersShape, ...jsonShape }).strict(),
-  run: async ({ env, out, signal }, _args, { workers, workerMemory, json }) => {
+  run: async ({ env, out, signal }, _args, { workers, workerMemory, private: isPrivate, json }) => {
     const { dev } = await import('../../../workers/service.ts');
     await dev({
       env,
       log: out.note,
       signal,
+      private: isPrivate,
       workers,
       workerMemoryBytes: workerMemory * 1024 * 1024,
       onReady: (state) => {

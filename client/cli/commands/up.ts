@@ -15,6 +15,9 @@ export const workersShape = {
     help: 'A worker that takes more memory than this, in MiB, is replaced; its runs go on.',
     value: 'MIB',
   }),
+  private: option(z.boolean().default(false), {
+    help: 'Encrypt what Temporal keeps, and refuse runs of other users of this computer. It stays so.',
+  }),
 };
 
 export const command = defineCommand({
@@ -26,11 +29,12 @@ export const command = defineCommand({
     'restart of everything. `upload` and `download` do this by themselves.',
   options: z.object({ ...workersShape, ...jsonShape }).strict(),
   examples: [{ line: 'ndi-courier up --json', does: 'addresses and process ids, for a script' }],
-  run: async (invocation, _args, { workers, workerMemory, json }) =>
+  run: async (invocation, _args, { workers, workerMemory, private: isPrivate, json }) =>
     withCourier(invocation, async ({ service }) => {
       const state = await service.up({
         workers,
         workerMemoryBytes: workerMemory * 1024 * 1024,
+        private: isPrivate,
         signal: invocation.signal,
       });
       if (json) invocation.out.json(serviceJson(state));

@@ -1,6 +1,7 @@
 /** `ndi-courier worker` */
 import { z } from 'zod';
 import { CourierError } from '../../../errors/index.ts';
+import type { Home } from '../../../workers/home.ts';
 import type { WorkerRole } from '../../../workers/types.ts';
 import { option } from '../../options.ts';
 import { defineCommand, type Invocation } from '../command.ts';
@@ -44,13 +45,14 @@ export const command = defineCommand({
     const { runWorker } = await import('../../../workers/worker.ts');
     const home = ensureHome(homeFromEnv(env));
     const siteId = siteIdOf(home);
-    const { connectionOptions, namespace } = await serverOf(invocation);
+    const { connectionOptions, namespace, payloadKey } = await serverOf(invocation, home);
     await runWorker({
       connectionOptions,
       namespace,
       roles,
       siteId,
       home,
+      payloadKey,
       env,
       log: out.note,
       signal,
@@ -64,10 +66,10 @@ export const command = defineCommand({
   },
 });
 
-async function serverOf({ env }: Invocation) {
+async function serverOf({ env }: Invocation, home: Home) {
   const { resolveTemporal } = await import('../../../workers/connection.ts');
   const choice = resolveTemporal(env);
-  if (choice.kind === 'external') return choice;
+  if (choice.kind === 'external') return { ...choice, payloadKey: undefined };
   const { status } = await import('../../../workers/service.ts');
   const { temporalAddress, namespace } = status({ env });
   if (temporalAddress === null || namespace === null) {
@@ -75,5 +77,6 @@ async function serverOf({ env }: Invocation) {
       detail: 'No Temporal server is configured (TEMPORAL_ADDRESS), and none of ours runs.',
     });
   }
-  return { connectionOptions: { address: temporalAddress }, namespace };
+  const { readPayloadKey } = await import('../../../workers/payload-key.ts');
+  return { connectionOptions: { address: temporalAddress }, namespace, payloadKey: readPayloadKey(home) };
 }
