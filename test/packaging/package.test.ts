@@ -31,6 +31,11 @@ async function run(cwd: string, command: string, ...args: string[]): Promise<str
     throw new Error(`${message}\n${stdout ?? ''}`);
   }
 }
+/** The folder of a Node that is too old for us, where this machine has one. */
+const OLD_NODE = (process.env.PATH ?? '').split(delimiter).find((folder) => {
+  const { stdout } = spawnSync(join(folder, 'node'), ['--version'], { encoding: 'utf8' });
+  return /^v2[0-3]\./.test(stdout ?? '');
+});
 const courier = (...args: string[]) => run(project, 'npx', '--no-install', 'ndi-courier', ...args);
 
 let packed: string[];
@@ -91,6 +96,31 @@ describe('the published package', () => {
   it('is a library too', async () => {
     const script = `import * as courier from 'ndi-courier'; console.log(Object.keys(courier).length > 0);`;
     expect(await run(project, process.execPath, '--input-type=module', '--eval', script)).toBe('true\n');
+  });
+
+  it('has types that compile under strict TypeScript, those of its dependencies checked, too', async () => {
+    const script = `
+      import { createCourier, type RunHandle } from 'ndi-courier';
+      import { startSandbox } from 'ndi-courier/sandbox';
+      export const end = async (run: RunHandle): Promise<string> => (await run.result()).status;
+      export const courier = createCourier();
+      // @ts-expect-error: a port is a number
+      export const sandbox = startSandbox({ stateDir: '', port: 'P' });`;
+    writeFileSync(join(project, 'use.ts'), script);
+    const tsc = join(root, 'node_modules', '.bin', 'tsc');
+    const flags =
+      '--noEmit --strict --noUncheckedIndexedAccess --skipLibCheck false --module nodenext --target es2024';
+    expect(await run(project, tsc, ...flags.split(' '), 'use.ts')).toBe('');
+  }, 60_000);
+
+  it.skipIf(OLD_NODE === undefined)('is what speaks first under an older Node, not npm', () => {
+    const { stderr, status } = spawnSync('npx', ['--no-install', 'ndi-courier', '--version'], {
+      cwd: project,
+      env: { ...env, PATH: [OLD_NODE, env.PATH].join(delimiter) },
+      encoding: 'utf8',
+    });
+    expect(stderr).toMatch(/^ndi-courier needs Node\.js 24 or later; this is /);
+    expect(status).toBe(2);
   });
 
   it('brings the sandbox along, as docs/sandbox.md starts it', async () => {
