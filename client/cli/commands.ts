@@ -58,6 +58,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     'Start the service with this computer, or no longer.',
     () => import('./commands/service.ts'),
   ),
+  entry(
+    SERVICE,
+    'codec',
+    'Decode a private service’s payloads for Temporal’s Web UI.',
+    () => import('./commands/codec.ts'),
+  ),
   entry(SERVICE, 'dev', 'Run the service in this terminal.', () => import('./commands/dev.ts')),
   entry(
     SERVICE,

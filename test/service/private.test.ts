@@ -80,6 +80,33 @@ describe('a private service', () => {
       expect(seen.includes(name), name).toBe(false);
   });
 
+  it('decodes payloads for the browser of its owner, who is given the address', async () => {
+    const { events } = await stranger.workflow.getHandle(run.workflowId).fetchHistory();
+    const { metadata, data } = events![0]!.workflowExecutionStartedEventAttributes!.input!.payloads![0]!;
+    const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
+    const payload = {
+      metadata: Object.fromEntries(Object.entries(metadata!).map(([name, value]) => [name, base64(value)])),
+      data: base64(data!),
+    };
+    const serving = cli.start(['codec', '--json']);
+    let said = '';
+    serving.child.stdout!.on('data', (text: string) => {
+      said += text;
+    });
+    await serving.says(/"url":.*\n/);
+    const { url } = JSON.parse(said);
+    const answer = await fetch(`${url}/decode`, {
+      method: 'POST',
+      body: JSON.stringify({ payloads: [payload] }),
+    });
+    const { payloads } = (await answer.json()) as { payloads: { data: string }[] };
+    expect(JSON.parse(Buffer.from(payloads[0]!.data, 'base64').toString('utf8'))).toMatchObject({
+      datasetDir: folder,
+    });
+    serving.child.kill('SIGTERM');
+    await serving.finished;
+  });
+
   it('executes no run of a client without the key', async () => {
     const { events } = await stranger.workflow.getHandle(run.workflowId).fetchHistory();
     const started = events![0]!.workflowExecutionStartedEventAttributes!;
