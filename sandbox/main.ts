@@ -15,7 +15,7 @@ export interface RunSandboxOptions {
 /** Runs a sandbox until SIGTERM or SIGINT, then stops it cleanly. Resolves when it has stopped. */
 export async function runSandbox({ port, stateDir, json }: RunSandboxOptions): Promise<void> {
   const log = (line: string): void => void process.stderr.write(`${line}\n`);
-  const sandbox = await startSandbox({ stateDir, log, port });
+  const sandbox = await startSandbox({ stateDir, log, port, keepPorts: true });
   // Waiting starts before the line is out: whoever reads it may send the signal at once.
   const stopped = new Promise<void>((resolve) => {
     process.once('SIGTERM', () => resolve());

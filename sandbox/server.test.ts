@@ -1,9 +1,12 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
+import { startSandbox } from './server.ts';
 import { fetchReply, makeDataset, ndiBody, testSandbox } from './testing.ts';
 
 describe('the sandbox', () => {
@@ -37,6 +40,30 @@ describe('the sandbox', () => {
     } finally {
       await held.close();
     }
+  });
+
+  it('a restart takes the ports from before when asked, and says when one is taken', async () => {
+    const stateDir = await mkdtemp(join(tmpdir(), 'sandbox-ports-'));
+    const said: string[] = [];
+    const start = () => startSandbox({ stateDir, keepPorts: true, log: (line) => void said.push(line) });
+    const first = await start();
+    await first.close();
+    const second = await start();
+    expect([second.apiUrl, second.objectsUrl]).toEqual([first.apiUrl, first.objectsUrl]);
+    await second.close();
+    expect(said).toEqual([]);
+
+    const { port } = new URL(first.apiUrl);
+    const stranger = createServer().listen(Number(port), '127.0.0.1');
+    await once(stranger, 'listening');
+    const third = await start();
+    expect(third.apiUrl).not.toBe(first.apiUrl);
+    expect(third.objectsUrl).toBe(first.objectsUrl);
+    expect((await fetch(`${third.apiUrl}/datasets/published`)).status).toBe(200);
+    expect(said).toEqual([expect.stringContaining(`Port ${port}, which this sandbox had before`)]);
+    await third.close();
+    stranger.close();
+    await rm(stateDir, { recursive: true });
   });
 
   it('knobs are checked, and change the running sandbox', async () => {

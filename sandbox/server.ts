@@ -42,6 +42,8 @@ export interface SandboxOptions {
   /** Port of the API; 0 or nothing takes a free one. */
   port?: number | undefined;
   objectsPort?: number;
+  /** Instead of a free port take the one that this state folder had last, unless it is taken. Default false. */
+  keepPorts?: boolean;
   stateDir: string;
   tokenTtlSeconds?: number;
   urlTtlSeconds?: number;
@@ -94,8 +96,10 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const status = (): Record<string, unknown> => ({ ...urls, knobs: cloud.knobs, stats: stats() });
   const { apiServer, objectServer } = createServers(cloud, status);
   if (options.seed !== false) seedCloud(cloud);
-  urls.api = `${await listen(apiServer, options.port ?? 0)}/v1`;
-  urls.objects = await listen(objectServer, options.objectsPort ?? 0);
+  const listenAt = (server: Server, key: PortKey, port = 0): Promise<string> =>
+    port === 0 && options.keepPorts === true ? listenAsBefore(cloud, server, key) : listen(server, port);
+  urls.api = `${await listenAt(apiServer, 'api port', options.port)}/v1`;
+  urls.objects = await listenAt(objectServer, 'objects port', options.objectsPort);
   cloud.tasks.wake();
   const sweeper = createSweeper(cloud);
   return {
@@ -200,6 +204,20 @@ const objectNamer: RouteNamer = (request) => ({
   path: keyOf(request.url ?? '/') ?? '',
   route: `${request.method} object`,
 });
+
+type PortKey = 'api port' | 'objects port';
+
+/** Addresses that were copied from an earlier start stay good. */
+async function listenAsBefore({ store, log }: Cloud, server: Server, key: PortKey): Promise<string> {
+  const before = Number(store.setting(key) ?? 0);
+  const url = await listen(server, before).catch((error: NodeJS.ErrnoException) => {
+    if (before === 0 || !['EADDRINUSE', 'EACCES'].includes(error.code ?? '')) throw error;
+    log(`Port ${before}, which this sandbox had before (${key}), is taken; it uses a free one now.`);
+    return listen(server, 0);
+  });
+  store.setSetting(key, new URL(url).port);
+  return url;
+}
 
 async function listen(server: Server, port: number): Promise<string> {
   await new Promise<void>((resolve, reject) => {

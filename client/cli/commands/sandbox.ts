@@ -16,7 +16,7 @@ export const command = defineCommand({
       port: option(z.coerce.number().int().min(0).max(65_535).default(0), {
         help: 'Port of the API on this computer.',
         value: 'P',
-        defaultText: 'a free one',
+        defaultText: 'the one it had last, else a free one',
       }),
       state: option(z.string().optional(), {
         help: 'Folder for its state.',
