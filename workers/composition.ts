@@ -10,6 +10,7 @@ import { connectCloud } from '../ndi/auth/index.ts';
 import type { CloudClient } from '../ndi/cloud/types.ts';
 import { createThrottle } from '../transfer/throttle.ts';
 import type { CloudRef } from '../workflows/contracts/index.ts';
+import { followBandwidth } from './bandwidth.ts';
 import type { Home } from './home.ts';
 import { createLedgerCache } from './ledger-cache.ts';
 import { bootId, processToken } from './processes.ts';
@@ -43,6 +44,8 @@ export function composeSite({ home, env, workflows, holder }: CompositionOptions
   const clouds = new Map<string, CloudClient>();
   const ledgers = createLedgerCache();
   const scratchDir = makeScratchDir(home);
+  const throttle = createThrottle();
+  const stopFollowing = followBandwidth(home, throttle);
   return {
     deps: {
       cloud: (ref) => memo(clouds, JSON.stringify(ref), () => cloudClient(home, env, ref)),
@@ -54,7 +57,7 @@ export function composeSite({ home, env, workflows, holder }: CompositionOptions
       },
       isRunning: (workflowId) => isRunning(workflows, workflowId),
       holder,
-      throttle: createThrottle(),
+      throttle,
       bootId: bootId(),
       worker: workerName(process.pid),
       isWorkerAlive: (worker) => workerName(Number.parseInt(worker, 10)) === worker,
@@ -62,6 +65,7 @@ export function composeSite({ home, env, workflows, holder }: CompositionOptions
       scratchDir,
     },
     close: async () => {
+      stopFollowing();
       ledgers.closeAll();
       closeIdleCopies();
       await Promise.all([...clouds.values()].map((cloud) => cloud.close()));

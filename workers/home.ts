@@ -10,6 +10,7 @@
  *   ledgers/          records of datasets whose own folder cannot hold them (ledger/locate.ts)
  *   profiles.json     cloud accounts; secrets.json holds passwords where there is no keyring (ndi/auth/profiles.ts)
  *   scratch/          files of running steps, one folder per process (workers/composition.ts)
+ *   bwlimit           the bandwidth limit, read again while workers run (workers/bandwidth.ts)
  *   config.json       defaults for the options of runs (client/options.ts)
  */
 import { randomBytes } from 'node:crypto';

@@ -48,6 +48,12 @@ export const COMMANDS: readonly CommandEntry[] = [
   ),
   entry(
     SERVICE,
+    'bwlimit',
+    'Show or change how fast transfers may go.',
+    () => import('./commands/bwlimit.ts'),
+  ),
+  entry(
+    SERVICE,
     'clean',
     'Remove old plans, listings, reports and logs.',
     () => import('./commands/clean.ts'),
