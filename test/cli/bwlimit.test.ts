@@ -40,6 +40,15 @@ describe('a bandwidth limit', () => {
     expect(bwlimit('off').stdout).toBe('off\n');
   });
 
+  it('can be given to commands that start workers, which start nothing when they refuse it', () => {
+    for (const name of ['up', 'dev', 'worker']) {
+      const args = [main, name, '--bwlimit', 'fast'];
+      const { status, stderr } = spawnSync(process.execPath, args, { env, encoding: 'utf8' });
+      expect(status, name).toBe(2);
+      expect(stderr).toContain('"fast" is no bandwidth');
+    }
+  });
+
   it('changes the pace of what goes on', async () => {
     bwlimit('100K');
     const throttle = createThrottle();

@@ -4,14 +4,15 @@ import { defineCommand } from '../command.ts';
 import { EXIT } from '../exit.ts';
 import { serviceJson, serviceText } from '../service-line.ts';
 import { jsonShape } from '../shared-options.ts';
-import { workersShape } from './up.ts';
+import { setBandwidth, workersShape } from './up.ts';
 
 export const command = defineCommand({
   name: 'dev',
   summary: 'Run the service in this terminal.',
   description: 'The same as `up`, in the foreground with its log here; Ctrl-C stops it.',
   options: z.object({ ...workersShape, ...jsonShape }).strict(),
-  run: async ({ env, out, signal }, _args, { workers, workerMemory, private: isPrivate, json }) => {
+  run: async ({ env, out, signal }, _args, { workers, workerMemory, private: isPrivate, bwlimit, json }) => {
+    await setBandwidth(env, bwlimit);
     const { dev } = await import('../../../workers/service.ts');
     await dev({
       env,

@@ -1,10 +1,28 @@
 /** `ndi-courier up` */
 import { z } from 'zod';
 import { option } from '../../options.ts';
-import { defineCommand, withCourier } from '../command.ts';
+import { defineCommand, type Invocation, withCourier } from '../command.ts';
 import { EXIT } from '../exit.ts';
 import { serviceJson, serviceText } from '../service-line.ts';
 import { jsonShape } from '../shared-options.ts';
+
+export const bwlimitShape = {
+  bwlimit: option(z.string().optional(), {
+    help: 'Sets the bandwidth limit first, as `ndi-courier bwlimit` does; it stays so.',
+    value: 'LIMIT',
+    defaultText: 'as it is',
+  }),
+};
+
+/** Nothing is started when the limit is refused. */
+export async function setBandwidth(env: Invocation['env'], bwlimit: string | undefined): Promise<void> {
+  if (bwlimit === undefined) return;
+  const [{ homeFromEnv }, { writeBandwidth }] = await Promise.all([
+    import('../../../workers/home.ts'),
+    import('../../../workers/bandwidth.ts'),
+  ]);
+  writeBandwidth(homeFromEnv(env), bwlimit);
+}
 
 export const workersShape = {
   workers: option(z.coerce.number().int().min(1).max(16).default(1), {
@@ -15,6 +33,7 @@ export const workersShape = {
     help: 'A worker that takes more memory than this, in MiB, is replaced; its runs go on.',
     value: 'MIB',
   }),
+  ...bwlimitShape,
   private: option(z.boolean().default(false), {
     help: 'Encrypt what Temporal keeps, and refuse runs of other users of this computer. It stays so.',
   }),
@@ -29,8 +48,9 @@ export const command = defineCommand({
     'restart of everything. `upload` and `download` do this by themselves.',
   options: z.object({ ...workersShape, ...jsonShape }).strict(),
   examples: [{ line: 'ndi-courier up --json', does: 'addresses and process ids, for a script' }],
-  run: async (invocation, _args, { workers, workerMemory, private: isPrivate, json }) =>
+  run: async (invocation, _args, { workers, workerMemory, private: isPrivate, bwlimit, json }) =>
     withCourier(invocation, async ({ service }) => {
+      await setBandwidth(invocation.env, bwlimit);
       const state = await service.up({
         workers,
         workerMemoryBytes: workerMemory * 1024 * 1024,

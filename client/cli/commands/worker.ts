@@ -7,6 +7,7 @@ import { option } from '../../options.ts';
 import { defineCommand, type Invocation } from '../command.ts';
 import { EXIT } from '../exit.ts';
 import { jsonShape } from '../shared-options.ts';
+import { bwlimitShape, setBandwidth } from './up.ts';
 
 /** Time that a stopping worker gives to running steps; they write down how far they are. */
 const GRACE_MS = 10_000;
@@ -30,6 +31,7 @@ export const command = defineCommand({
           .pipe(z.array(z.enum(ROLES)).min(1)),
         { help: 'What to serve, separated by commas.', value: 'ROLES', defaultText: 'control,site' },
       ),
+      ...bwlimitShape,
       ...jsonShape,
     })
     .strict(),
@@ -39,8 +41,9 @@ export const command = defineCommand({
       does: 'on an acquisition rig',
     },
   ],
-  run: async (invocation, _args, { roles, json }) => {
+  run: async (invocation, _args, { roles, bwlimit, json }) => {
     const { env, out, signal } = invocation;
+    await setBandwidth(env, bwlimit);
     const { ensureHome, homeFromEnv, siteIdOf } = await import('../../../workers/home.ts');
     const { runWorker } = await import('../../../workers/worker.ts');
     const home = ensureHome(homeFromEnv(env));
