@@ -8,7 +8,8 @@ export default defineConfig({
     globalSetup: ['./test/setup/temporal-server.ts'],
     // Most of a test here is waiting for other processes; one file per core would leave the cores idle.
     maxWorkers: 3,
-    // The same holds for the tests of a file that run side by side: one for each step at which a worker is killed.
+    // The same holds for the tests of a file that run side by side: one for each step at which a worker is
+    // killed.
     maxConcurrency: 100,
     testTimeout: 120_000,
     hookTimeout: 120_000,

@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
-/** `npm run test:long`: measurements that take minutes (memory at 4 GB, at 80,000 documents, under hostile answers). One at a time. */
+/**
+ * `npm run test:long`: measurements that take minutes (memory at 4 GB, at 80,000 documents, under hostile
+ * answers). One at a time.
+ */
 export default defineConfig({
   test: {
     include: ['test/long/**/*.test.ts'],

@@ -1,6 +1,7 @@
 /**
- * A cloud that fails at random: `node bench/refusals.ts [--documents N] [--files N]`. For each route, an upload and a download while
- * one request in five of that route alone fails, against the same without faults. Aim: at most three times as long.
+ * A cloud that fails at random: `node bench/refusals.ts [--documents N] [--files N]`. For each route, an
+ * upload and a download while one request in five of that route alone fails, against the same without faults.
+ * Aim: at most three times as long.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -14,7 +15,10 @@ const { values } = parseArgs({
   },
 });
 
-/** Every route that a transfer asks, and how it fails: a refusal, or an answer that is lost after the work was done. */
+/**
+ * Every route that a transfer asks, and how it fails: a refusal, or an answer that is lost after the work was
+ * done.
+ */
 const FAULTS = [
   { route: 'POST /auth/login', kind: '5xx' },
   { route: 'GET /datasets/:d', kind: '5xx' },

@@ -50,7 +50,9 @@ export interface Accounts {
   use(profile: string): Promise<void>;
   /** Accounts that MATLAB and Python NDI have stored on this computer. */
   ndiProfiles(): Promise<readonly NdiProfile[]>;
-  /** Logs in with what MATLAB or Python NDI stored under this nickname, e-mail or UID, and keeps it as ours. */
+  /**
+   * Logs in with what MATLAB or Python NDI stored under this nickname, e-mail or UID, and keeps it as ours.
+   */
   importNdiProfile(name: string): Promise<Login>;
 }
 

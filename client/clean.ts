@@ -4,8 +4,8 @@
  *   in the state folder   rotated logs, plans of dry runs, scratch files of processes that are gone
  *   in each dataset       reports, and rows of ended runs in the ledger
  *
- * A run has ended when it has left a report. Never touched: base, audit, the newest run, the run with the lease, kept runs, reports of
- * runs that the ledger still has, the logs in use.
+ * A run has ended when it has left a report. Never touched: base, audit, the newest run, the run with the
+ * lease, kept runs, reports of runs that the ledger still has, the logs in use.
  */
 import { existsSync, lstatSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -64,7 +64,10 @@ export function planClean(options: CleanOptions): CleanPlan {
   return work(options, (ledger, query) => ledger.oldRuns.prunable(query)).plan;
 }
 
-/** Removes everything that is old at this moment and returns it. Files that somebody else removed meanwhile do no harm. */
+/**
+ * Removes everything that is old at this moment and returns it. Files that somebody else removed meanwhile do
+ * no harm.
+ */
 export function clean(options: CleanOptions): CleanPlan {
   const { plan } = work(options, (ledger, query) => ledger.oldRuns.prune(query));
   for (const { path } of plan.files) rmSync(path, { recursive: true, force: true });
@@ -148,7 +151,10 @@ function* oldInHome({ homeDir, isProcessAlive }: CleanOptions, cutoffMs: number)
   yield* matching('scratch', 'scratch', (name) => /^\d+$/.test(name) && !isProcessAlive(Number(name)));
 }
 
-/** The file, or the folder with all in it, when nothing of it was written since. Links are neither followed nor removed. */
+/**
+ * The file, or the folder with all in it, when nothing of it was written since. Links are neither followed
+ * nor removed.
+ */
 function oldFile(kind: OldFileKind, path: string, cutoffMs: number): OldFile[] {
   const { sizeBytes, newestMs, isOther } = measure(path);
   return isOther || newestMs >= cutoffMs ? [] : [{ kind, path, sizeBytes }];

@@ -1,5 +1,6 @@
 /**
- * The typed library: start, watch and steer runs from a program. The command line is built on it and can do no more.
+ * The typed library: start, watch and steer runs from a program. The command line is built on it and can do
+ * no more.
  *
  *   createCourier   the door to everything
  *   start.ts, run-handle.ts   starting a run, and holding one

@@ -36,7 +36,8 @@ export interface UnlinkResult {
 }
 
 /**
- * Links the folder to a cloud dataset that exists and holds this dataset or nothing. Done again, it changes nothing.
+ * Links the folder to a cloud dataset that exists and holds this dataset or nothing. Done again, it changes
+ * nothing.
  * @throws NDI_E_BAD_ID, NDI_E_NOT_FOUND, NDI_E_DATASET_PUBLISHED, NDI_E_OTHER_DATASET, NDI_E_TWO_REMOTES,
  *   NDI_E_DATASET_IN_USE while a run works on the dataset, NDI_E_READ_ONLY, NDI_E_DATABASE_BUSY
  */
@@ -68,7 +69,8 @@ export async function linkDataset(context: Context, options: LinkOptions): Promi
 
 /**
  * Removes the link, or all of them. The cloud dataset stays as it is.
- * @throws NDI_E_NOT_LINKED, NDI_E_DATASET_IN_USE while a run works on the dataset, NDI_E_READ_ONLY, NDI_E_DATABASE_BUSY
+ * @throws NDI_E_NOT_LINKED, NDI_E_DATASET_IN_USE while a run works on the dataset, NDI_E_READ_ONLY,
+ * NDI_E_DATABASE_BUSY
  */
 export async function unlinkDataset(context: Context, dir: string): Promise<UnlinkResult> {
   const directory = resolve(dir);

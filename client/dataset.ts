@@ -1,5 +1,6 @@
 /**
- * A dataset folder as a thing that scripts use: open, iterate, query, read a binary. Reads only; nothing in the folder is touched.
+ * A dataset folder as a thing that scripts use: open, iterate, query, read a binary. Reads only; nothing in
+ * the folder is touched.
  *
  *   openDataset     the dataset
  *   DatasetDocument one document, with its body
@@ -23,7 +24,9 @@ export interface DatasetDocument extends DocumentFacts {
 }
 
 export interface DatasetFile {
-  /** `here` on this disk, `cloud` behind `ndic://`, `elsewhere` behind an author's own address, or `missing`. */
+  /**
+   * `here` on this disk, `cloud` behind `ndic://`, `elsewhere` behind an author's own address, or `missing`.
+   */
   readonly where: 'here' | 'cloud' | 'elsewhere' | 'missing';
   readonly name: string;
   readonly uid: string;
@@ -42,7 +45,8 @@ export interface Dataset {
   readonly identity: DatasetIdentity;
   documentCount(): number;
   /**
-   * Documents in the order in which they were added, one in memory at a time. With a query, those for which all conditions hold.
+   * Documents in the order in which they were added, one in memory at a time. With a query, those for which
+   * all conditions hold.
    * @throws NDI_E_USAGE for a query that is none, NDI_E_BAD_JSON for a document that cannot be read
    */
   documents(query?: DocumentQuery): IterableIterator<DatasetDocument>;
@@ -52,7 +56,8 @@ export interface Dataset {
   files(document: DocumentFacts): readonly DatasetFile[];
   /**
    * The bytes of a binary, by document and name.
-   * @throws NDI_E_NOT_FOUND for a name that the document does not have, NDI_E_FILE_MISSING when it is not on this disk
+   * @throws NDI_E_NOT_FOUND for a name that the document does not have, NDI_E_FILE_MISSING when it is not on
+   * this disk
    */
   read(document: DocumentFacts, name: string): Readable;
   close(): void;

@@ -26,8 +26,8 @@ export function hasAnyDocument(dir: string, ids: readonly string[]): boolean {
 }
 
 /**
- * The name a new cloud dataset would get: the given one, else that of the metadata file, else that of the dataset's
- * metadata-editor document, else the dataset's own reference.
+ * The name a new cloud dataset would get: the given one, else that of the metadata file, else that of the
+ * dataset's metadata-editor document, else the dataset's own reference.
  * @throws NDI_E_BAD_METADATA with every problem in one message.
  */
 export async function creationName(

@@ -1,6 +1,7 @@
 /**
- * `import { createCourier } from 'ndi-courier'`: start, attach, watch and steer transfers between NDI datasets and
- * NDI Cloud. Everything that this module exports keeps its meaning within a major version; nothing else does.
+ * `import { createCourier } from 'ndi-courier'`: start, attach, watch and steer transfers between NDI
+ * datasets and NDI Cloud. Everything that this module exports keeps its meaning within a major version;
+ * nothing else does.
  */
 export { CourierError, ERRORS, type ErrorClass, type ErrorCode, isCourierError } from '../errors/index.ts';
 export type {

@@ -1,7 +1,7 @@
 /**
- * Every option of starting a run, declared once: what it means, its unit and its default. From here come the flags of
- * the command line, the lines of the configuration file, the environment variables, the tables in `docs/cli.md`, and the
- * checked input of the typed library.
+ * Every option of starting a run, declared once: what it means, its unit and its default. From here come the
+ * flags of the command line, the lines of the configuration file, the environment variables, the tables in
+ * `docs/cli.md`, and the checked input of the typed library.
  *
  *   uploadOptions, downloadOptions   what a run is started with
  *   followOptions                    how a command waits for a run
@@ -304,7 +304,8 @@ const TYPE_WORDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Fills in what the caller left out (environment, then configuration file, then defaults) and checks everything.
+ * Fills in what the caller left out (environment, then configuration file, then defaults) and checks
+ * everything.
  * @throws NDI_E_USAGE naming every option that is wrong, as a person would type it.
  */
 export function resolveOptions<Schema extends z.ZodObject>(

@@ -4,7 +4,10 @@ import { WAITS } from '../errors/index.ts';
 import { type RunProgress, siteQueue, type Waiting } from '../workflows/contracts/index.ts';
 import type { RunRecord } from './progress.ts';
 
-/** A worker polls again within a minute; one that did not for longer is gone, although the server remembers it for five. */
+/**
+ * A worker polls again within a minute; one that did not for longer is gone, although the server remembers it
+ * for five.
+ */
 const POLLS_WITHIN_MS = 75_000;
 
 export interface PollerState {
@@ -34,8 +37,8 @@ export async function pollersOf(
 }
 
 /**
- * The role that has no worker although the run needs one right now. `answer`: what the run answered to its query, which a worker of the
- * role `control` gives.
+ * The role that has no worker although the run needs one right now. `answer`: what the run answered to its
+ * query, which a worker of the role `control` gives.
  */
 export async function missingWorker(
   client: Pick<Client, 'workflowService' | 'options'>,

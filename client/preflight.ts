@@ -69,7 +69,10 @@ export interface UploadPlace {
   readonly cloudName: string | null;
 }
 
-/** Checks everything about an upload that the cloud and the dataset say. Returns the organisation for creation, and the cloud's name. */
+/**
+ * Checks everything about an upload that the cloud and the dataset say. Returns the organisation for
+ * creation, and the cloud's name.
+ */
 export async function preflightUpload(check: UploadPreflight): Promise<UploadPlace> {
   const id = targetId(check.target, check.identity);
   // Problems of this disk first: they need no network to be told.
@@ -101,8 +104,9 @@ export async function preflightUpload(check: UploadPreflight): Promise<UploadPla
 const LIST_PAGE = 1_000;
 
 /**
- * Two datasets in one cloud dataset have two ids, and no client can open what comes down; nothing takes them apart again. One that
- * shares a document with ours, or has none, is ours. The dataset's own link is believed.
+ * Two datasets in one cloud dataset have two ids, and no client can open what comes down; nothing takes them
+ * apart again. One that shares a document with ours, or has none, is ours. The dataset's own link is
+ * believed.
  */
 export async function refuseOther(
   check: Pick<UploadPreflight, 'identity' | 'cloud' | 'hasAnyOf'>,
@@ -170,7 +174,10 @@ export async function preflightDownload(check: DownloadPreflight): Promise<{ nam
   });
 }
 
-/** An identical download is a no-op and another one of the same dataset is the run's business; anything else is refused. */
+/**
+ * An identical download is a no-op and another one of the same dataset is the run's business; anything else
+ * is refused.
+ */
 function refuseOccupied({ cloudDatasetId, targetDir, remotesOf }: DownloadPreflight): void {
   if (targetDir.split(sep).includes('.ndi')) {
     throw new CourierError('NDI_E_TARGET_OCCUPIED', {

@@ -6,8 +6,8 @@
  *   mergeProgress   the merge, pure
  *   createRate      bytes per second and time left from successive views, pure but for the time given
  *
- * Bytes of units in flight come from heartbeats, so a single large file moves the bar; retries of a step are known to
- * the server before the workflow hears of them.
+ * Bytes of units in flight come from heartbeats, so a single large file moves the bar; retries of a step are
+ * known to the server before the workflow hears of them.
  */
 import { WAITS } from '../errors/index.ts';
 import {
@@ -127,7 +127,10 @@ function inFlight(step: PendingStep): UnitInFlight {
   };
 }
 
-/** What the step fails of at this moment: its last attempt, or a request that it repeats; nothing once it moves again. */
+/**
+ * What the step fails of at this moment: its last attempt, or a request that it repeats; nothing once it
+ * moves again.
+ */
 function failureNow({ state, attempt, heartbeat, lastFailure }: PendingStep): FailureInfo | null {
   if (state !== 'started' || heartbeat?.attempt !== attempt) return lastFailure;
   if (heartbeat.trouble) return heartbeat.trouble;
@@ -143,8 +146,8 @@ const ENDED: Readonly<Partial<Record<ExecutionStatus, EndPhase>>> = {
 };
 
 /**
- * Merges the workflow's answer (if a worker gave one) with the server's record. `last` is the newest answer seen
- * before, shown while no worker answers.
+ * Merges the workflow's answer (if a worker gave one) with the server's record. `last` is the newest answer
+ * seen before, shown while no worker answers.
  */
 export function mergeProgress(
   record: RunRecord,

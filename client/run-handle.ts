@@ -1,6 +1,6 @@
 /**
- * A run in the hand of a person or program: watch it, steer it, wait for it. Letting go of a handle changes nothing;
- * the run goes on.
+ * A run in the hand of a person or program: watch it, steer it, wait for it. Letting go of a handle changes
+ * nothing; the run goes on.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -42,8 +42,9 @@ export interface RunHandle<Result extends RunResult = RunResult> {
   /** One look. Answers also when no worker is there to ask. */
   progress(): Promise<Progress>;
   /**
-   * A look every half second until the run has ended; the last one says how. May be left early. While the server is away, the last
-   * look is given again, waiting for `service`. @throws NDI_E_NOT_RUNNING when it stays away for two minutes
+   * A look every half second until the run has ended; the last one says how. May be left early. While the
+   * server is away, the last look is given again, waiting for `service`. @throws NDI_E_NOT_RUNNING when it
+   * stays away for two minutes
    */
   watch(options?: WatchOptions): AsyncIterable<Progress>;
   /** Waits for the end. Throws `CourierError`: what the run failed of, or NDI_E_CANCELLED. */
@@ -135,7 +136,10 @@ async function ask(client: Client, handle: WorkflowHandle): Promise<RunProgress 
   }
 }
 
-/** The server, or the way to it, did not do what it was asked; the SDK wraps some of these and passes on others. */
+/**
+ * The server, or the way to it, did not do what it was asked; the SDK wraps some of these and passes on
+ * others.
+ */
 const isServerTrouble = (error: unknown): boolean =>
   error instanceof ServiceError || isGrpcServiceError(error);
 
@@ -187,8 +191,8 @@ async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefine
 }
 
 /**
- * Waits for the end by looking, not with the SDK's long poll: a long poll that is let go of holds the process, and its
- * retry throws past every handler once the connection is closed.
+ * Waits for the end by looking, not with the SDK's long poll: a long poll that is let go of holds the
+ * process, and its retry throws past every handler once the connection is closed.
  */
 async function ended(look: () => Promise<ExecutionStatus>): Promise<void> {
   const patient = withPatience(look);

@@ -86,7 +86,8 @@ export function createRuns(open: (start: boolean) => Promise<TemporalConnection>
       client,
       workflowId,
       runId: info.runId,
-      // Signals go to whatever execution the run is in by then; the result is of this one and its continuations.
+      // Signals go to whatever execution the run is in by then; the result is of this one and its
+      // continuations.
       handle: client.workflow.getHandle(workflowId, runId ?? undefined),
     });
   };
@@ -104,7 +105,8 @@ export function createRuns(open: (start: boolean) => Promise<TemporalConnection>
     if (RUN_ID.test(text)) {
       for await (const info of client.workflow.list({ query: `${OURS} AND RunId = '${text}'` })) {
         const { workflowId, status } = info;
-        // A run that goes on, here or as its next execution, is followed; an ended one is exactly this execution.
+        // A run that goes on, here or as its next execution, is followed; an ended one is exactly this
+        // execution.
         const follows = status.name === 'RUNNING' || status.name === 'CONTINUED_AS_NEW';
         return { workflowId, runId: follows ? undefined : text };
       }

@@ -1,4 +1,6 @@
-/** The background service as the library offers it. `workers/` is loaded when it is asked for, never before. */
+/**
+ * The background service as the library offers it. `workers/` is loaded when it is asked for, never before.
+ */
 import { join } from 'node:path';
 import type { Environment } from '../ndi/auth/environment.ts';
 import { CONTROL_QUEUE, siteQueue } from '../workflows/contracts/index.ts';
@@ -32,7 +34,10 @@ export interface Service {
     readonly workers?: number;
     /** A worker that takes more is replaced. Default 1 GiB. */
     readonly workerMemoryBytes?: number;
-    /** Make it private: others who use this computer can neither read runs nor start any. A private one stays so. */
+    /**
+     * Make it private: others who use this computer can neither read runs nor start any. A private one stays
+     * so.
+     */
     readonly private?: boolean;
     readonly signal?: AbortSignal;
   }): Promise<ServiceState>;

@@ -1,4 +1,7 @@
-/** Starting a run: the id is the lock, so a run that is already going on is attached to, and an ended one starts anew. */
+/**
+ * Starting a run: the id is the lock, so a run that is already going on is attached to, and an ended one
+ * starts anew.
+ */
 import {
   type Client,
   WorkflowIdConflictPolicy,
@@ -28,7 +31,10 @@ export interface StartRun {
   /** Null where only the run will learn it. */
   readonly ndiDatasetId: string | null;
   readonly cloudDatasetId: string | null;
-  /** The name that people give it. Kept where the codec reaches, like the folder: ids and attributes are never encrypted. */
+  /**
+   * The name that people give it. Kept where the codec reaches, like the folder: ids and attributes are never
+   * encrypted.
+   */
   readonly reference: string;
   /** The name of the cloud dataset; null while it is not known. */
   readonly cloudName: string | null;

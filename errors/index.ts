@@ -55,11 +55,16 @@ export class CourierError extends Error {
 export const isCourierError = (error: unknown, code?: ErrorCode): error is CourierError =>
   error instanceof CourierError && (code === undefined || error.code === code);
 
-/** True when the item that was worked on cannot be done, and all others can: it is listed, and the work goes on. */
+/**
+ * True when the item that was worked on cannot be done, and all others can: it is listed, and the work goes
+ * on.
+ */
 export const isAboutItem = (error: unknown): error is CourierError =>
   isCourierError(error) && error.about === 'item' && error.class !== 'retryable';
 
-/** After such an error the request may have been carried out: look before repeating it (contract §10 no. 3). */
+/**
+ * After such an error the request may have been carried out: look before repeating it (contract §10 no. 3).
+ */
 export const mayHaveActed = (error: unknown): boolean => isCourierError(error) && error.effect === 'unknown';
 
 /** The answer says that nothing was done. Of a request that was given up nobody knows, whoever gave it up. */
@@ -83,7 +88,8 @@ export function diskErrorCode(error: unknown): ErrorCode | undefined {
       return 'NDI_E_READ_ONLY';
     case 'ENOMEM':
       return 'NDI_E_OUT_OF_MEMORY';
-    // The disk failed, or its file system went away (a cable, a share, its server): nothing is said of the file.
+    // The disk failed, or its file system went away (a cable, a share, its server): nothing is said of the
+    // file.
     case 'EIO':
     case 'ENXIO':
     case 'ENODEV':

@@ -2,7 +2,8 @@
  * Every error a person can meet, once, in three parts. `docs/errors.md` is generated from this table.
  *
  * - A code is stable and is never re-used for something else.
- * - `class`, `about` and `effect` decide what a run does; they are decided here, where the knowledge is, and nowhere else.
+ * - `class`, `about` and `effect` decide what a run does; they are decided here, where the knowledge is, and
+ *   nowhere else.
  * - `sentence` is what a lab member reads; `nextStep` is what they can do about it.
  */
 

@@ -18,8 +18,8 @@ export type ErrorClass =
 export type ErrorAbout = 'item' | 'run';
 
 /**
- * Whether the request that failed may have acted: `none` it did nothing, so it may be repeated; `unknown` look before repeating it
- * (contract §10 no. 3).
+ * Whether the request that failed may have acted: `none` it did nothing, so it may be repeated; `unknown`
+ * look before repeating it (contract §10 no. 3).
  */
 export type ErrorEffect = 'none' | 'unknown';
 

@@ -1,6 +1,6 @@
 /**
- * Every state that a run can wait in, once: a stable code, a sentence, and the next step. Where an error says why a run waits, its own
- * sentence is shown instead. `docs/errors.md` lists this table.
+ * Every state that a run can wait in, once: a stable code, a sentence, and the next step. Where an error says
+ * why a run waits, its own sentence is shown instead. `docs/errors.md` lists this table.
  */
 
 export interface WaitEntry {

@@ -13,8 +13,8 @@ if (dir === undefined) {
   process.exit(2);
 }
 
-// Finds the Temporal server and the cloud account by the environment, as the command line does; starts the service
-// when it is not running.
+// Finds the Temporal server and the cloud account by the environment, as the command line does; starts the
+// service when it is not running.
 const courier = createCourier({ log: (line) => console.error(line) });
 try {
   // Started once, however often this script is: an upload that goes on is attached to.

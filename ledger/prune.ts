@@ -1,4 +1,7 @@
-/** The rows of ended runs that nobody needs any more. Base, audit and facts of the dataset outlive their runs and are not touched. */
+/**
+ * The rows of ended runs that nobody needs any more. Base, audit and facts of the dataset outlive their runs
+ * and are not touched.
+ */
 import type { Db } from '../sqlite/types.ts';
 
 export interface PruneQuery {
@@ -13,7 +16,9 @@ export interface PruneLedger {
   runKeys(): readonly string[];
   /** Runs whose rows can go: old, ended, not the newest, not kept, and not the one that has the lease. */
   prunable(query: PruneQuery): readonly string[];
-  /** Removes the rows of the runs that are prunable at this moment and returns their keys. One transaction. */
+  /**
+   * Removes the rows of the runs that are prunable at this moment and returns their keys. One transaction.
+   */
   prune(query: PruneQuery): readonly string[];
 }
 

@@ -30,12 +30,17 @@ export function newNdiId(now: Date | number = Date.now()): NdiId {
   return `${time.toString('hex')}_${randomBytes(8).toString('hex')}`;
 }
 
-/** True for the 33 characters that both of NDI's generators make; letter case is ignored, as NDI's validator does. */
+/**
+ * True for the 33 characters that both of NDI's generators make; letter case is ignored, as NDI's validator
+ * does.
+ */
 export const isNdiId = (value: unknown): value is NdiId => typeof value === 'string' && ID.test(value);
 
 export const isCloudId = (id: string): boolean => CLOUD_ID.test(id);
 
-/** True when `name` may become one path component: nothing that could leave the folder or cut the path short. */
+/**
+ * True when `name` may become one path component: nothing that could leave the folder or cut the path short.
+ */
 export function isSafeName(name: string): boolean {
   return (
     name !== '' &&

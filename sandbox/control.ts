@@ -1,6 +1,6 @@
 /**
- * The control endpoint: JSON over HTTP beside the API, never subject to faults. For tests and people, not for clients of the
- * cloud. Documented in docs/sandbox.md.
+ * The control endpoint: JSON over HTTP beside the API, never subject to faults. For tests and people, not for
+ * clients of the cloud. Documented in docs/sandbox.md.
  *
  *   GET    /control                 what is here: URLs, knobs, pending work
  *   GET    /control/faults          the switches and how often each fired

@@ -1,4 +1,6 @@
-/** Counters of all requests: counts per route, bytes per object, the last requests. Proves "bytes sent again". */
+/**
+ * Counters of all requests: counts per route, bytes per object, the last requests. Proves "bytes sent again".
+ */
 
 export interface RouteCount {
   count: number;
@@ -14,7 +16,9 @@ export interface ObjectCount {
   bytesSent: number;
 }
 
-/** One request; the path carries no query, so no signature. Status 0: the connection ended without an answer. */
+/**
+ * One request; the path carries no query, so no signature. Status 0: the connection ended without an answer.
+ */
 export interface RequestRecord {
   origin: 'api' | 'objects';
   method: string;
@@ -43,7 +47,10 @@ export interface Counters {
 }
 
 const MAX_RECENT = 2000;
-/** Beyond this many objects the counts of new ones are summed under `*`: the sandbox must stay small in a long run. */
+/**
+ * Beyond this many objects the counts of new ones are summed under `*`: the sandbox must stay small in a long
+ * run.
+ */
 const MAX_OBJECTS = 100_000;
 
 export function createCounters(): Counters {

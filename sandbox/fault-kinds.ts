@@ -35,7 +35,10 @@ export interface FaultSpec {
   readonly id?: string;
   /** Known from the route where it is left out. */
   readonly origin?: FaultOrigin;
-  /** `PUT object`, `POST /organizations/:org/datasets`, `IMPORT documents`, `*`, or `/regexp/` over `METHOD /path`. */
+  /**
+   * `PUT object`, `POST /organizations/:org/datasets`, `IMPORT documents`, `*`, or `/regexp/` over `METHOD
+   * /path`.
+   */
   readonly route: string;
   readonly kind: FaultKind;
   /** How often it fires; without end where left out. */

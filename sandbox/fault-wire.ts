@@ -1,4 +1,7 @@
-/** The wire faults, applied to one response: they answer before the work, throw the answer away, or spoil its body. */
+/**
+ * The wire faults, applied to one response: they answer before the work, throw the answer away, or spoil its
+ * body.
+ */
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { drained } from './drained.ts';
@@ -200,7 +203,10 @@ function cutConnection(request: IncomingMessage, response: ServerResponse): void
   setImmediate(() => request.socket.destroySoon());
 }
 
-/** How a request's body is taken in under a fault: at what pace, and where it stops. For the object store's PUT. */
+/**
+ * How a request's body is taken in under a fault: at what pace, and where it stops. For the object store's
+ * PUT.
+ */
 export function intakeOf(
   hits: readonly FaultHit[],
   request: IncomingMessage,

@@ -1,6 +1,6 @@
 /**
- * Everything the cloud does wrong, on demand. One middleware stands in front of both origins; a switch names a route, a
- * kind, and how often it fires.
+ * Everything the cloud does wrong, on demand. One middleware stands in front of both origins; a switch names
+ * a route, a kind, and how often it fires.
  *
  * A kind belongs to one of three places, and `KINDS` says which:
  *   wire     handled here: the connection, the status or the body is spoiled (`fault-wire.ts` does it to the response)
@@ -28,7 +28,10 @@ import { normalizeRoute, type RouteTable } from './routes.ts';
 export * from './fault-kinds.ts';
 
 export interface FaultControl {
-  /** Answers the id. Throws `NDI_E_USAGE` for an unknown kind or route, so that a typo does not pass as "no fault". */
+  /**
+   * Answers the id. Throws `NDI_E_USAGE` for an unknown kind or route, so that a typo does not pass as "no
+   * fault".
+   */
   set(spec: FaultSpec): string;
   /** One switch, or all of them. Answers how many there were. */
   clear(id?: string): number;

@@ -1,7 +1,7 @@
 /**
  * JSON as NDI speaks it: bare `NaN`, `Infinity` and `-Infinity` come in, and are kept as the strings that the
- * bulk-download hands out (`"__NDI__NaN__"`, …; NDI Cloud contract §4.3). Stored text is always valid JSON, so SQLite and
- * `JSON.parse` can read it; the literals are put back where the cloud answers with literals.
+ * bulk-download hands out (`"__NDI__NaN__"`, …; NDI Cloud contract §4.3). Stored text is always valid JSON,
+ * so SQLite and `JSON.parse` can read it; the literals are put back where the cloud answers with literals.
  */
 
 const STRING_OR_LITERAL = /"[^"\\]*(?:\\[\s\S][^"\\]*)*"|-?Infinity|NaN/g;
@@ -13,7 +13,9 @@ const SENTINELS: Readonly<Record<string, string>> = {
   '"__NDI__-Infinity__"': '-Infinity',
 };
 
-/** Parses JSON text that may hold bare NaN/Infinity; those arrive as sentinel strings. Throws `SyntaxError`. */
+/**
+ * Parses JSON text that may hold bare NaN/Infinity; those arrive as sentinel strings. Throws `SyntaxError`.
+ */
 export function parseLenient(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -31,9 +33,10 @@ export function withLiterals(text: string): string {
 const isSpace = (byte: number): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 
 /**
- * Splits a JSON text that arrives in pieces into the texts of its elements: those of a top-level array, or the one
- * top-level value. Memory is bounded by the largest element, so an 80,000-document zip costs as much as one document.
- * Only the outline is checked; the elements are the caller's to parse. Throws `SyntaxError` on a broken outline.
+ * Splits a JSON text that arrives in pieces into the texts of its elements: those of a top-level array, or
+ * the one top-level value. Memory is bounded by the largest element, so an 80,000-document zip costs as much
+ * as one document. Only the outline is checked; the elements are the caller's to parse. Throws `SyntaxError`
+ * on a broken outline.
  */
 export async function* splitElements(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const scanner = new ElementScanner();

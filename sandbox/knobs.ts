@@ -1,8 +1,9 @@
 /** The sandbox's live knobs: changed over the control endpoint or in-process, read at each use. */
 
 /**
- * How a dataset's files are listed: `embedded` is the older server (`files[]` in the record, no listing route), `keyset` the
- * newer one (§2.11: `fileCount` in the record and the listing route), `both` a server in between.
+ * How a dataset's files are listed: `embedded` is the older server (`files[]` in the record, no listing
+ * route), `keyset` the newer one (§2.11: `fileCount` in the record and the listing route), `both` a server in
+ * between.
  */
 export type FileListing = 'embedded' | 'keyset' | 'both';
 

@@ -1,6 +1,7 @@
 /**
- * Only this computer speaks to the sandbox, and no page of a foreign site does. A browser that was given another name for 127.0.0.1
- * (DNS rebinding) says that name as Host; a page of another site says its own as Origin.
+ * Only this computer speaks to the sandbox, and no page of a foreign site does. A browser that was given
+ * another name for 127.0.0.1 (DNS rebinding) says that name as Host; a page of another site says its own as
+ * Origin.
  */
 import type { RequestListener } from 'node:http';
 
@@ -15,7 +16,9 @@ function isLoopback(url: string): boolean {
   }
 }
 
-/** Refuses requests under a foreign name, and, where `ownPages`, those that a page of a foreign site makes. */
+/**
+ * Refuses requests under a foreign name, and, where `ownPages`, those that a page of a foreign site makes.
+ */
 export function forLoopback(
   listener: RequestListener,
   options: { readonly ownPages?: (url: string) => boolean } = {},

@@ -1,4 +1,7 @@
-/** The sandbox as a command: `node sandbox/main.ts --port P --state DIR --json`. The CLI's `sandbox` command calls `runSandbox`. */
+/**
+ * The sandbox as a command: `node sandbox/main.ts --port P --state DIR --json`. The CLI's `sandbox` command
+ * calls `runSandbox`.
+ */
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';

@@ -1,4 +1,7 @@
-/** Names of routes: which pattern a request belongs to, for fault switches and counters. First registered, first matched. */
+/**
+ * Names of routes: which pattern a request belongs to, for fault switches and counters. First registered,
+ * first matched.
+ */
 
 export interface RouteTable {
   add(method: string, pattern: string): void;

@@ -1,6 +1,7 @@
 /**
- * The contents of a new sandbox: the users that tests need and the public datasets that the live suites of the existing clients read
- * by fixed ids (NDI Cloud contract §9.2). Ids are fixed, so that a script may name them.
+ * The contents of a new sandbox: the users that tests need and the public datasets that the live suites of
+ * the existing clients read by fixed ids (NDI Cloud contract §9.2). Ids are fixed, so that a script may name
+ * them.
  */
 import { addToCount, indexBody, insertDocument } from './cloud/document-record.ts';
 import { fileArrived } from './cloud/files.ts';

@@ -10,8 +10,9 @@
  *   control.ts     the control endpoint, `<api origin>/control`: faults, request counts, knobs, users (docs/sandbox.md)
  *   seed.ts        users and public datasets of a new state folder
  *
- * It is as strict and as odd as the NDI Cloud contract says the cloud is (§2, §3, §4, §9.3): a client that works here only
- * because the sandbox is kind would fail there. It must not be the bottleneck of a measurement, and stays small at any file size.
+ * It is as strict and as odd as the NDI Cloud contract says the cloud is (§2, §3, §4, §9.3): a client that
+ * works here only because the sandbox is kind would fail there. It must not be the bottleneck of a
+ * measurement, and stays small at any file size.
  */
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -42,7 +43,9 @@ export interface SandboxOptions {
   /** Port of the API; 0 or nothing takes a free one. */
   port?: number | undefined;
   objectsPort?: number;
-  /** Instead of a free port take the one that this state folder had last, unless it is taken. Default false. */
+  /**
+   * Instead of a free port take the one that this state folder had last, unless it is taken. Default false.
+   */
   keepPorts?: boolean;
   stateDir: string;
   tokenTtlSeconds?: number;
@@ -84,7 +87,10 @@ export interface Sandbox {
   stats(): SandboxStats;
   /** Takes away now what is past its purge time; happens by itself now and then. */
   sweep(): void;
-  /** Ends connections and running work at a safe point; unfinished work goes on at the next start on this folder. */
+  /**
+   * Ends connections and running work at a safe point; unfinished work goes on at the next start on this
+   * folder.
+   */
   close(): Promise<void>;
 }
 

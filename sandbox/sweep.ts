@@ -1,4 +1,7 @@
-/** Takes away, now and then, what is past its purge time. Readers do not wait for it: they judge by the time themselves. */
+/**
+ * Takes away, now and then, what is past its purge time. Readers do not wait for it: they judge by the time
+ * themselves.
+ */
 import type { Cloud } from './cloud/http.ts';
 
 const EVERY_MS = 30_000;

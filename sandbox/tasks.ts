@@ -1,6 +1,7 @@
 /**
- * Work that the cloud does later (imports, extraction, zips, publishing). A task is a row, so it survives a restart; it is
- * deleted when done, and its `progress` is written in the same transaction as the work it stands for.
+ * Work that the cloud does later (imports, extraction, zips, publishing). A task is a row, so it survives a
+ * restart; it is deleted when done, and its `progress` is written in the same transaction as the work it
+ * stands for.
  */
 import type { Store } from './store.ts';
 

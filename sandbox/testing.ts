@@ -1,4 +1,7 @@
-/** For tests of the sandbox: one in a folder of its own, and a client that says what came back without judging it. */
+/**
+ * For tests of the sandbox: one in a folder of its own, and a client that says what came back without judging
+ * it.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

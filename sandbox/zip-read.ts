@@ -1,6 +1,6 @@
 /**
- * Reading an uploaded zip by its central directory, in constant memory. Own code and no library, because a batch of 10,000
- * small files must not cost 10,000 openings of the archive.
+ * Reading an uploaded zip by its central directory, in constant memory. Own code and no library, because a
+ * batch of 10,000 small files must not cost 10,000 openings of the archive.
  */
 import type { FileHandle } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
@@ -111,7 +111,8 @@ function dataStart(header: Buffer): number {
 
 async function* unpacked(file: FileHandle, entry: ZipEntry): AsyncGenerator<Uint8Array> {
   if (entry.size <= SMALL_BYTES && entry.packedSize <= SMALL_BYTES) {
-    // Header and bytes in one read: names and extra fields are short as a rule, and read again where they are not.
+    // Header and bytes in one read: names and extra fields are short as a rule, and read again where they are
+    // not.
     let block = await readAt(file, entry.offset, 30 + 512 + entry.packedSize);
     const start = dataStart(block);
     if (start > 30 + 512) block = await readAt(file, entry.offset, start + entry.packedSize);

@@ -1,6 +1,6 @@
 /**
- * Writing the one-entry zip of a bulk download (NDI Cloud contract §4.5). The header is written last, over a placeholder, so that
- * sizes stand where readers of the local header look for them, and no memory is needed.
+ * Writing the one-entry zip of a bulk download (NDI Cloud contract §4.5). The header is written last, over a
+ * placeholder, so that sizes stand where readers of the local header look for them, and no memory is needed.
  */
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
@@ -11,7 +11,9 @@ const MAX_BYTES = 0xffff_fffe;
 const UTF8 = 0x0800;
 const DEFLATE = 8;
 
-/** Writes `path` as a zip with one entry; answers its size and MD5. Throws above 4 GiB: nobody asks for that. */
+/**
+ * Writes `path` as a zip with one entry; answers its size and MD5. Throws above 4 GiB: nobody asks for that.
+ */
 export async function writeZip(
   path: string,
   name: string,

@@ -1,4 +1,7 @@
-/** One odd item never stops the others: it goes up and comes down as it is, or it is listed with its own reason. */
+/**
+ * One odd item never stops the others: it goes up and comes down as it is, or it is listed with its own
+ * reason.
+ */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

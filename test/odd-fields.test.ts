@@ -1,6 +1,7 @@
 /**
- * A property: whatever one field of one document holds, everything else arrives, and the document with its binary is
- * listed or comes as it is. Up and down, and down from a cloud that another program has put it into.
+ * A property: whatever one field of one document holds, everything else arrives, and the document with its
+ * binary is listed or comes as it is. Up and down, and down from a cloud that another program has put it
+ * into.
  */
 import { join } from 'node:path';
 import fc from 'fast-check';

@@ -1,7 +1,8 @@
 /**
- * After runs that went well, badly and by way of expired tokens and addresses, everything that ndi-courier has written is
- * searched for passwords, tokens and presigned signatures: Temporal's database and its log, logs, ledgers, reports, the
- * datasets, and what the commands printed. An eavesdropper on the wire knows what to look for.
+ * After runs that went well, badly and by way of expired tokens and addresses, everything that ndi-courier
+ * has written is searched for passwords, tokens and presigned signatures: Temporal's database and its log,
+ * logs, ledgers, reports, the datasets, and what the commands printed. An eavesdropper on the wire knows what
+ * to look for.
  */
 import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -122,7 +123,9 @@ describe.each(['environment', 'profile'] as const)('secrets of an account in the
     readonly bytes: Buffer;
   }
 
-  /** Every file below the test's folder but the cloud's own, databases also row by row, and what was printed. */
+  /**
+   * Every file below the test's folder but the cloud's own, databases also row by row, and what was printed.
+   */
   function everythingWritten(): Written[] {
     const names = (readdirSync(cli.dir, { recursive: true }) as string[]).filter(
       (name) =>

@@ -3,10 +3,12 @@
  *
  *   1. tsc compiles the rooms
  *   2. what is not TypeScript in them is copied
- *   3. the workflows are bundled twice, with and without the failure converter (see workers/workflow-bundle.ts)
+ *   3. the workflows are bundled twice, with and without the failure converter (see
+ *      workers/workflow-bundle.ts)
  *   4. the command is made executable
  *
- * Everything is made aside and then renamed, so that a running service or another build never sees half of it.
+ * Everything is made aside and then renamed, so that a running service or another build never sees half of
+ * it.
  */
 import { spawnSync } from 'node:child_process';
 import {

@@ -1,6 +1,7 @@
 /**
- * Generates what docs say of the code: `docs/errors.md` whole, and the tables in `docs/cli.md` between their marks.
- * `node tools/docs.ts` writes them, `--check` ends with 1 when they are out of date; a test does the same.
+ * Generates what docs say of the code: `docs/errors.md` whole, and the tables in `docs/cli.md` between their
+ * marks. `node tools/docs.ts` writes them, `--check` ends with 1 when they are out of date; a test does the
+ * same.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

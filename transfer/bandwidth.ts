@@ -1,4 +1,7 @@
-/** Limits of the bandwidth as people write them: `10M`, `off`, or a timetable as rclone has it: `08:00,2M 19:00,off`. */
+/**
+ * Limits of the bandwidth as people write them: `10M`, `off`, or a timetable as rclone has it: `08:00,2M
+ * 19:00,off`.
+ */
 import { CourierError } from '../errors/index.ts';
 
 interface Entry {
@@ -30,7 +33,9 @@ export function parseBandwidth(text: string): Timetable {
   return entries as [Entry, ...Entry[]];
 }
 
-/** Bytes per second at this moment, by the clock of this computer in its time zone; undefined without a limit. */
+/**
+ * Bytes per second at this moment, by the clock of this computer in its time zone; undefined without a limit.
+ */
 export function bandwidthAt(timetable: Timetable, at: Date): number | undefined {
   const now = at.getHours() * 60 + at.getMinutes();
   return (timetable.findLast(({ minute }) => minute <= now) ?? timetable.at(-1))?.bytesPerSecond;

@@ -1,6 +1,6 @@
 /**
- * One request and its answer: the pool, the stall watch, redirects, and errors in our words. Everything that speaks HTTP in this
- * room goes through `exchange`.
+ * One request and its answer: the pool, the stall watch, redirects, and errors in our words. Everything that
+ * speaks HTTP in this room goes through `exchange`.
  */
 import type { Readable } from 'node:stream';
 import { Agent, type Dispatcher, request } from 'undici';
@@ -8,10 +8,14 @@ import { CourierError, isCourierError } from '../errors/index.ts';
 import { type Headers, hostOf, networkFailure, refusal } from './failures.ts';
 import type { TransferOptions } from './types.ts';
 
-/** Object stores are spoken to by HTTP/1.1: one connection per stream is what gives parallel streams their bandwidth. */
+/**
+ * Object stores are spoken to by HTTP/1.1: one connection per stream is what gives parallel streams their
+ * bandwidth.
+ */
 let shared: Agent | undefined;
 const pool = (): Dispatcher => {
-  // Time limits of the library are off: the stall watch knows about throttles and about bytes in both directions.
+  // Time limits of the library are off: the stall watch knows about throttles and about bytes in both
+  // directions.
   shared ??= new Agent({ allowH2: false, headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 20_000 } });
   return shared;
 };
@@ -47,7 +51,8 @@ export interface Answer {
 
 /**
  * Sends a call.
- * @throws the error of `refusal` for a status that `accept` does not know; NDI_E_NETWORK for a broken connection;
+ * @throws the error of `refusal` for a status that `accept` does not know; NDI_E_NETWORK for a broken
+ * connection;
  *   NDI_E_STALLED for silence; the reason of the caller's signal when that aborts
  */
 export async function exchange(
@@ -88,7 +93,8 @@ async function once(
   try {
     answer = await request(call.url, {
       method: call.method,
-      // Identity is asked for on purpose: compression on the way has corrupted archives (NDI Cloud contract §3.2).
+      // Identity is asked for on purpose: compression on the way has corrupted archives (NDI Cloud
+      // contract §3.2).
       headers: { ...call.headers, 'accept-encoding': 'identity' },
       // The library takes any iterable; its types only know streams.
       body: sending.body as Readable,

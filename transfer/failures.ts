@@ -1,6 +1,6 @@
 /**
- * Errors of transfers, in our codes. A presigned URL is a key to the bytes: of a URL nothing but its host ever
- * goes into an error, and errors of the HTTP library, whose text may quote it, go no further than here.
+ * Errors of transfers, in our codes. A presigned URL is a key to the bytes: of a URL nothing but its host
+ * ever goes into an error, and errors of the HTTP library, whose text may quote it, go no further than here.
  */
 import { XMLParser } from 'fast-xml-parser';
 import { fileFailure } from '../disk/errors.ts';
@@ -15,13 +15,19 @@ export function hostOf(url: string): string {
   }
 }
 
-/** Errors of the process, its computer or a share that went away, not of the file: the next attempt may succeed. */
+/**
+ * Errors of the process, its computer or a share that went away, not of the file: the next attempt may
+ * succeed.
+ */
 const PASSING = new Set([
   ...['EMFILE', 'ENFILE', 'ENOMEM', 'EINTR', 'EAGAIN'],
   ...['ESTALE', 'ENOTCONN', 'EHOSTDOWN', 'ENOMEDIUM'],
 ]);
 
-/** An error of the file system about `path`, which was to be read: most are about this one file, whatever they are. */
+/**
+ * An error of the file system about `path`, which was to be read: most are about this one file, whatever they
+ * are.
+ */
 export function readFailure(error: unknown, path: string): unknown {
   if (isCourierError(error)) return error;
   const { code, errno } = (error ?? {}) as NodeJS.ErrnoException;
@@ -37,7 +43,10 @@ export function readFailure(error: unknown, path: string): unknown {
   return new CourierError('NDI_E_FILE_UNREADABLE', { detail: `${path} (${code}).` });
 }
 
-/** One entry of an archive cannot be read, or changed while it was: an archive of the others can still be made. */
+/**
+ * One entry of an archive cannot be read, or changed while it was: an archive of the others can still be
+ * made.
+ */
 export class EntryError extends CourierError {
   /** Its name in the archive. */
   readonly entry: string;

@@ -1,4 +1,7 @@
-/** A process that downloads one object with a journal on disk, to be killed by a test: `node get-child… URL TARGET JOURNAL OPTIONS`. */
+/**
+ * A process that downloads one object with a journal on disk, to be killed by a test: `node get-child… URL
+ * TARGET JOURNAL OPTIONS`.
+ */
 import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { getToFile } from './get.ts';
 import type { GetOptions, PartJournal } from './types.ts';

@@ -102,7 +102,8 @@ describe('a download in a process that is killed', () => {
     expect(readFileSync(join(dir, 'target')).equals(bytes)).toBe(true);
     expect(result.md5Hex).toBe(server.etag(bytes));
     expect(result.resumedBytes).toBeGreaterThanOrEqual(KILLS * 8 * PART);
-    // Parts written but not yet noted, and the stretches under way, whose bytes the server counts when they enter the sockets.
+    // Parts written but not yet noted, and the stretches under way, whose bytes the server counts when they
+    // enter the sockets.
     const inFlight = 2 * RANGES * PART + RANGES * STRETCH;
     expect(count.sent).toBeLessThanOrEqual(bytes.length + kills * inFlight);
     expect(readdirSync(dir)).toEqual(['target']);

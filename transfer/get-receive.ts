@@ -42,8 +42,9 @@ export const memorySink = (memory: Buffer): Sink => ({
 });
 
 /**
- * Writes the part of an answer's body that falls into `span`, with one write in flight while the next is gathered. Also when the
- * body breaks, all that came is written, and told to `onWritten`, before the error goes on.
+ * Writes the part of an answer's body that falls into `span`, with one write in flight while the next is
+ * gathered. Also when the body breaks, all that came is written, and told to `onWritten`, before the error
+ * goes on.
  */
 export async function receive(
   answer: RangeAnswer,

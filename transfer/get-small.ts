@@ -1,6 +1,7 @@
 /**
- * A small object: its bytes gather in memory, are verified there, and go to the disk in one piece, together with those of others. No
- * journal: with tens of thousands of such files, what is done for each of them is what the download takes.
+ * A small object: its bytes gather in memory, are verified there, and go to the disk in one piece, together
+ * with those of others. No journal: with tens of thousands of such files, what is done for each of them is
+ * what the download takes.
  */
 import { verifyDigests } from './etag.ts';
 import type { RangeAnswer } from './get-range.ts';

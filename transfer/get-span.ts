@@ -19,7 +19,10 @@ export interface RemoteObject extends ObjectTag {
   readonly sizeBytes: number;
 }
 
-/** Another object has taken the place of the one that was seen. Thrown through the lanes of a download, which then starts again. */
+/**
+ * Another object has taken the place of the one that was seen. Thrown through the lanes of a download, which
+ * then starts again.
+ */
 export class ObjectReplaced extends Error {}
 
 /** Everything was on disk: nothing told yet whether the object is still the same, and what its MD5 is. */
@@ -39,7 +42,10 @@ export async function askTag(job: FetchContext, seen: RemoteObject): Promise<Obj
   }
 }
 
-/** Fetches one stretch, taking it up again where the connection broke. `held` is an answer that has begun to bring it. */
+/**
+ * Fetches one stretch, taking it up again where the connection broke. `held` is an answer that has begun to
+ * bring it.
+ */
 export async function fetchSpan(
   job: FetchContext,
   seen: RemoteObject,

@@ -5,9 +5,10 @@
  *   the caller's journal     which parts of it are safely on disk, across crashes
  *   <target>                 appears by rename, whole and verified, or not at all
  *
- * The first request asks for the first stretch and learns size and ETag from the answer (HEAD is refused on a URL signed for GET, and
- * a probe would be a round trip more). A small object is done with it; a large one goes on in several ranges at once. Two tries
- * that overlap, because one was given up but still runs, write the same bytes to the same places.
+ * The first request asks for the first stretch and learns size and ETag from the answer (HEAD is refused on a
+ * URL signed for GET, and a probe would be a round trip more). A small object is done with it; a large one
+ * goes on in several ranges at once. Two tries that overlap, because one was given up but still runs, write
+ * the same bytes to the same places.
  */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -43,9 +44,11 @@ interface Job extends FetchContext {
 const MAX_RESTARTS = 3;
 
 /**
- * When it resolves, `target` holds the whole object and is on disk. Its length is what the server said, and its MD5 is
- * the ETag where that is one. Bytes that arrived before an error are kept for the next attempt with the same journal.
- * @throws as `exchange`; NDI_E_INTEGRITY (the bytes are thrown away), NDI_E_FILE_CHANGED (the object changes all the
+ * When it resolves, `target` holds the whole object and is on disk. Its length is what the server said, and
+ * its MD5 is the ETag where that is one. Bytes that arrived before an error are kept for the next attempt
+ * with the same journal.
+ * @throws as `exchange`; NDI_E_INTEGRITY (the bytes are thrown away), NDI_E_FILE_CHANGED (the object changes
+ * all the
  *   time), NDI_E_DISK_FULL, NDI_E_READ_ONLY
  */
 export async function getToFile(
@@ -121,7 +124,10 @@ async function firstAnswer(job: Job): Promise<RangeAnswer> {
   }
 }
 
-/** After a crash between rename and report the file is there. It is believed when its MD5 proves it, else fetched again. */
+/**
+ * After a crash between rename and report the file is there. It is believed when its MD5 proves it, else
+ * fetched again.
+ */
 async function alreadyThere(job: Job, seen: RemoteObject): Promise<GetResult | undefined> {
   const md5Hex = seen.md5Hex ?? job.options.expectedMd5Hex?.toLowerCase();
   if (md5Hex === undefined || (await statOf(job.target))?.size !== seen.sizeBytes) return undefined;
@@ -207,7 +213,9 @@ interface PartialFile {
   readonly seen: RemoteObject;
 }
 
-/** Fetches every part that is missing, several stretches at once. Returns what the server called the object. */
+/**
+ * Fetches every part that is missing, several stretches at once. Returns what the server called the object.
+ */
 async function fetchAll(job: Job, fetching: PartialFile, first: RangeAnswer | undefined): Promise<ObjectTag> {
   const { parts, seen } = fetching;
   const sink = fileSink(fetching);

@@ -1,6 +1,6 @@
 /**
- * Hashing: of bytes at once, of a file beside its transfer (`followFile`), of a whole file (`hashFile`). Files are hashed in the
- * helper threads.
+ * Hashing: of bytes at once, of a file beside its transfer (`followFile`), of a whole file (`hashFile`).
+ * Files are hashed in the helper threads.
  */
 import { createHash } from 'node:crypto';
 import { fileFailure } from '../disk/errors.ts';
@@ -34,7 +34,8 @@ export function startHash(hash: HashChoice): { update(bytes: Uint8Array): void; 
 
 /**
  * Digests of the file at `path` and its size.
- * @throws NDI_E_FILE_MISSING, NDI_E_FILE_UNREADABLE for all but a regular file, NDI_E_READ_ONLY, NDI_E_FILE_CHANGED
+ * @throws NDI_E_FILE_MISSING, NDI_E_FILE_UNREADABLE for all but a regular file, NDI_E_READ_ONLY,
+ * NDI_E_FILE_CHANGED
  */
 export async function hashFile(
   path: string,
@@ -77,7 +78,10 @@ export interface Follower {
    * @throws NDI_E_FILE_CHANGED when the file is shorter
    */
   finish(sizeBytes: number): Promise<Digests>;
-  /** Lets go of the descriptor, which must stay open until this resolves. May be called at any time, and again. */
+  /**
+   * Lets go of the descriptor, which must stay open until this resolves. May be called at any time, and
+   * again.
+   */
   abandon(): Promise<void>;
 }
 

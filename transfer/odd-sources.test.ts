@@ -1,4 +1,7 @@
-/** A file of a dataset turns into something else between the look and the read: it is refused by name, at once, however it is read. */
+/**
+ * A file of a dataset turns into something else between the look and the read: it is refused by name, at
+ * once, however it is read.
+ */
 import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,

@@ -1,8 +1,9 @@
 /**
  * Which parts of an object are on disk, which span is to be fetched next, and when the journal may say so.
  *
- * A part is noted as done only when its bytes were forced to disk: after a power cut a journal that ran ahead of its file would vouch for
- * zeroes, and where the ETag is no MD5 nothing would notice. One flush serves all parts that are written by then.
+ * A part is noted as done only when its bytes were forced to disk: after a power cut a journal that ran ahead
+ * of its file would vouch for zeroes, and where the ETag is no MD5 nothing would notice. One flush serves all
+ * parts that are written by then.
  */
 import type { FileHandle } from 'node:fs/promises';
 import type { PartJournal } from './types.ts';

@@ -1,15 +1,16 @@
 /**
- * Sending bytes to a presigned URL: one PUT with its length, as the NDI clients send it (NDI Cloud contract §3.1): Content-Type
- * application/octet-stream, no authorisation, never chunked.
+ * Sending bytes to a presigned URL: one PUT with its length, as the NDI clients send it (NDI Cloud
+ * contract §3.1): Content-Type application/octet-stream, no authorisation, never chunked.
  *
  *   putFile    a file; hashed beside the transfer, must not change while it is read
  *   putStream  bytes made on the way whose count is known
  *   putBytes   bytes in memory
  *
- * All three promise: a success is a 2xx whose ETag, where it is an MD5, is the MD5 of what was sent. Bytes whose MD5 is known before they
- * go carry it as Content-MD5, which a store compares with what came (RFC 1864), also where its ETags are none. A PUT overwrites, so
- * repeating one is harmless. They raise NDI_E_URL_EXPIRED (403: ask for a new URL), NDI_E_NOT_FOUND, NDI_E_RATE_LIMITED,
- * NDI_E_CLOUD_UNAVAILABLE, NDI_E_NETWORK, NDI_E_STALLED, NDI_E_INTEGRITY, NDI_E_FILE_CHANGED, NDI_E_FILE_MISSING,
+ * All three promise: a success is a 2xx whose ETag, where it is an MD5, is the MD5 of what was sent. Bytes
+ * whose MD5 is known before they go carry it as Content-MD5, which a store compares with what came (RFC
+ * 1864), also where its ETags are none. A PUT overwrites, so repeating one is harmless. They raise
+ * NDI_E_URL_EXPIRED (403: ask for a new URL), NDI_E_NOT_FOUND, NDI_E_RATE_LIMITED, NDI_E_CLOUD_UNAVAILABLE,
+ * NDI_E_NETWORK, NDI_E_STALLED, NDI_E_INTEGRITY, NDI_E_FILE_CHANGED, NDI_E_FILE_MISSING,
  * NDI_E_FILE_UNREADABLE.
  */
 import type { Stats } from 'node:fs';
@@ -26,8 +27,8 @@ const KiB = 1024;
 /** 64 KiB reads halve the throughput (measured: 917 against 1,850 MiB/s). */
 const MAX_READ_BYTES = 1024 * KiB;
 /**
- * On a line so slow that a piece takes seconds, smaller pieces keep the stall watch and the progress honest. Not smaller than a socket's
- * buffer: see `readPieces`.
+ * On a line so slow that a piece takes seconds, smaller pieces keep the stall watch and the progress honest.
+ * Not smaller than a socket's buffer: see `readPieces`.
  */
 const MIN_READ_BYTES = 64 * KiB;
 
@@ -56,7 +57,10 @@ export async function putFile(
 }
 
 export interface PutBytesOptions extends TransferOptions {
-  /** The last piece is about to be given to the connection: before it nothing can have been stored, after it everything may be. */
+  /**
+   * The last piece is about to be given to the connection: before it nothing can have been stored, after it
+   * everything may be.
+   */
   readonly onLastPiece?: () => void;
 }
 
@@ -167,8 +171,9 @@ async function put(
 }
 
 /**
- * Reads the file in pieces that take about a quarter of a second each on this line. A buffer is used again only two pieces later: a
- * piece that fills the socket's buffer is waited for, so at most the last one given away is still in the socket's hands.
+ * Reads the file in pieces that take about a quarter of a second each on this line. A buffer is used again
+ * only two pieces later: a piece that fills the socket's buffer is waited for, so at most the last one given
+ * away is still in the socket's hands.
  */
 async function* readPieces(
   file: FileHandle,
@@ -223,7 +228,10 @@ const throttled = async (bytes: number, options: TransferOptions, watch: Watch):
   if (throttle !== undefined) await watch.pausedFor(() => throttle.take(bytes, signal));
 };
 
-/** The open file and the one now at its path must be what they were: a program may write into it, or put another in its place. */
+/**
+ * The open file and the one now at its path must be what they were: a program may write into it, or put
+ * another in its place.
+ */
 async function ensureUnchanged({ file, stats: before, path }: Source<FileHandle>): Promise<void> {
   const [after, there] = await Promise.all([file.stat(), stat(path)]);
   const same = (a: Stats): boolean =>

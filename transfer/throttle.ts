@@ -1,12 +1,15 @@
 /** A token bucket that all transfers of a process share and that a person can turn while they run. */
 import type { Throttle } from './types.ts';
 
-/** Burst that may pass at once after a pause: a quarter of a second's worth, so that the average holds over any second. */
+/**
+ * Burst that may pass at once after a pause: a quarter of a second's worth, so that the average holds over
+ * any second.
+ */
 const BURST_SECONDS = 0.25;
 
 /**
- * `undefined` bytes per second lets everything pass. Waiters go in the order they came; a new rate counts at once, also for those
- * who wait already. `take` rejects with the signal's reason when it aborts.
+ * `undefined` bytes per second lets everything pass. Waiters go in the order they came; a new rate counts at
+ * once, also for those who wait already. `take` rejects with the signal's reason when it aborts.
  */
 export function createThrottle(bytesPerSecond?: number): Throttle {
   let rate = checked(bytesPerSecond);

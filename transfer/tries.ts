@@ -32,13 +32,19 @@ export function createUrls(source: UrlSource): Urls {
   };
 }
 
-/** Breaks in a row without a byte between them; breaks with progress do not count. Beyond is the caller's patience. */
+/**
+ * Breaks in a row without a byte between them; breaks with progress do not count. Beyond is the caller's
+ * patience.
+ */
 const MAX_BARREN_TRIES = 3;
 
 export interface Tries {
   /** Bytes arrived: the next break is the first again. */
   progressed(): void;
-  /** Resolves, after a pause, when it is worth another try on `url` or its successor; rejects with `error` otherwise. */
+  /**
+   * Resolves, after a pause, when it is worth another try on `url` or its successor; rejects with `error`
+   * otherwise.
+   */
   again(error: unknown, url: string): Promise<void>;
 }
 

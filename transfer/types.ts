@@ -13,15 +13,19 @@ export interface TransferOptions {
   /** Default: one keep-alive pool for the process. */
   readonly dispatcher?: Dispatcher;
   /**
-   * Which digests are wanted. Default `md5`, which an ETag is compared with; SHA-256 costs half as much again. `none` and `sha256`
-   * give up the comparison.
+   * Which digests are wanted. Default `md5`, which an ETag is compared with; SHA-256 costs half as much
+   * again. `none` and `sha256` give up the comparison.
    */
   readonly hash?: HashChoice;
-  /** MD5 of the bytes, where it is known before they go: a store that gets it refuses bytes that changed on the way. */
+  /**
+   * MD5 of the bytes, where it is known before they go: a store that gets it refuses bytes that changed on
+   * the way.
+   */
   readonly knownMd5Hex?: string;
   /**
-   * Answers that mean "not yet" to this caller: NDI_E_NOT_READY instead of NDI_E_URL_EXPIRED (403) or NDI_E_NOT_FOUND
-   * (404). An archive that the cloud still makes answers either (NDI Cloud contract §10 no. 13). Default none.
+   * Answers that mean "not yet" to this caller: NDI_E_NOT_READY instead of NDI_E_URL_EXPIRED (403) or
+   * NDI_E_NOT_FOUND (404). An archive that the cloud still makes answers either (NDI Cloud
+   * contract §10 no. 13). Default none.
    */
   readonly notReadyStatuses?: readonly number[];
 }
@@ -63,7 +67,9 @@ export interface GetResult {
 
 /** The parts that a ranged download has on disk. Kept by the caller (the ledger) across crashes. */
 export interface PartJournal {
-  /** Parts done in an earlier try of the same object; `etag` and `sizeBytes` must match, else it starts over. */
+  /**
+   * Parts done in an earlier try of the same object; `etag` and `sizeBytes` must match, else it starts over.
+   */
   load():
     | {
         readonly sizeBytes: number;
@@ -87,14 +93,17 @@ export interface GetOptions extends TransferOptions {
   readonly expectedMd5Hex?: string;
   /** Requests at once for a large object. Default 4. */
   readonly ranges?: number;
-  /** From this size on an object counts as large; also the longest stretch asked for at once. Default 64 MiB. */
+  /**
+   * From this size on an object counts as large; also the longest stretch asked for at once. Default 64 MiB.
+   */
   readonly rangeThresholdBytes?: number;
   /** Part size. A crash re-fetches at most 2 × `ranges` parts. Default 16 MiB. */
   readonly partSizeBytes?: number;
   readonly journal?: PartJournal;
   /**
-   * An object of up to so many bytes (1 MiB at most) is whole under its name when this resolves, but not forced to disk: who asks
-   * for that must `fsyncFileSystem` the folder in the end, and look again after a power cut. Default: all are forced.
+   * An object of up to so many bytes (1 MiB at most) is whole under its name when this resolves, but not
+   * forced to disk: who asks for that must `fsyncFileSystem` the folder in the end, and look again after a
+   * power cut. Default: all are forced.
    */
   readonly unforcedBytes?: number;
   /** First pause before a broken connection is taken up again; doubles each time. Default 200. */

@@ -1,6 +1,6 @@
 /**
- * Reading archives that come from outside. The whole directory is judged first (`zip-directory.ts`); every entry's own header, length and CRC are
- * checked when it is read.
+ * Reading archives that come from outside. The whole directory is judged first (`zip-directory.ts`); every
+ * entry's own header, length and CRC are checked when it is read.
  *
  *   readEntries      entry by entry in memory
  *   readJsonEntries  `.json` entries in pieces; a large one is checked first and never held as a whole
@@ -55,8 +55,8 @@ export async function* readEntries(
 const HELD_BYTES = 8 * 1024 * 1024;
 
 /**
- * The `.json` entries, each in pieces that are whole UTF-8 together. The bytes of an entry are checked before its first piece is given.
- * The JSON itself is the caller's to judge.
+ * The `.json` entries, each in pieces that are whole UTF-8 together. The bytes of an entry are checked before
+ * its first piece is given. The JSON itself is the caller's to judge.
  * @throws NDI_E_BAD_JSON for an entry that is not UTF-8
  */
 export async function* readJsonEntries(
@@ -102,7 +102,10 @@ async function* readWindows(file: FileHandle, start: number, sizeBytes: number):
     yield await readExactly(file, start + at, Math.min(WINDOW_BYTES, sizeBytes - at));
 }
 
-/** An entry piece by piece, inflated no further than the size that was judged; its length and CRC are known at the end. */
+/**
+ * An entry piece by piece, inflated no further than the size that was judged; its length and CRC are known at
+ * the end.
+ */
 async function* streamed(file: FileHandle, item: ZipItem): AsyncGenerator<Buffer> {
   const start = item.offset + dataStart(item, await readExactly(file, item.offset, headBytes(item)));
   const packed = Readable.from(readWindows(file, start, item.compressedBytes), { objectMode: false });
@@ -138,7 +141,10 @@ async function openArchive(path: string): Promise<FileHandle> {
 const headBytes = (item: ZipItem): number =>
   Math.min(LOCAL_BYTES + item.rawName.length, item.limit - item.offset);
 
-/** Where an entry's data begins in `head`, which begins with its header. The header must say what the directory said. */
+/**
+ * Where an entry's data begins in `head`, which begins with its header. The header must say what the
+ * directory said.
+ */
 function dataStart(item: ZipItem, head: Buffer): number {
   const same =
     head.length >= LOCAL_BYTES + item.rawName.length &&
@@ -184,7 +190,10 @@ function asZipFailure(error: unknown): CourierError | undefined {
   return zlib || /FILE_ENDED|invalid|signature/i.test(message) ? corrupt('It is damaged') : undefined;
 }
 
-/** All that an entry can take: its extra field may have any length up to 65,535, and the gap behind it any at all. */
+/**
+ * All that an entry can take: its extra field may have any length up to 65,535, and the gap behind it any at
+ * all.
+ */
 const extentOf = (item: ZipItem): number =>
   Math.min(item.limit - item.offset, LOCAL_BYTES + item.rawName.length + 0xffff + item.compressedBytes);
 

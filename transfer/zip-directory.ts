@@ -1,6 +1,7 @@
 /**
- * Reads the directory of a ZIP archive that comes from outside and refuses what is not safe, before a byte is unpacked. Nothing that an
- * archive says is believed: names, sizes, offsets and counts are checked against each other and against limits.
+ * Reads the directory of a ZIP archive that comes from outside and refuses what is not safe, before a byte is
+ * unpacked. Nothing that an archive says is believed: names, sizes, offsets and counts are checked against
+ * each other and against limits.
  */
 import type { FileHandle } from 'node:fs/promises';
 import { CourierError } from '../errors/index.ts';

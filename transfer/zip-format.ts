@@ -1,7 +1,8 @@
 /**
- * The bytes of a ZIP archive without data (PKWARE APPNOTE 6.3): headers and directory, for archives below 4 GiB and 65,536 entries. Sizes and
- * CRC stand before the data, so that streaming readers can read what is stored, and every header has a known length, so
- * that an archive of stored entries has a known length before it is made. Dates are constant: equal entries, equal archive.
+ * The bytes of a ZIP archive without data (PKWARE APPNOTE 6.3): headers and directory, for archives below 4
+ * GiB and 65,536 entries. Sizes and CRC stand before the data, so that streaming readers can read what is
+ * stored, and every header has a known length, so that an archive of stored entries has a known length before
+ * it is made. Dates are constant: equal entries, equal archive.
  */
 import { CourierError } from '../errors/index.ts';
 
@@ -89,8 +90,8 @@ export const storedZipBytes = (
   );
 
 /**
- * Refuses names that an extractor could misread. Entries are flat, unique and named by uid, because nobody knows how
- * the cloud treats folders and repeated names (NDI Cloud contract §10 no. 20).
+ * Refuses names that an extractor could misread. Entries are flat, unique and named by uid, because nobody
+ * knows how the cloud treats folders and repeated names (NDI Cloud contract §10 no. 20).
  * @throws NDI_E_BAD_ID
  */
 export function ensureFlatNames(names: Iterable<string>): void {

@@ -4,7 +4,8 @@
  *   putZip    stored: streamed into the PUT, since its length is known beforehand; deflated: by way of a scratch file
  *   writeZip  to a file, by our own codec when bounded, by archiver when large
  *
- * Whether deflating is worth it is decided by a sample of the content (`auto`): recordings are noise mostly, tables are not.
+ * Whether deflating is worth it is decided by a sample of the content (`auto`): recordings are noise mostly,
+ * tables are not.
  */
 import { once } from 'node:events';
 import { closeSync, createWriteStream } from 'node:fs';
@@ -54,16 +55,23 @@ export interface ZipOptions {
 
 /** Entries up to here are held in memory, one at a time; larger ones are read in pieces. */
 const IN_MEMORY_BYTES = 8 * MiB;
-/** Archives up to here are made by our own codec: measured, archiver takes 1.9 s for 10,000 entries that take us 0.4 s. */
+/**
+ * Archives up to here are made by our own codec: measured, archiver takes 1.9 s for 10,000 entries that take
+ * us 0.4 s.
+ */
 const OWN_CODEC_BYTES = 64 * MiB;
-/** Given out at once: small entries are gathered, so that an archive of 4 KiB files is not sent in 4 KiB pieces. */
+/**
+ * Given out at once: small entries are gathered, so that an archive of 4 KiB files is not sent in 4 KiB
+ * pieces.
+ */
 const PIECE_BYTES = MiB;
 
 const sizeOf = (entry: ZipEntry): number => ('bytes' in entry ? entry.bytes.length : entry.sizeBytes);
 
 /**
  * Sends one archive of `entries` in their order. The result's size and digests are the archive's.
- * @throws as `putFile`; NDI_E_BAD_ID for names that are not flat and unique; `EntryError` for what is about one entry
+ * @throws as `putFile`; NDI_E_BAD_ID for names that are not flat and unique; `EntryError` for what is about
+ * one entry
  */
 export async function putZip(
   url: string,
@@ -236,12 +244,15 @@ const sized = (entry: ZipEntry): { name: string; sizeBytes: number } => ({
 const directoryBytes = (batch: readonly ZipEntry[]): number =>
   batch.reduce((sum, { name }) => sum + CENTRAL_BYTES + Buffer.byteLength(name), END_BYTES);
 
-/** A disk that takes longer for one file is asked from the thread pool for the rest of the batch, so that it holds up nobody but us. */
+/**
+ * A disk that takes longer for one file is asked from the thread pool for the rest of the batch, so that it
+ * holds up nobody but us.
+ */
 const SLOW_READ_MS = 5;
 
 /**
- * Reading 10,000 files of 4 KiB takes 0.05 s on the spot and 0.3 to 1.7 s through the thread pool (measured), so files are read on the
- * spot as long as each comes quickly (page cache, SSD).
+ * Reading 10,000 files of 4 KiB takes 0.05 s on the spot and 0.3 to 1.7 s through the thread pool (measured),
+ * so files are read on the spot as long as each comes quickly (page cache, SSD).
  */
 async function fill(
   places: ReadonlyArray<{ readonly entry: ZipEntry; readonly data: Buffer }>,
@@ -289,7 +300,10 @@ async function* wholeEntries(entries: readonly ZipEntry[]): AsyncGenerator<Memor
   }
 }
 
-/** The CRC stands before the data, so a large file is read twice; a change in between breaks the CRC, and the cloud notices. */
+/**
+ * The CRC stands before the data, so a large file is read twice; a change in between breaks the CRC, and the
+ * cloud notices.
+ */
 async function crcOfFile(entry: FileEntry): Promise<number> {
   let sum = 0;
   for await (const piece of readInPieces(entry)) sum = crc32(piece, sum);

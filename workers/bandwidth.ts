@@ -1,4 +1,6 @@
-/** The bandwidth limit of this computer: a file in the state folder, which workers read again while they run. */
+/**
+ * The bandwidth limit of this computer: a file in the state folder, which workers read again while they run.
+ */
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeAtomically } from '../disk/write.ts';
@@ -27,7 +29,10 @@ export function writeBandwidth(home: Home, text: string): void {
   else writeAtomically(fileOf(ensureHome(home)), `${text.trim()}\n`);
 }
 
-/** Turns the throttle by the file and the clock until the returned function is called. A file that cannot be read changes nothing. */
+/**
+ * Turns the throttle by the file and the clock until the returned function is called. A file that cannot be
+ * read changes nothing.
+ */
 export function followBandwidth(home: Home, throttle: Throttle): () => void {
   let last: number | undefined;
   const look = (): void => {

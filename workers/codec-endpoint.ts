@@ -1,6 +1,7 @@
 /**
- * Decodes payloads for Temporal's Web UI, over Temporal's protocol for remote codecs. The Web UI has no login to pass on and other
- * users of the computer reach the port too, so the path is a secret, new at each start, that only its owner's terminal shows.
+ * Decodes payloads for Temporal's Web UI, over Temporal's protocol for remote codecs. The Web UI has no login
+ * to pass on and other users of the computer reach the port too, so the path is a secret, new at each start,
+ * that only its owner's terminal shows.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';

@@ -1,10 +1,10 @@
 /**
- * Encryption of all payloads (inputs, results, heartbeats, memos, failure messages) before they reach the Temporal
- * server. Ids and search attributes are not payloads: nothing private goes in there.
+ * Encryption of all payloads (inputs, results, heartbeats, memos, failure messages) before they reach the
+ * Temporal server. Ids and search attributes are not payloads: nothing private goes in there.
  *
  *   COURIER_PAYLOAD_KEY   base64 of 32 bytes; several, separated by commas, while a key is being replaced: the first
- *                         encrypts, all decrypt. The same at every client and worker. Not set: nothing is encrypted,
- *                         unless the service is private (payload-key.ts).
+ *                         encrypts, all decrypt. The same at every client and worker. Not set: nothing is
+ *                         encrypted, unless the service is private (payload-key.ts).
  */
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 import type { DataConverter, Payload, PayloadCodec } from '@temporalio/common';
@@ -19,7 +19,8 @@ export const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
-// The encoding name and metadata keys are those of Temporal's encryption samples, so its tools recognise them.
+// The encoding name and metadata keys are those of Temporal's encryption samples, so its tools recognise
+// them.
 const ENCODING = 'binary/encrypted';
 const CIPHER = 'aes-256-gcm';
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -54,9 +55,10 @@ export interface PayloadCodecOptions {
 }
 
 /**
- * A codec that encrypts with the first key and decrypts with any. Payloads that are not encrypted pass through, so that
- * runs started before a key was set go on, unless they are to be refused.
- * @throws NDI_E_SETTING for a key that is not one, and from `decode` for a key that is not there or a payload that is refused.
+ * A codec that encrypts with the first key and decrypts with any. Payloads that are not encrypted pass
+ * through, so that runs started before a key was set go on, unless they are to be refused.
+ * @throws NDI_E_SETTING for a key that is not one, and from `decode` for a key that is not there or a payload
+ * that is refused.
  */
 export function createPayloadCodec(
   encodedKeys: readonly string[],
@@ -126,8 +128,8 @@ function decrypt(payload: Payload, keys: readonly Key[]): Payload {
 }
 
 /**
- * The data converter for this environment, for clients and workers alike; `undefined` when no key is set. `ownKey` is that of
- * a private service: it encrypts, and keys of the environment still decrypt.
+ * The data converter for this environment, for clients and workers alike; `undefined` when no key is set.
+ * `ownKey` is that of a private service: it encrypts, and keys of the environment still decrypt.
  * @throws NDI_E_SETTING for a key that is not one.
  */
 export function dataConverterFromEnv(

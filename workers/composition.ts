@@ -1,4 +1,6 @@
-/** The dependencies of this host's steps: cloud clients, ledgers, the throttle, and who is running elsewhere. */
+/**
+ * The dependencies of this host's steps: cloud clients, ledgers, the throttle, and who is running elsewhere.
+ */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isGrpcServiceError, type WorkflowClient, WorkflowNotFoundError } from '@temporalio/client';
@@ -20,7 +22,10 @@ export interface CompositionOptions {
   readonly env: Environment;
   /** Asks the Temporal server about other runs. */
   readonly workflows: WorkflowClient;
-  /** Names this service among those that may share a dataset: the site, and the Temporal server that knows its runs. */
+  /**
+   * Names this service among those that may share a dataset: the site, and the Temporal server that knows its
+   * runs.
+   */
   readonly holder: string;
 }
 

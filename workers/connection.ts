@@ -21,8 +21,9 @@ export type TemporalChoice =
     };
 
 /**
- * `TEMPORAL_ADDRESS` or a profile of Temporal's own TOML file (`TEMPORAL_PROFILE`, `TEMPORAL_CONFIG_FILE`) means a
- * server elsewhere, and then nothing is embedded. The rules are those of the `temporal` CLI (`@temporalio/envconfig`).
+ * `TEMPORAL_ADDRESS` or a profile of Temporal's own TOML file (`TEMPORAL_PROFILE`, `TEMPORAL_CONFIG_FILE`)
+ * means a server elsewhere, and then nothing is embedded. The rules are those of the `temporal` CLI
+ * (`@temporalio/envconfig`).
  * @throws NDI_E_USAGE when the file or the named profile cannot be read.
  */
 export function resolveTemporal(env: Environment = process.env): TemporalChoice {
@@ -57,9 +58,9 @@ const INDEXED_VALUE_TYPE = { Text: 1, Keyword: 2, Int: 3, Bool: 5 } as const;
 const RETENTION_DAYS = 30;
 
 /**
- * Registers the search attributes that are missing. An older database of the embedded server lacks those that were
- * added later: `--search-attribute` works only while a namespace is made. Says in the log when it may not (Temporal
- * Cloud: an administrator adds them there).
+ * Registers the search attributes that are missing. An older database of the embedded server lacks those that
+ * were added later: `--search-attribute` works only while a namespace is made. Says in the log when it may
+ * not (Temporal Cloud: an administrator adds them there).
  */
 export async function ensureSearchAttributes(
   connection: Connection,

@@ -1,6 +1,7 @@
 /**
- * Puts messages and stack traces of failures into a payload, where the codec encrypts them; otherwise they stay clear
- * text in the history. Part of the workflow bundle, so it may import nothing but `@temporalio/common`.
+ * Puts messages and stack traces of failures into a payload, where the codec encrypts them; otherwise they
+ * stay clear text in the history. Part of the workflow bundle, so it may import nothing but
+ * `@temporalio/common`.
  */
 import { DefaultFailureConverter } from '@temporalio/common';
 

@@ -44,7 +44,10 @@ function stateDir(env: Environment, platform: NodeJS.Platform): string {
   return join(nonEmpty(env.XDG_STATE_HOME) ?? join(user, '.local', 'state'), 'ndi-courier');
 }
 
-/** The folder for what can be made again (the Temporal CLI): `COURIER_CACHE`, else the platform's cache folder. */
+/**
+ * The folder for what can be made again (the Temporal CLI): `COURIER_CACHE`, else the platform's cache
+ * folder.
+ */
 export function cacheDirFromEnv(env: Environment, platform: NodeJS.Platform = process.platform): string {
   const chosen = nonEmpty(env.COURIER_CACHE);
   if (chosen !== undefined) return resolve(chosen);
@@ -93,7 +96,10 @@ export function ensureHome(home: Home): Home {
   return home;
 }
 
-/** An older home, or one that was made under another umask, may be open to others. One of another owner stays as it is. */
+/**
+ * An older home, or one that was made under another umask, may be open to others. One of another owner stays
+ * as it is.
+ */
 function tighten(dir: string): void {
   const { mode, uid } = statSync(dir);
   const isOurs = process.getuid === undefined || uid === process.getuid();
@@ -136,8 +142,9 @@ function readSiteId(home: Home): string | undefined {
 }
 
 /**
- * The stable name of this host's disk, `<host>-<4 hex>`: made once, then kept through renames of the host, because
- * queues and workflow ids carry it. Two processes that ask first at the same time get the same answer.
+ * The stable name of this host's disk, `<host>-<4 hex>`: made once, then kept through renames of the host,
+ * because queues and workflow ids carry it. Two processes that ask first at the same time get the same
+ * answer.
  */
 export function siteIdOf(home: Home, host: string = hostname()): string {
   const known = readSiteId(home);

@@ -26,7 +26,10 @@ export interface KeepAliveOptions {
 }
 
 export interface KeepAlive {
-  /** Resolves when it works for the first time; rejects when the first start fails, and then nothing is tried again. */
+  /**
+   * Resolves when it works for the first time; rejects when the first start fails, and then nothing is tried
+   * again.
+   */
   readonly started: Promise<void>;
   /** Stops it and the trying. */
   stop(): Promise<void>;

@@ -1,6 +1,6 @@
 /**
- * Open ledgers by path. People delete and move dataset folders while the worker lives: a ledger whose file is not at its
- * path any more would take everything in and lose it, so it is opened anew.
+ * Open ledgers by path. People delete and move dataset folders while the worker lives: a ledger whose file is
+ * not at its path any more would take everything in and lose it, so it is opened anew.
  */
 import { statSync } from 'node:fs';
 import type { Ledger } from '../ledger/ledger.ts';

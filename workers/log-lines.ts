@@ -73,11 +73,16 @@ function levelOf(level: unknown): LineLevel {
 }
 
 export interface Logs {
-  /** Whole lines that were written since the last call, of all files, by time. The first call also reads rotated files. */
+  /**
+   * Whole lines that were written since the last call, of all files, by time. The first call also reads
+   * rotated files.
+   */
   read(): readonly LogLine[];
 }
 
-/** Remembers how far each file was read. A file that became shorter was rotated and is read from its start. */
+/**
+ * Remembers how far each file was read. A file that became shorter was rotated and is read from its start.
+ */
 export function openLogs(home: Home): Logs {
   const offsets = new Map<LogSource, number>();
   const readSource = (source: LogSource): LogLine[] => {

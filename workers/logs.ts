@@ -1,7 +1,8 @@
 /**
- * Log lines, and log files of processes that outlive their starter. Each process appends to its file itself, so
- * nothing is lost when the supervisor is killed. The supervisor only cuts a file that has grown: it copies the file
- * aside and empties it. Every writer has it open for appending, so the next line lands at the new start.
+ * Log lines, and log files of processes that outlive their starter. Each process appends to its file itself,
+ * so nothing is lost when the supervisor is killed. The supervisor only cuts a file that has grown: it copies
+ * the file aside and empties it. Every writer has it open for appending, so the next line lands at the new
+ * start.
  */
 import { copyFileSync, openSync, readFileSync, renameSync, statSync, truncateSync } from 'node:fs';
 
@@ -16,7 +17,9 @@ const KEPT = 2;
 /** A descriptor to hand to a child; the caller closes it. */
 export const openLog = (path: string): number => openSync(path, 'a', 0o600);
 
-/** Moves a log of more than `maxBytes` to `<path>.1` (and `.1` to `.2`). Lines written meanwhile may be lost. */
+/**
+ * Moves a log of more than `maxBytes` to `<path>.1` (and `.1` to `.2`). Lines written meanwhile may be lost.
+ */
 export function rotateLog(path: string, maxBytes: number = MAX_BYTES): void {
   try {
     if (statSync(path).size <= maxBytes) return;

@@ -1,6 +1,7 @@
 /**
- * Watches how much memory worker processes take. One that takes too much is stopped in order and started again, before the computer has
- * none left for the lab's other programs; one that ended for want of memory is named so.
+ * Watches how much memory worker processes take. One that takes too much is stopped in order and started
+ * again, before the computer has none left for the lab's other programs; one that ended for want of memory is
+ * named so.
  */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -52,7 +53,10 @@ export function watchMemory(
   return { exited, stop: () => running.stop() };
 }
 
-/** By how a process ends: V8 aborts where its heap is full. A stop of ours ends with a code, and only an overdue one with SIGKILL. */
+/**
+ * By how a process ends: V8 aborts where its heap is full. A stop of ours ends with a code, and only an
+ * overdue one with SIGKILL.
+ */
 const REASONS: Readonly<Record<string, string>> = {
   SIGABRT: 'ran out of memory',
   '134': 'ran out of memory',

@@ -1,7 +1,7 @@
 /**
- * The key of a private service: a file in the state folder that its owner alone can read. Clients and workers of the embedded
- * server use it as they use COURIER_PAYLOAD_KEY, and workers refuse what is not encrypted. A server elsewhere has other
- * clients, which cannot read this file: there the variable is used.
+ * The key of a private service: a file in the state folder that its owner alone can read. Clients and workers
+ * of the embedded server use it as they use COURIER_PAYLOAD_KEY, and workers refuse what is not encrypted. A
+ * server elsewhere has other clients, which cannot read this file: there the variable is used.
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -34,8 +34,8 @@ export function readPayloadKey(home: Home): string | undefined {
 }
 
 /**
- * Makes the service private; one that is private already stays as it is. Before any worker runs, so that no worker has
- * accepted anything without the key.
+ * Makes the service private; one that is private already stays as it is. Before any worker runs, so that no
+ * worker has accepted anything without the key.
  * @throws NDI_E_USAGE while runs are open: workers would refuse to go on with them.
  */
 export async function makePrivate(

@@ -15,8 +15,8 @@ export async function isPortFree(ip: string, port: number): Promise<boolean> {
 }
 
 /**
- * A port that is free now: the preferred one, else a random one, so that two processes that ask at the same time
- * rarely get the same. Not a reservation: whoever uses it must cope with its being taken meanwhile.
+ * A port that is free now: the preferred one, else a random one, so that two processes that ask at the same
+ * time rarely get the same. Not a reservation: whoever uses it must cope with its being taken meanwhile.
  */
 export async function freePort(ip: string, preferred?: number): Promise<number> {
   if (preferred !== undefined && (await isPortFree(ip, preferred))) return preferred;

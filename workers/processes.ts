@@ -13,7 +13,10 @@ export interface ProcessRecord {
 
 const linuxBootId = (): string => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 
-/** Another one after each start of the machine. A clock that is set may change it, too, outside Linux: never the other way. */
+/**
+ * Another one after each start of the machine. A clock that is set may change it, too, outside Linux: never
+ * the other way.
+ */
 export function bootId(): string {
   if (process.platform === 'linux') return linuxBootId();
   return `since ${new Date(Math.round((Date.now() / 1000 - uptime()) / 10) * 10_000).toISOString()}`;
@@ -24,8 +27,8 @@ function linuxToken(pid: number): string | undefined {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The command name may hold spaces and brackets; the fields after it do not (proc(5)).
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // A zombie has ended; it only waits for its parent, which in a container may never look. But its other threads
-    // may still be on their way out, and until then its files and locks are held.
+    // A zombie has ended; it only waits for its parent, which in a container may never look. But its other
+    // threads may still be on their way out, and until then its files and locks are held.
     if (fields[0] === 'X') return undefined;
     if (fields[0] === 'Z' && readdirSync(`/proc/${pid}/task`).length <= 1) return undefined;
     return `${linuxBootId()}:${fields[19]}`;

@@ -1,4 +1,7 @@
-/** Logging of a process that runs workers: JSON lines, with the SDK's own words and those of its native core in one stream. */
+/**
+ * Logging of a process that runs workers: JSON lines, with the SDK's own words and those of its native core
+ * in one stream.
+ */
 import { DefaultLogger, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
 import pino, { type DestinationStream, type Logger } from 'pino';
 
@@ -22,8 +25,8 @@ export const createLogger = (level: LogLevel, destination?: DestinationStream): 
   );
 
 /**
- * Gives the SDK our logger. Once per process, before the first connection; later calls do nothing, because the SDK
- * allows one runtime.
+ * Gives the SDK our logger. Once per process, before the first connection; later calls do nothing, because
+ * the SDK allows one runtime.
  */
 export function installRuntime(logger: Logger): void {
   if (installed) return;

@@ -4,8 +4,8 @@
  *   startTemporalServer   starts it and answers when it serves
  *   stopOrphanedServer    ends one whose keeper was killed
  *
- * Beside `<db>` lie `<db>.lock` (held by the keeper), `<db>.server.json` (the server process, so that an orphan is
- * found) and, until the first start has succeeded, `<db>.new`.
+ * Beside `<db>` lie `<db>.lock` (held by the keeper), `<db>.server.json` (the server process, so that an
+ * orphan is found) and, until the first start has succeeded, `<db>.new`.
  */
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -78,7 +78,8 @@ function readRecord(dbFile: string): ProcessRecord | undefined {
 }
 
 /**
- * Ends a server that still runs on this database although its keeper is gone (SIGKILL). Refuses while the keeper lives.
+ * Ends a server that still runs on this database although its keeper is gone (SIGKILL). Refuses while the
+ * keeper lives.
  * @throws NDI_E_SERVICE when the keeper is alive.
  */
 export async function stopOrphanedServer(dbFile: string, log: Log = silent): Promise<void> {
@@ -105,8 +106,9 @@ function inUse(dbFile: string, record: ProcessRecord | undefined): CourierError 
 }
 
 /**
- * Starts `temporal server start-dev` on the database and answers when it serves the namespace, with the Web UI, our
- * search attributes and 30 days of retention. A restart on the same file goes on with the same runs, also after SIGKILL.
+ * Starts `temporal server start-dev` on the database and answers when it serves the namespace, with the Web
+ * UI, our search attributes and 30 days of retention. A restart on the same file goes on with the same runs,
+ * also after SIGKILL.
  * @throws NDI_E_SERVICE: port taken, database in use or damaged, or the server's own last words.
  */
 export async function startTemporalServer(options: StartTemporalServerOptions): Promise<TemporalServer> {
@@ -133,8 +135,8 @@ export async function startTemporalServer(options: StartTemporalServerOptions): 
 }
 
 /**
- * The CLI makes the schema only when the file does not exist, so a file left by a start that was killed on the way
- * would never work. It cannot hold a run: nothing was ever served from it.
+ * The CLI makes the schema only when the file does not exist, so a file left by a start that was killed on
+ * the way would never work. It cannot hold a run: nothing was ever served from it.
  */
 function dropUnfinishedDatabase(dbFile: string): void {
   const { unfinished } = files(dbFile);
@@ -271,8 +273,8 @@ interface StartingServer {
 }
 
 /**
- * First the server's own word that it listens on this port (a probe alone might reach a stranger that took the port),
- * then an answer over gRPC.
+ * First the server's own word that it listens on this port (a probe alone might reach a stranger that took
+ * the port), then an answer over gRPC.
  */
 async function untilServing({ stdout, exited, ports, namespace, options }: StartingServer): Promise<void> {
   const timeoutMs = options.readyTimeoutMs ?? READY_TIMEOUT_MS;

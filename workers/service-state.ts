@@ -1,4 +1,7 @@
-/** `service.json`: what runs now on this state folder, for whoever asks, and for the one who cleans up after a crash. */
+/**
+ * `service.json`: what runs now on this state folder, for whoever asks, and for the one who cleans up after a
+ * crash.
+ */
 import { readFileSync } from 'node:fs';
 import { writeAtomically } from '../disk/write.ts';
 import type { Home } from './home.ts';
@@ -19,7 +22,10 @@ export interface ServiceFile {
   readonly workerPids: readonly number[];
   readonly supervisor: ProcessRecord;
   readonly workers: readonly ProcessRecord[];
-  /** The last thing that the supervisor has to say of a worker, for people. Absent when all went well since the start. */
+  /**
+   * The last thing that the supervisor has to say of a worker, for people. Absent when all went well since
+   * the start.
+   */
   readonly notice?: { readonly at: string; readonly sentence: string } | undefined;
 }
 

@@ -3,7 +3,8 @@
  *
  *   service.ts         these four
  *   supervisor.ts      the process that keeps server and workers running; supervisor-main.ts is its entry
- *   worker-process.ts  one worker seen from the supervisor; worker-main.ts is its entry, worker.ts what it does
+ *   worker-process.ts  one worker seen from the supervisor; worker-main.ts is its entry, worker.ts what it
+ *   does
  *   server.ts          the embedded Temporal server; temporal-cli.ts finds or makes its program
  *   service-state.ts   service.json
  *   payload-key.ts     the key of a private service
@@ -69,7 +70,10 @@ export interface ServiceOptions {
 const DOWN_TIMEOUT_MS = 30_000;
 const POLL_MS = 100;
 
-/** The state of the service on this state folder, as `service.json` and the processes themselves say. Starts nothing. */
+/**
+ * The state of the service on this state folder, as `service.json` and the processes themselves say. Starts
+ * nothing.
+ */
 export function status(options: Pick<ServiceOptions, 'env'> = {}): ServiceStatus {
   const env = options.env ?? process.env;
   const home = homeFromEnv(env);
@@ -111,8 +115,8 @@ function toStatus(file: ServiceFile): Omit<ServiceStatus, 'private' | 'home' | '
 }
 
 /**
- * Starts the service in the background, once, and answers when it serves. A service that runs already is left alone;
- * one that was killed is cleaned up after and started anew.
+ * Starts the service in the background, once, and answers when it serves. A service that runs already is left
+ * alone; one that was killed is cleaned up after and started anew.
  * @throws NDI_E_NO_TEMPORAL, NDI_E_SERVICE (with what the supervisor said), NDI_E_READ_ONLY, NDI_E_USAGE.
  */
 export async function up(options: ServiceOptions = {}): Promise<RunningService> {
@@ -217,7 +221,10 @@ async function launchSupervisor(
   throw new CourierError(code, { detail: `${answer.detail}\nSee ${logFiles(home).supervisor}.` });
 }
 
-/** Stops the service and waits until all of it is gone, orphans of a killed one included. Answers whether any ran. */
+/**
+ * Stops the service and waits until all of it is gone, orphans of a killed one included. Answers whether any
+ * ran.
+ */
 export async function down(options: ServiceOptions = {}): Promise<boolean> {
   const { env = process.env, log = silent } = options;
   const home = homeFromEnv(env);

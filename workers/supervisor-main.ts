@@ -1,6 +1,6 @@
 /**
- * The detached supervisor process that `up` starts. Its one argument is a `SupervisorOptions` as JSON. Tells the starter
- * over IPC when all is up, or why not; goes on when the starter is gone; stops on SIGTERM.
+ * The detached supervisor process that `up` starts. Its one argument is a `SupervisorOptions` as JSON. Tells
+ * the starter over IPC when all is up, or why not; goes on when the starter is gone; stops on SIGTERM.
  */
 import { isCourierError } from '../errors/index.ts';
 import { runSupervisor, type SupervisorOptions } from './supervisor.ts';

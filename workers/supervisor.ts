@@ -1,9 +1,11 @@
 /**
- * The supervisor: one process per state folder that keeps the Temporal server (unless it is elsewhere) and the workers
- * running, and tells in `service.json` what runs. `up` starts it detached, `dev` runs it in the foreground.
+ * The supervisor: one process per state folder that keeps the Temporal server (unless it is elsewhere) and
+ * the workers running, and tells in `service.json` what runs. `up` starts it detached, `dev` runs it in the
+ * foreground.
  *
- * Killed with SIGKILL it leaves orphans: workers notice (their IPC channel closes) and stop; the server goes on, and the
- * next supervisor, which finds it by its record, stops it. The lock on the folder dies with the supervisor.
+ * Killed with SIGKILL it leaves orphans: workers notice (their IPC channel closes) and stop; the server goes
+ * on, and the next supervisor, which finds it by its record, stops it. The lock on the folder dies with the
+ * supervisor.
  */
 import { join } from 'node:path';
 import { packageVersion } from '../disk/package.ts';

@@ -1,4 +1,7 @@
-/** The arguments that the supervisor hands to a worker process, and `worker-main.ts` to `runWorker` in `worker.ts`. */
+/**
+ * The arguments that the supervisor hands to a worker process, and `worker-main.ts` to `runWorker` in
+ * `worker.ts`.
+ */
 import type { ActivityInterceptorsFactory, NativeConnectionOptions } from '@temporalio/worker';
 import type { Environment } from '../ndi/auth/environment.ts';
 import type { Home } from './home.ts';

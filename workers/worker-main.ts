@@ -1,6 +1,6 @@
 /**
- * The worker process. Its one argument is a `WorkerArguments` as JSON. Stops on SIGTERM, SIGINT and when the supervisor
- * that started it is gone; ends for good soon after its grace, whatever an activity does.
+ * The worker process. Its one argument is a `WorkerArguments` as JSON. Stops on SIGTERM, SIGINT and when the
+ * supervisor that started it is gone; ends for good soon after its grace, whatever an activity does.
  */
 import { CourierError, isCourierError } from '../errors/index.ts';
 import { resolveTemporal } from './connection.ts';

@@ -15,14 +15,15 @@ export const WORKER_GRACE_MS = 10_000;
 export const WORKER_SELF_GRACE_MS = 8_000;
 const READY_TIMEOUT_MS = 60_000;
 /**
- * Threads for disk calls. Every small file waits for the disk to have it; with the default of 4 they wait in a row. The gain
- * is not well measured (docs/benchmarks.md).
+ * Threads for disk calls. Every small file waits for the disk to have it; with the default of 4 they wait in
+ * a row. The gain is not well measured (docs/benchmarks.md).
  */
 const DISK_THREADS = 16;
 /**
- * A worker lives beside a lab's other programs: it is to stay under 400 MiB (`npm run test:long`). Left alone, V8 lets garbage
- * of three threads grow to that before it looks: the peak of 20,000 documents down fell from 458 to 281 MiB. At the old space's
- * limit the process would end; 80,000 documents go through under it.
+ * A worker lives beside a lab's other programs: it is to stay under 400 MiB (`npm run test:long`). Left
+ * alone, V8 lets garbage of three threads grow to that before it looks: the peak of 20,000 documents down
+ * fell from 458 to 281 MiB. At the old space's limit the process would end; 80,000 documents go through under
+ * it.
  */
 export const HEAP_LIMITS = ['--max-semi-space-size=8', '--max-old-space-size=256'];
 

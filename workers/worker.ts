@@ -1,6 +1,6 @@
 /**
- * The work of a worker process: which queues it serves, with which limits. One process may have several roles; they share
- * a connection.
+ * The work of a worker process: which queues it serves, with which limits. One process may have several
+ * roles; they share a connection.
  */
 import { Connection, WorkflowClient } from '@temporalio/client';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';

@@ -1,9 +1,9 @@
 /**
- * Where a worker takes the workflow code from: the bundle made by the build, or, when it runs from sources, one that is
- * kept in `.cache/` for as long as the sources stay the same.
+ * Where a worker takes the workflow code from: the bundle made by the build, or, when it runs from sources,
+ * one that is kept in `.cache/` for as long as the sources stay the same.
  *
- * Bundling takes a second of processor and 110 MB that the process would keep, so a process of its own does it (this
- * file, run as a script). A worker that is started again after a crash finds the bundle ready.
+ * Bundling takes a second of processor and 110 MB that the process would keep, so a process of its own does
+ * it (this file, run as a script). A worker that is started again after a crash finds the bundle ready.
  */
 import { execFile } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
@@ -28,8 +28,8 @@ const SILENT = { log() {}, trace() {}, debug() {}, info() {}, warn: console.warn
 const STALE_AFTER_MS = 86_400_000;
 
 /**
- * The failure converter runs inside the workflow bundle, so there is one bundle with it and one without; `tools/build.ts`
- * makes both.
+ * The failure converter runs inside the workflow bundle, so there is one bundle with it and one without;
+ * `tools/build.ts` makes both.
  */
 export const bundleName = (dataConverter: DataConverter | undefined): string =>
   dataConverter?.failureConverterPath === undefined ? 'bundle.js' : 'bundle-encrypted.js';

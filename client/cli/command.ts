@@ -1,6 +1,6 @@
 /**
- * A command is data, with its options declared once by a zod schema. `commander.ts` makes commander commands of it
- * and `tools/docs.ts` makes the tables, so neither can say anything else.
+ * A command is data, with its options declared once by a zod schema. `commander.ts` makes commander commands
+ * of it and `tools/docs.ts` makes the tables, so neither can say anything else.
  */
 import type { z } from 'zod';
 import type { Environment } from '../../ndi/auth/environment.ts';
@@ -49,7 +49,9 @@ export interface Command {
   ) => Promise<ExitCode>;
 }
 
-/** Options as they were typed, before anything was filled in: what is left out here may come from elsewhere. */
+/**
+ * Options as they were typed, before anything was filled in: what is left out here may come from elsewhere.
+ */
 export type GivenOptions = Readonly<Record<string, unknown>>;
 
 type ArgValue<Name extends string> = Name extends `<${string}...>` | `[${string}...]`

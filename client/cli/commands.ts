@@ -1,6 +1,6 @@
 /**
- * All commands, in the order of the help. Only a name and a sentence each: the command itself is loaded when it is asked
- * for, so `--help` and `--version` answer at once.
+ * All commands, in the order of the help. Only a name and a sentence each: the command itself is loaded when
+ * it is asked for, so `--help` and `--version` answer at once.
  */
 import type { Command } from './command.ts';
 

@@ -1,6 +1,6 @@
 /**
- * Scripts that complete `ndi-courier` in a shell. They hold the whole table of commands as text, so that pressing Tab
- * starts no process.
+ * Scripts that complete `ndi-courier` in a shell. They hold the whole table of commands as text, so that
+ * pressing Tab starts no process.
  *
  *   wordsByPath        every command path with the words that may follow it
  *   completionScript   the script of one shell
@@ -62,7 +62,9 @@ type Table = ReadonlyMap<string, readonly Word[]>;
 
 const list = (words: readonly Word[]): string => words.map(({ text }) => text).join(' ');
 
-/** The lines that find the command path among the words before the cursor; the same text serves bash and zsh. */
+/**
+ * The lines that find the command path among the words before the cursor; the same text serves bash and zsh.
+ */
 const findPath = (table: Table): string => {
   const paths = [...table.keys()].filter((path) => path !== '').map((path) => `'${path}'`);
   return `case "\${path:+$path }$word" in\n      ${paths.join('|')}) path="\${path:+$path }$word" ;;\n    esac`;

@@ -1,6 +1,6 @@
 /**
- * How a command stays with a run: draws it, lets go on Ctrl-C, stops waiting where only a person can help and none is
- * there, and ends with the one line of JSON that scripts read.
+ * How a command stays with a run: draws it, lets go on Ctrl-C, stops waiting where only a person can help and
+ * none is there, and ends with the one line of JSON that scripts read.
  */
 import { isCourierError } from '../../errors/index.ts';
 import { type Counts, NO_COUNTS, type RunResult } from '../../workflows/contracts/index.ts';

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The `ndi-courier` command. Loads the one command that was asked for, and nothing else. Where the machine's Node.js is
- * too old and a checkout has brought its own, that one takes over.
+ * The `ndi-courier` command. Loads the one command that was asked for, and nothing else. Where the machine's
+ * Node.js is too old and a checkout has brought its own, that one takes over.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';

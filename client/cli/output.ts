@@ -1,6 +1,6 @@
 /**
- * The two ways out: stdout carries results, stderr carries everything that accompanies them. With `--json` the last
- * line of stdout is one JSON object, whatever happens.
+ * The two ways out: stdout carries results, stderr carries everything that accompanies them. With `--json`
+ * the last line of stdout is one JSON object, whatever happens.
  */
 import { CourierError, isCourierError } from '../../errors/index.ts';
 import { withoutQueries } from '../../errors/redact.ts';

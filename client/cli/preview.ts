@@ -26,7 +26,10 @@ function planFile(path: string): Record<'documents' | 'files', PlanRow[]> | unde
   }
 }
 
-/** Waits for the plan and prints it; with `json` as one object, with `list` by name and size. Throws what the run failed of. */
+/**
+ * Waits for the plan and prints it; with `json` as one object, with `list` by name and size. Throws what the
+ * run failed of.
+ */
 export async function showPreview(
   handle: RunHandle<PreviewResult>,
   { out }: Invocation,

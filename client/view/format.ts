@@ -77,12 +77,18 @@ export function shorten(text: string, width: number): string {
   return `${text.slice(0, head)}…${text.slice(text.length - (width - 1 - head))}`;
 }
 
-/** Foreign text must not move the cursor, colour the terminal or turn the direction of writing (C0, C1, bidirectional marks). */
+/**
+ * Foreign text must not move the cursor, colour the terminal or turn the direction of writing (C0, C1,
+ * bidirectional marks).
+ */
 export const printable = (text: string): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out
   text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g, ' ').trim();
 
-/** A value as one line of JSON, pure in the same way: what would steer a terminal is escaped, and parses to the same value. */
+/**
+ * A value as one line of JSON, pure in the same way: what would steer a terminal is escaped, and parses to
+ * the same value.
+ */
 export const printableJson = (value: unknown): string =>
   JSON.stringify(value).replace(
     /[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,

@@ -1,6 +1,6 @@
 /**
- * Draws a run on stderr while it goes on: redrawn in place on a terminal, else one line when something changed, at most
- * every five seconds. stdout stays free for results.
+ * Draws a run on stderr while it goes on: redrawn in place on a terminal, else one line when something
+ * changed, at most every five seconds. stdout stays free for results.
  */
 import { createLogUpdate } from 'log-update';
 import type { Progress } from '../progress.ts';

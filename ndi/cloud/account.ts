@@ -1,4 +1,6 @@
-/** The account's own routes, for people and scripts (NDI Cloud contract §2.1, §2.2): no transfer needs them. */
+/**
+ * The account's own routes, for people and scripts (NDI Cloud contract §2.1, §2.2): no transfer needs them.
+ */
 import { readAs } from './answers.ts';
 import * as auth from './auth.ts';
 import { createLicense, type LicenseRoutes } from './license.ts';

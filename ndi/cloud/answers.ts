@@ -1,8 +1,9 @@
 /**
- * How answers are read: checked and normalised, by the parts that shapes are made of. Each resource's own shapes stand
- * in its file; pages.ts has those of lists that come in pages. Lenient where the real servers vary (NDI Cloud contract §2.0, §4):
- * `id` or `_id`, one element instead of an array, rows with different keys, numbers as text, unknown keys kept.
- * Strict where a wrong guess would lose something: an id that is missing, a list that is no list.
+ * How answers are read: checked and normalised, by the parts that shapes are made of. Each resource's own
+ * shapes stand in its file; pages.ts has those of lists that come in pages. Lenient where the real servers
+ * vary (NDI Cloud contract §2.0, §4): `id` or `_id`, one element instead of an array, rows with different
+ * keys, numbers as text, unknown keys kept. Strict where a wrong guess would lose something: an id that is
+ * missing, a list that is no list.
  */
 import { z } from 'zod';
 import { CourierError } from '../../errors/index.ts';
@@ -37,7 +38,10 @@ export const listOf = <Item extends z.ZodType>(item: Item) =>
       Array.isArray(value) ? value : value === null || value === undefined || value === '' ? [] : [value],
     z.array(item),
   );
-/** A page has a thousand rows; a server that ignores the size asked for can put some 40,000 into the 6 MB that it can answer. */
+/**
+ * A page has a thousand rows; a server that ignores the size asked for can put some 40,000 into the 6 MB that
+ * it can answer.
+ */
 const MOST_ROWS = 50_000;
 
 /** A list that must be there: its absence is a wrong answer and not an empty list. */

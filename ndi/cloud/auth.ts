@@ -1,6 +1,6 @@
 /**
- * The routes of logging in (NDI Cloud contract §2.1, A1–A7), as functions over a requester. Passwords and codes go out in
- * bodies and are listed as secrets, so that no message repeats them.
+ * The routes of logging in (NDI Cloud contract §2.1, A1–A7), as functions over a requester. Passwords and
+ * codes go out in bodies and are listed as secrets, so that no message repeats them.
  */
 import { z } from 'zod';
 import { CourierError } from '../../errors/index.ts';
@@ -25,7 +25,9 @@ function post(
   });
 }
 
-/** A1. `token`; `accessToken` and `idToken` are tolerated because a proxy and an older port use them (§1.4). */
+/**
+ * A1. `token`; `accessToken` and `idToken` are tolerated because a proxy and an older port use them (§1.4).
+ */
 const loginAnswer = z
   .looseObject({ token: anything, accessToken: anything, idToken: anything, user: anything })
   .transform((answer, context) => {

@@ -1,6 +1,7 @@
 /**
- * Compute sessions (NDI Cloud contract §2.9). Of their records only an id and a status word are known; the rest is handed on. A
- * missing MATLAB licence is NDI_E_BAD_REQUEST with the cloud's code `MATLAB_LICENSE_REQUIRED` in its words.
+ * Compute sessions (NDI Cloud contract §2.9). Of their records only an id and a status word are known; the
+ * rest is handed on. A missing MATLAB licence is NDI_E_BAD_REQUEST with the cloud's code
+ * `MATLAB_LICENSE_REQUIRED` in its words.
  */
 import { z } from 'zod';
 import { listOf, optionalText, readAs } from './answers.ts';

@@ -1,6 +1,7 @@
 /**
- * Routes for looking around that no transfer needs: branches, bookmarks and the two public searches (NDI Cloud contract §2.4
- * D13–D15, D18, §2.5 E11). No client uses them and their answers were never seen, so any of the plausible shapes is taken.
+ * Routes for looking around that no transfer needs: branches, bookmarks and the two public searches (NDI
+ * Cloud contract §2.4 D13–D15, D18, §2.5 E11). No client uses them and their answers were never seen, so any
+ * of the plausible shapes is taken.
  */
 import { z } from 'zod';
 import { CourierError } from '../../errors/index.ts';
@@ -16,7 +17,10 @@ export interface DiscoveryRoutes {
   /** The user's own, or anybody's for an administrator. */
   bookmarks(userId: string, query: PageQuery, signal?: AbortSignal): Promise<Page<DatasetRecord>>;
   setBookmark(datasetId: string, on: boolean, signal?: AbortSignal): Promise<void>;
-  /** Body and meaning are unknown (§10 no. 33): not for transfers. Undefined where the cloud names no new dataset. */
+  /**
+   * Body and meaning are unknown (§10 no. 33): not for transfers. Undefined where the cloud names no new
+   * dataset.
+   */
   branch(datasetId: string, body?: object, signal?: AbortSignal): Promise<DatasetRecord | undefined>;
   /** Published datasets only; the server ignores who asks. */
   searchDatasets(body: object, query: PageQuery, signal?: AbortSignal): Promise<Page<DatasetRecord>>;

@@ -1,6 +1,6 @@
 /**
- * Documents (NDI Cloud contract §2.5, E1–E10), one function per endpoint. Bodies go and come as text: the text of a
- * document is the truth, and a parsed number would not give it back.
+ * Documents (NDI Cloud contract §2.5, E1–E10), one function per endpoint. Bodies go and come as text: the
+ * text of a document is the truth, and a parsed number would not give it back.
  */
 import { z } from 'zod';
 import { CourierError } from '../../errors/index.ts';
@@ -201,8 +201,8 @@ function bodyOf(answer: ApiAnswer, documentId: string): string {
 }
 
 /**
- * E8: each row's `data`, as text. A row without `data`, asked twice or not asked for is left out: the caller sees by
- * the ids what did not come.
+ * E8: each row's `data`, as text. A row without `data`, asked twice or not asked for is left out: the caller
+ * sees by the ids what did not come.
  */
 function bodiesOf(
   answer: ApiAnswer,

@@ -1,4 +1,7 @@
-/** Jobs that move the files of documents between storage tiers (NDI Cloud contract §2.11). A file in a cold one cannot be read. */
+/**
+ * Jobs that move the files of documents between storage tiers (NDI Cloud contract §2.11). A file in a cold
+ * one cannot be read.
+ */
 import { z } from 'zod';
 import { listOf, optionalNumber, optionalText, readAs } from './answers.ts';
 import { cloudId, segment } from './ids.ts';

@@ -1,6 +1,6 @@
 /**
- * Files (NDI Cloud contract §2.7, §2.11): the listing, and addresses to send to and fetch from. An address is a secret
- * until it expires: it is returned to the activity that uses it, and named in no message.
+ * Files (NDI Cloud contract §2.7, §2.11): the listing, and addresses to send to and fetch from. An address is
+ * a secret until it expires: it is returned to the activity that uses it, and named in no message.
  */
 import { z } from 'zod';
 import { CourierError } from '../../errors/index.ts';
@@ -59,7 +59,10 @@ export function createFiles(requester: Requester): CloudClient['files'] {
     signal?: AbortSignal,
   ) => requester.send({ method: 'GET', path, query, kind: 'read', auth: 'optional', what, signal });
 
-  /** Undefined when the server has no such route, as before §2.11; a dataset that is not there says so on the other one, too. */
+  /**
+   * Undefined when the server has no such route, as before §2.11; a dataset that is not there says so on the
+   * other one, too.
+   */
   async function firstPage(id: string, signal?: AbortSignal): Promise<ApiAnswer | undefined> {
     try {
       return await read(['datasets', id, 'files'], `list files of ${id}`, { limit: PAGE_SIZE }, signal);

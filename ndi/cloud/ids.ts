@@ -1,6 +1,7 @@
 /**
- * Ids, checked before they are sent: a malformed id makes the real server fail with 500 (NDI Cloud contract §2.0), which
- * looks like trouble that passes, and a separator in a path segment would ask for something else.
+ * Ids, checked before they are sent: a malformed id makes the real server fail with 500 (NDI Cloud
+ * contract §2.0), which looks like trouble that passes, and a separator in a path segment would ask for
+ * something else.
  */
 import { CourierError } from '../../errors/index.ts';
 import { isCloudId } from '../ids.ts';

@@ -6,8 +6,9 @@
  * answers.ts      how answers are checked and normalised; json-text.ts takes document bodies out of them as text
  * pages.ts        lists that come in pages; file-rows.ts rows of file lists
  * ids.ts          refuses malformed ids before they are sent
- * users, organizations, datasets, documents, query, files, bulk-uploads: one file per resource
- * auth, account, license, discovery, compute, signed-urls, file-tiers, write-lock: what no transfer needs, for people and scripts
+ * users, organizations, datasets, documents, query, files, bulk-uploads: one file per resource auth, account,
+ * license, discovery, compute, signed-urls, file-tiers, write-lock: what no transfer needs, for people and
+ * scripts
  * ../auth/        where the token comes from: environment, profiles, logging in
  */
 

@@ -1,7 +1,7 @@
 /**
- * JSON as text: where a member or an element starts and ends, so that the body of a document can be taken out of
- * an answer without parsing it, with its number text and its bare `NaN` and `Infinity` untouched (NDI Cloud
- * contract §4.2, §4.3); and a parser for all other answers, which need values and not text.
+ * JSON as text: where a member or an element starts and ends, so that the body of a document can be taken out
+ * of an answer without parsing it, with its number text and its bare `NaN` and `Infinity` untouched (NDI
+ * Cloud contract §4.2, §4.3); and a parser for all other answers, which need values and not text.
  *
  * The scanners check only as much as they need to find the ends; they throw `SyntaxError` where they cannot.
  */
@@ -28,7 +28,10 @@ const CLOSE_BRACE = 125;
 const COMMA = 44;
 const COLON = 58;
 
-/** Most members of one object, or elements of one array, that a scan lists: a fetch of documents has 500 rows, a document a dozen members. */
+/**
+ * Most members of one object, or elements of one array, that a scan lists: a fetch of documents has 500 rows,
+ * a document a dozen members.
+ */
 const MAX_MEMBERS = 10_000;
 
 const isSpace = (code: number): boolean => code === 32 || code === 10 || code === 13 || code === 9;
@@ -117,7 +120,10 @@ export function objectMembers(text: string, from = 0): Member[] {
   return members;
 }
 
-/** The elements of the array that starts at or after `from`; any other value counts as an array of itself (§4.1). */
+/**
+ * The elements of the array that starts at or after `from`; any other value counts as an array of itself
+ * (§4.1).
+ */
 export function arrayElements(text: string, from = 0): Span[] {
   const open = skipSpace(text, from);
   if (text.charCodeAt(open) !== OPEN_BRACKET) return [{ start: open, end: valueEnd(text, open) }];
@@ -170,7 +176,8 @@ function quoteLiterals(text: string): string {
 }
 
 /**
- * Values in one answer. A record with all files of a dataset has 400,000 in the 6 MB that Lambda can answer; as objects they take 50 MB.
+ * Values in one answer. A record with all files of a dataset has 400,000 in the 6 MB that Lambda can answer;
+ * as objects they take 50 MB.
  */
 const MAX_VALUES = 500_000;
 /** Levels of brackets; answers have six. */
@@ -195,8 +202,8 @@ function ensureModest(text: string): void {
 }
 
 /**
- * Any answer as a value, literals and sentinels as numbers. For records and lists; never for a document, whose
- * number text it would lose. Throws `SyntaxError`.
+ * Any answer as a value, literals and sentinels as numbers. For records and lists; never for a document,
+ * whose number text it would lose. Throws `SyntaxError`.
  */
 export function parseLenient(text: string): unknown {
   ensureModest(text);

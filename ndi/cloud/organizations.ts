@@ -1,4 +1,7 @@
-/** Which organisation is meant (NDI Cloud contract §1.4, §2.3, §10 no. 30). The API has no routes to manage them. */
+/**
+ * Which organisation is meant (NDI Cloud contract §1.4, §2.3, §10 no. 30). The API has no routes to manage
+ * them.
+ */
 import { CourierError } from '../../errors/index.ts';
 import { isCloudId } from '../ids.ts';
 import { sanitize } from './sanitize.ts';
@@ -22,7 +25,10 @@ export function chooseOrganization(user: CloudUser, wanted?: string): Organizati
   throw new CourierError('NDI_E_CHOOSE_ORGANIZATION', { detail: `${lead}The choices: ${choices}.` });
 }
 
-/** The organisation in force: what is configured when asked (an id, or a name of the account's), else the account's only one. */
+/**
+ * The organisation in force: what is configured when asked (an id, or a name of the account's), else the
+ * account's only one.
+ */
 export function createOrganizationId(
   me: (signal?: AbortSignal) => Promise<CloudUser>,
   configured: () => Promise<string | undefined>,

@@ -1,15 +1,18 @@
 /**
- * The one place that knows what an answer's status and body mean on a route (NDI Cloud contract §2.0, §2.11), and
- * what a broken connection means. Everything else in this room asks here and throws what it gets.
+ * The one place that knows what an answer's status and body mean on a route (NDI Cloud contract §2.0, §2.11),
+ * and what a broken connection means. Everything else in this room asks here and throws what it gets.
  *
- * Bodies are not to be relied on (§10 no. 1): the status decides, and a body only refines it where the contract
- * has recorded what the server says.
+ * Bodies are not to be relied on (§10 no. 1): the status decides, and a body only refines it where the
+ * contract has recorded what the server says.
  */
 import { CourierError, type ErrorCode } from '../../errors/index.ts';
 import { parseLenient } from './json-text.ts';
 import { sanitize } from './sanitize.ts';
 
-/** The kind of route that was asked; the same status means different things. `lifecycle` is publish, submit and the like. */
+/**
+ * The kind of route that was asked; the same status means different things. `lifecycle` is publish, submit
+ * and the like.
+ */
 export type RouteKind = 'login' | 'account' | 'read' | 'write' | 'lifecycle';
 
 export interface RawAnswer {
@@ -106,7 +109,10 @@ function generalCodeOf(status: number): ErrorCode {
   return status < 200 ? 'NDI_E_BAD_ANSWER' : 'NDI_E_BAD_REQUEST';
 }
 
-/** Wrong credentials are 401 or 404, and sometimes Cognito's 400 (§2.1). A 404 page means that nothing lives there. */
+/**
+ * Wrong credentials are 401 or 404, and sometimes Cognito's 400 (§2.1). A 404 page means that nothing lives
+ * there.
+ */
 function loginCodeOf(status: number, said: ServerMessage): ErrorCode {
   if ((status === 404 && said.isPage) || isUnknownRoute(said)) return 'NDI_E_SETTING';
   // A login carries no token: what speaks here is not the judge of passwords.
@@ -127,7 +133,8 @@ const isAboutCredentials = (said: ServerMessage): boolean =>
   );
 
 function forbiddenCodeOf(asked: RequestInfo, said: ServerMessage): ErrorCode {
-  // The API itself never answers a page: this is a firewall or a proxy on the way, and those change their mind.
+  // The API itself never answers a page: this is a firewall or a proxy on the way, and those change their
+  // mind.
   if (said.isPage) return 'NDI_E_CLOUD_UNAVAILABLE';
   if (isUnknownRoute(said)) return 'NDI_E_NOT_FOUND';
   if (isExpiredToken(said)) return asked.withToken ? 'NDI_E_LOGIN_EXPIRED' : 'NDI_E_NO_CREDENTIALS';
@@ -169,7 +176,10 @@ interface ServerMessage {
   readonly heldUntil: string | undefined;
 }
 
-/** The message of a body, in any of the shapes that were seen (§2.0): string, object, nested object, text, page. */
+/**
+ * The message of a body, in any of the shapes that were seen (§2.0): string, object, nested object, text,
+ * page.
+ */
 function saidIn(body: string, secrets: readonly string[]): ServerMessage {
   const text = body.trim();
   const nothing: ServerMessage = { message: '', code: '', isPage: false, heldUntil: undefined };
@@ -234,7 +244,10 @@ function retryAfterOf(answered: RawAnswer, said: ServerMessage): number | undefi
 
 const STALLS = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT']);
 
-/** The error for a request that got no whole answer. The library's own error is not kept: it may hold the request. */
+/**
+ * The error for a request that got no whole answer. The library's own error is not kept: it may hold the
+ * request.
+ */
 export function brokenConnection(asked: RequestInfo, requestId: string, error: unknown): CourierError {
   const code = codeIn(error);
   const words = code ?? (error instanceof Error ? error.message : 'unknown');

@@ -4,9 +4,9 @@ import { optionalNumber, requiredListOf } from './answers.ts';
 import type { Page, PageQuery } from './types.ts';
 
 /**
- * Every page of a list. An empty page ends it. A page that is shorter than asked for, and than the server makes pages,
- * ends it only where the server's total agrees: a server may cut pages. A total may be too small on a lagging replica
- * (contract §3.4), so a total never ends a list alone.
+ * Every page of a list. An empty page ends it. A page that is shorter than asked for, and than the server
+ * makes pages, ends it only where the server's total agrees: a server may cut pages. A total may be too small
+ * on a lagging replica (contract §3.4), so a total never ends a list alone.
  */
 export async function* eachPage<Row>(
   pageSize: number,

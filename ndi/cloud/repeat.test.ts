@@ -1,4 +1,7 @@
-/** Requests are repeated where they are made: reads and logins, within a budget, and never what may have acted. */
+/**
+ * Requests are repeated where they are made: reads and logins, within a budget, and never what may have
+ * acted.
+ */
 import { afterEach, describe, expect, it } from 'vitest';
 import { isCourierError } from '../../errors/index.ts';
 import { answer, startTestServer, type TestServer } from '../../test/setup/http-server.ts';

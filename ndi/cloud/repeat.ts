@@ -1,7 +1,8 @@
 /**
- * Repeats requests where they are made, so that one failed request does not throw away the work around it: a listing goes on at its
- * page. Only requests that change nothing are repeated: reads, logins, and whatever the cloud refused for its rate. Everything else
- * needs a look first, which is its caller's business (contract §10 no. 3).
+ * Repeats requests where they are made, so that one failed request does not throw away the work around it: a
+ * listing goes on at its page. Only requests that change nothing are repeated: reads, logins, and whatever
+ * the cloud refused for its rate. Everything else needs a look first, which is its caller's business
+ * (contract §10 no. 3).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CourierError, isCourierError } from '../../errors/index.ts';
@@ -10,12 +11,18 @@ import type { ApiCall, Requester } from './request.ts';
 export interface RepeatPolicy {
   /** Requests in all, the first included. Default 7. */
   readonly attempts?: number;
-  /** No repetition begins later than this after the first request. Default 60 s; a gateway timeout alone takes 29 s. */
+  /**
+   * No repetition begins later than this after the first request. Default 60 s; a gateway timeout alone takes
+   * 29 s.
+   */
   readonly withinMs?: number;
   /** First wait; doubles up to `maxWaitMs`, with jitter. Defaults 200 ms and 10 s. */
   readonly minWaitMs?: number;
   readonly maxWaitMs?: number;
-  /** Told of each request: the error for which it is repeated, or nothing when it was answered. Must not throw. */
+  /**
+   * Told of each request: the error for which it is repeated, or nothing when it was answered. Must not
+   * throw.
+   */
   readonly onOutcome?: (error: CourierError | undefined) => void;
 }
 

@@ -1,10 +1,10 @@
 /**
- * The one place that makes API requests: address, token, body, timeouts, size guard, request id. One call is one
- * request, except that a 401 renews the token and asks once more; nothing else is repeated here, because the API has
- * no idempotency keys and a lost answer may mean finished work.
+ * The one place that makes API requests: address, token, body, timeouts, size guard, request id. One call is
+ * one request, except that a 401 renews the token and asks once more; nothing else is repeated here, because
+ * the API has no idempotency keys and a lost answer may mean finished work.
  *
- * Answers are held as text: Lambda cannot answer more than 6 MB, so nothing here is worth streaming; binaries never
- * pass through the API (NDI Cloud contract §2.7).
+ * Answers are held as text: Lambda cannot answer more than 6 MB, so nothing here is worth streaming; binaries
+ * never pass through the API (NDI Cloud contract §2.7).
  */
 import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
@@ -42,7 +42,9 @@ export interface RequesterOptions {
   /** Requests at a time; more of them wait. §10 no. 28: 4–6. Default 6. */
   readonly connections?: number | undefined;
   readonly timeouts?: Timeouts | undefined;
-  /** An answer above this is refused. Default 8 MiB, after unpacking: Lambda, which answers, can give 6 MB. */
+  /**
+   * An answer above this is refused. Default 8 MiB, after unpacking: Lambda, which answers, can give 6 MB.
+   */
   readonly maxAnswerBytes?: number;
 }
 
@@ -54,7 +56,9 @@ export interface ApiCall {
   /** At most one of the two. `text` is sent as it is, because documents may hold bare NaN (§4.3). */
   readonly json?: unknown;
   readonly text?: string;
-  /** `optional`: goes out without a token when there are no credentials; published datasets are public (§1.6). */
+  /**
+   * `optional`: goes out without a token when there are no credentials; published datasets are public (§1.6).
+   */
   readonly auth?: 'required' | 'optional' | 'none';
   readonly kind: RouteKind;
   /** In words, for messages: `list documents of 668b…`. */
@@ -134,7 +138,8 @@ export function createRequester(options: RequesterOptions): Requester {
       // Nothing was done for a refused token, so asking again is safe even for a POST.
       options.tokens?.invalidate(token);
       used = await tokenFor(call, options.tokens);
-      // Asked even when the text is the same: two logins within a second can give equal tokens, and the new one is good.
+      // Asked even when the text is the same: two logins within a second can give equal tokens, and the new
+      // one is good.
       if (used !== undefined) answered = await once(call, used);
       if (used !== undefined && asksForLogin(answered)) options.tokens?.invalidate(used);
     }
@@ -206,7 +211,9 @@ function headersOf(call: ApiCall, token: string | undefined, requestId: string):
   };
 }
 
-/** One signal for cancellation and deadline. Not `AbortSignal.any`: its links to a run-long signal pile up. */
+/**
+ * One signal for cancellation and deadline. Not `AbortSignal.any`: its links to a run-long signal pile up.
+ */
 function startDeadline(signal: AbortSignal | undefined, totalMs: number) {
   const controller = new AbortController();
   let over = false;

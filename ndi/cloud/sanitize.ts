@@ -14,7 +14,10 @@ const URL_USER = /(\bhttps?:\/\/)[^\s/"'<>@]+@/gi;
 const NAMED_SECRET =
   /((?:password|passwd|token|secret|signature|credential)["']?\s*[:=]\s*)("[^"]*"|'[^']*'|[^\s,;&}]+)/gi;
 
-/** `text` on one line, at most 300 characters, with secrets replaced by `***`; `secrets` are exact texts to hide. */
+/**
+ * `text` on one line, at most 300 characters, with secrets replaced by `***`; `secrets` are exact texts to
+ * hide.
+ */
 export function sanitize(text: string, secrets: readonly string[] = []): string {
   let safe = text;
   for (const secret of secrets) {

@@ -1,6 +1,7 @@
 /**
- * All file addresses of one document (NDI Cloud contract §2.11), by pages or by a job that makes one object of them. Addresses are
- * secrets until they expire: they are returned to the caller and named in no message. A document is named by cloud id or NDI id.
+ * All file addresses of one document (NDI Cloud contract §2.11), by pages or by a job that makes one object
+ * of them. Addresses are secrets until they expire: they are returned to the caller and named in no message.
+ * A document is named by cloud id or NDI id.
  */
 import { z } from 'zod';
 import { CourierError } from '../../errors/index.ts';

@@ -1,6 +1,12 @@
-/** What NDI Cloud answers, after the careless shapes are normalised. Section marks are of the NDI Cloud contract. */
+/**
+ * What NDI Cloud answers, after the careless shapes are normalised. Section marks are of the NDI Cloud
+ * contract.
+ */
 
-/** A row of a document list (§2.5 E1) or a query (§2.6). `ndiId` may be empty: the cloud does not insist on one. */
+/**
+ * A row of a document list (§2.5 E1) or a query (§2.6). `ndiId` may be empty: the cloud does not insist on
+ * one.
+ */
 export interface DocumentSummary {
   readonly id: string;
   readonly ndiId: string;
@@ -63,10 +69,10 @@ export interface CloudUser {
 }
 
 /**
- * The raw API, one method per endpoint, typed and checked. Each throws `CourierError`, whose class says what to do;
- * nothing here repeats a request that may have been carried out (POST without an answer): callers look first.
- * GETs are repeated by callers' policy too; one call is one request, except that a 401 on an expired token
- * renews the token and asks once more.
+ * The raw API, one method per endpoint, typed and checked. Each throws `CourierError`, whose class says what
+ * to do; nothing here repeats a request that may have been carried out (POST without an answer): callers look
+ * first. GETs are repeated by callers' policy too; one call is one request, except that a 401 on an expired
+ * token renews the token and asks once more.
  */
 export interface CloudClient {
   readonly baseUrl: string;
@@ -130,7 +136,10 @@ export interface CloudClient {
     signal?: AbortSignal,
   ): Promise<Page<DocumentSummary & { readonly datasetId: string }>>;
   files: {
-    /** Every file row, keyset pages where the server has them, else `files[]` of the record. One page at a time. */
+    /**
+     * Every file row, keyset pages where the server has them, else `files[]` of the record. One page at a
+     * time.
+     */
     list(datasetId: string, signal?: AbortSignal): AsyncIterable<readonly FileRow[]>;
     uploadUrl(organizationId: string, datasetId: string, uid: string, signal?: AbortSignal): Promise<string>;
     bulkUploadUrl(
@@ -177,8 +186,9 @@ export interface PageQuery {
 /** Where a request gets its bearer token: the client says what it needs, `ndi/auth` gives it. */
 export interface TokenSource {
   /**
-   * A token that is good for five minutes or, where it cannot be renewed, until it expires. Needs-login errors
-   * (NO_CREDENTIALS, LOGIN_EXPIRED, WRONG_PASSWORD) or, when the cloud cannot be asked, retryable ones.
+   * A token that is good for five minutes or, where it cannot be renewed, until it expires. Needs-login
+   * errors (NO_CREDENTIALS, LOGIN_EXPIRED, WRONG_PASSWORD) or, when the cloud cannot be asked, retryable
+   * ones.
    */
   get(): Promise<string>;
   /** The cloud refused this token: never give it out again. */

@@ -1,6 +1,7 @@
 /**
- * The exclusive write lock of a dataset (NDI Cloud contract §2.11). The path is not known for sure (§10 no. 34): a cloud without
- * this route answers NDI_E_NOT_FOUND. Held by somebody else: NDI_E_LOCKED, with the time until it ends.
+ * The exclusive write lock of a dataset (NDI Cloud contract §2.11). The path is not known for sure
+ * (§10 no. 34): a cloud without this route answers NDI_E_NOT_FOUND. Held by somebody else: NDI_E_LOCKED, with
+ * the time until it ends.
  */
 import { z } from 'zod';
 import { optionalFlag, optionalText, readAs } from './answers.ts';

@@ -1,4 +1,7 @@
-/** The cloud's HTTP application: all resources under `/v1`, answers gzipped as API Gateway does, Express's 404 for the rest. */
+/**
+ * The cloud's HTTP application: all resources under `/v1`, answers gzipped as API Gateway does, Express's 404
+ * for the rest.
+ */
 import { promisify } from 'node:util';
 import { gzip, gzipSync } from 'node:zlib';
 import { type Context, Hono } from 'hono';
@@ -53,8 +56,8 @@ export function createCloudApp(cloud: Cloud): Hono<CloudEnv> {
 }
 
 /**
- * Lambda hands over no more than 6 MB (§4.4), before any gzip; API Gateway makes a 502 of it. Characters have up to three bytes, so
- * short texts need no counting.
+ * Lambda hands over no more than 6 MB (§4.4), before any gzip; API Gateway makes a 502 of it. Characters have
+ * up to three bytes, so short texts need no counting.
  */
 const isTooLong = (text: string): boolean =>
   text.length * 3 > MAX_BODY_BYTES && Buffer.byteLength(text) > MAX_BODY_BYTES;

@@ -32,7 +32,10 @@ export function registerBulkUploads(api: Api): void {
   api.route('GET', '/datasets/:d/bulk-uploads', 'required', listJobs);
 }
 
-/** The job as a lagging replica has it: what came after that moment has not happened. Undefined: not even the job. */
+/**
+ * The job as a lagging replica has it: what came after that moment has not happened. Undefined: not even the
+ * job.
+ */
 function jobAsOf(row: JobRow, asOfMs: number): JobRow | undefined {
   if (row.created_ms > asOfMs) return undefined;
   if (row.completed_ms !== null && row.completed_ms <= asOfMs) return row;

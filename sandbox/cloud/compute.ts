@@ -1,6 +1,7 @@
 /**
- * Compute sessions (NDI Cloud contract §2.9). A session goes through the stages of its pipeline by itself, one per
- * `jobDelayMs`; nothing is computed. The contract lists routes and words only, so the record's shape is a guess.
+ * Compute sessions (NDI Cloud contract §2.9). A session goes through the stages of its pipeline by itself,
+ * one per `jobDelayMs`; nothing is computed. The contract lists routes and words only, so the record's shape
+ * is a guess.
  */
 import { randomUUID } from 'node:crypto';
 import { delayOf, type FaultHit, findHit } from '../faults.ts';

@@ -1,4 +1,7 @@
-/** Every path of the contract's tables (§2) is served: the answer may be any, but not Express's page for a path that is not there. */
+/**
+ * Every path of the contract's tables (§2) is served: the answer may be any, but not Express's page for a
+ * path that is not there.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type TestClient, type TestSandbox, testSandbox } from '../testing.ts';
 

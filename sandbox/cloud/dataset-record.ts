@@ -38,7 +38,10 @@ const TEXT_FIELDS = [
   'license',
 ];
 const NUMBER_FIELDS = ['neurons', 'numberOfSubjects'];
-/** Members of the entries that the backend's schema knows; others are dropped, such as MATLAB's `orchid` (§8.2). */
+/**
+ * Members of the entries that the backend's schema knows; others are dropped, such as MATLAB's `orchid`
+ * (§8.2).
+ */
 const LIST_FIELDS: Readonly<Record<string, readonly string[]>> = {
   contributors: ['firstName', 'lastName', 'orcid', 'contact'],
   correspondingAuthors: ['firstName', 'lastName', 'orcid'],
@@ -46,7 +49,10 @@ const LIST_FIELDS: Readonly<Record<string, readonly string[]>> = {
   associatedPublications: ['DOI', 'title', 'PMID', 'PMCID'],
 };
 
-/** Keeps what the cloud's schema knows (§8.1); an object where a list belongs becomes a list of one. Unknown keys are dropped. */
+/**
+ * Keeps what the cloud's schema knows (§8.1); an object where a list belongs becomes a list of one. Unknown
+ * keys are dropped.
+ */
 export function metadataOf(body: Record<string, unknown>): Record<string, unknown> {
   const kept: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(body)) {
@@ -79,9 +85,9 @@ export const isGone = (dataset: DatasetRow, nowMs: number): boolean =>
   dataset.purge_ms !== null && dataset.purge_ms <= nowMs;
 
 /**
- * The dataset that a route is about, by `:d`. `read`: published, or a member's; `member`: a member's; `write`: that, and nobody
- * else holds its write lock (423, §2.11); `content`: that, and not published, for published content does not change.
- * Malformed id 500, unknown 404 (§2.0), foreign 403, anonymous 401.
+ * The dataset that a route is about, by `:d`. `read`: published, or a member's; `member`: a member's;
+ * `write`: that, and nobody else holds its write lock (423, §2.11); `content`: that, and not published, for
+ * published content does not change. Malformed id 500, unknown 404 (§2.0), foreign 403, anonymous 401.
  */
 export function datasetFor(
   ask: Ask,

@@ -150,7 +150,9 @@ function registerLifecycleTasks(cloud: Cloud): void {
   });
 }
 
-/** D13, barely used by clients: a new dataset with the same content, whose files stay in the source dataset. */
+/**
+ * D13, barely used by clients: a new dataset with the same content, whose files stay in the source dataset.
+ */
 async function branch(ask: Ask) {
   const source = datasetFor(ask, 'member');
   const name = textOf((await ask.object()).branchName);

@@ -1,6 +1,6 @@
 /**
- * The paths of the older design notes that a tolerant server may answer, too (NDI Cloud contract §2.13). No real client uses
- * them; each is a second door to something that has its own file.
+ * The paths of the older design notes that a tolerant server may answer, too (NDI Cloud contract §2.13). No
+ * real client uses them; each is a second door to something that has its own file.
  */
 import { newCloudId } from '../store.ts';
 import { changePassword, confirmPassword, resend, verify } from './auth.ts';

@@ -1,4 +1,7 @@
-/** A document as rows and shapes: what is stored of a body, and the four ways in which the cloud shows it (§4.2). */
+/**
+ * A document as rows and shapes: what is stored of a body, and the four ways in which the cloud shows it
+ * (§4.2).
+ */
 import { withLiterals } from '../json.ts';
 import { newCloudId, type Store } from '../store.ts';
 import { type Ask, type Cloud, isObject, textOf } from './http.ts';
@@ -106,13 +109,17 @@ export function insertDocument(store: Store, datasetId: string, body: IndexedBod
   return id;
 }
 
-/** The stored figure of the record: grows with documents, and drifts, for deletions do not lower it (§2.4). */
+/**
+ * The stored figure of the record: grows with documents, and drifts, for deletions do not lower it (§2.4).
+ */
 export function addToCount(cloud: Cloud, datasetId: string, added: number): void {
   const sql = 'UPDATE datasets SET document_count=document_count+?, updated_ms=? WHERE id=?';
   cloud.store.run(sql, added, cloud.now(), datasetId);
 }
 
-/** A body with its file locations replaced by presigned URLs (§4.2 "hydrated"), as JSON text with literals. */
+/**
+ * A body with its file locations replaced by presigned URLs (§4.2 "hydrated"), as JSON text with literals.
+ */
 export function hydratedText(
   ask: Ask,
   row: Pick<DocumentRow, 'dataset_id' | 'has_locations'>,

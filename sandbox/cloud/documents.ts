@@ -247,7 +247,10 @@ async function searchPublic(ask: Ask) {
   return ok(findText(ask, textOf(body.query ?? body.searchString), undefined));
 }
 
-/** Documents whose body holds a text, in one dataset or in all public ones; for the two search routes nobody uses. */
+/**
+ * Documents whose body holds a text, in one dataset or in all public ones; for the two search routes nobody
+ * uses.
+ */
 export function findText(ask: Ask, text: string, datasetId: string | undefined) {
   const page = pageOf(ask, 20, MAX_PAGE);
   const where = datasetId === undefined ? 's.is_published=1 AND s.deleted_ms IS NULL' : 's.id=?';

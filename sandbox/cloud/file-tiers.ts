@@ -1,6 +1,7 @@
 /**
- * Storage tiers of files (NDI Cloud contract §2.11): jobs that move the files of documents, and what a tier means for readers. In a
- * cold one a file exists and cannot be read until it is moved back: 403 `InvalidObjectState` at the object store (§10 row 27).
+ * Storage tiers of files (NDI Cloud contract §2.11): jobs that move the files of documents, and what a tier
+ * means for readers. In a cold one a file exists and cannot be read until it is moved back: 403
+ * `InvalidObjectState` at the object store (§10 row 27).
  */
 import { randomUUID } from 'node:crypto';
 import { delayOf, findHit } from '../faults.ts';
@@ -92,7 +93,9 @@ async function startJob(ask: Ask) {
   });
 }
 
-/** Selectors name documents by cloud id or NDI id; which, their form says. Unknown ones resolve to nothing. */
+/**
+ * Selectors name documents by cloud id or NDI id; which, their form says. Unknown ones resolve to nothing.
+ */
 function resolve(ask: Ask, datasetId: string, selectors: unknown): DocumentWithBody[] {
   if (!Array.isArray(selectors) || selectors.length === 0 || !selectors.every(isObject))
     throw badRequest('documentSelectors must be an array of {id}');

@@ -137,7 +137,10 @@ function seqOfCursor(cursor: string): number | undefined {
 
 const noSuchRoute = (): Refusal => notFound('Not Found');
 
-/** A stored object becomes an uploaded file of the dataset. `uploadedMs` may lie ahead: then it is not yet shown. */
+/**
+ * A stored object becomes an uploaded file of the dataset. `uploadedMs` may lie ahead: then it is not yet
+ * shown.
+ */
 export function fileArrived(
   cloud: Cloud,
   datasetId: string,

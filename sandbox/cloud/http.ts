@@ -1,6 +1,6 @@
 /**
- * The frame of every route of the cloud: the request as a route sees it, and the work before and after it. Answers and refusals are in
- * `refusal.ts`.
+ * The frame of every route of the cloud: the request as a route sees it, and the work before and after it.
+ * Answers and refusals are in `refusal.ts`.
  */
 import type { HttpBindings } from '@hono/node-server';
 import type { Context, Hono } from 'hono';
@@ -49,7 +49,10 @@ export interface Ask {
 }
 
 export type Handler = (ask: Ask) => Answer | Promise<Answer>;
-/** `required`: 401 without a token; `optional`: anonymous is fine, a bad token is not; `none`: tokens are not looked at. */
+/**
+ * `required`: 401 without a token; `optional`: anonymous is fine, a bad token is not; `none`: tokens are not
+ * looked at.
+ */
 export type AuthMode = 'required' | 'optional' | 'none';
 
 export interface Api {

@@ -1,8 +1,10 @@
 /**
- * The work of the cloud after a PUT, and for a bulk download: document zips are imported, file zips extracted, download
- * zips made. Each is a task that survives a restart (NDI Cloud contract §2.5 E9/E10, §2.8, §4.5).
+ * The work of the cloud after a PUT, and for a bulk download: document zips are imported, file zips
+ * extracted, download zips made. Each is a task that survives a restart (NDI Cloud contract §2.5 E9/E10,
+ * §2.8, §4.5).
  *
- * As in the cloud, each PUT starts the work once: a client that sends the same zip twice has its documents twice.
+ * As in the cloud, each PUT starts the work once: a client that sends the same zip twice has its documents
+ * twice.
  */
 
 import type { FileHandle } from 'node:fs/promises';
@@ -56,8 +58,8 @@ const effectsOf = (task: Task): FaultHit[] =>
   Array.isArray(task.payload.effects) ? task.payload.effects : [];
 
 /**
- * Which of the elements get lost: all without a `fraction`; else that share of them, spread evenly, so that a test
- * knows how many.
+ * Which of the elements get lost: all without a `fraction`; else that share of them, spread evenly, so that a
+ * test knows how many.
  */
 function loser(hits: readonly FaultHit[], kind: FaultKind): (index: number) => boolean {
   const hit = findHit(hits, kind);
@@ -104,7 +106,10 @@ async function parses(file: FileHandle, entry: ZipEntry): Promise<boolean> {
   }
 }
 
-/** Takes elements in, a batch per transaction; what a run before a restart has taken in already is passed over. */
+/**
+ * Takes elements in, a batch per transaction; what a run before a restart has taken in already is passed
+ * over.
+ */
 function createSink(cloud: Cloud, task: Task, datasetId: string) {
   const { store } = cloud;
   const lost = loser(effectsOf(task), 'import-lost');
@@ -190,7 +195,10 @@ async function extractFiles(cloud: Cloud, task: Task, signal: AbortSignal): Prom
 const SMALL_BYTES = 256 * 1024;
 const LOT = 64;
 
-/** Small files go in by lots, one transaction for each: 10,000 of them must not take long. Large ones are streamed. */
+/**
+ * Small files go in by lots, one transaction for each: 10,000 of them must not take long. Large ones are
+ * streamed.
+ */
 function createExtraction(
   cloud: Cloud,
   file: FileHandle,

@@ -1,4 +1,7 @@
-/** `POST /ndiquery` (NDI Cloud contract §2.6): scopes, paging and the walk over candidates; the operations are in `search.ts`. */
+/**
+ * `POST /ndiquery` (NDI Cloud contract §2.6): scopes, paging and the walk over candidates; the operations are
+ * in `search.ts`.
+ */
 
 import type { SQLInputValue } from 'node:sqlite';
 import { setImmediate as breathe } from 'node:timers/promises';
@@ -54,7 +57,10 @@ function datasetsOf(ask: Ask, scope: unknown): DatasetRow[] {
   return all.filter((dataset) => ids.includes(dataset.id));
 }
 
-/** Walks a dataset in steps, letting other requests through between them; an index narrows it where the search allows. */
+/**
+ * Walks a dataset in steps, letting other requests through between them; an index narrows it where the search
+ * allows.
+ */
 async function* candidates(
   ask: Ask,
   datasetId: string,

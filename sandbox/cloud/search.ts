@@ -1,9 +1,10 @@
 /**
- * The operations of a search structure (NDI Cloud contract §2.6), as NDI's own field search has them: elements are AND-ed, `or`
- * holds two structures, `~` negates, `~or` is refused. A path through a list holds if it does for any element.
+ * The operations of a search structure (NDI Cloud contract §2.6), as NDI's own field search has them:
+ * elements are AND-ed, `or` holds two structures, `~` negates, `~or` is refused. A path through a list holds
+ * if it does for any element.
  *
- * §2.6 has it that `document_class.class_name` cannot be searched; the Python client's live tests search it and expect hits, so here
- * it can.
+ * §2.6 has it that `document_class.class_name` cannot be searched; the Python client's live tests search it
+ * and expect hits, so here it can.
  */
 import { isObject, textOf } from './http.ts';
 import { badRequest } from './refusal.ts';
@@ -57,7 +58,9 @@ const regexp = (pattern: unknown): RegExp => {
 const elements = (value: unknown): Record<string, unknown>[] =>
   (Array.isArray(value) ? value : [value]).filter(isObject);
 
-/** One element must have all of the named members as wanted; a name and a value alone stand for lists of one. */
+/**
+ * One element must have all of the named members as wanted; a name and a value alone stand for lists of one.
+ */
 function anySubfield(holds: (value: unknown, wanted: unknown) => boolean): FieldTest {
   return (value, param1, param2) => {
     const names = [param1].flat();

@@ -1,6 +1,7 @@
 /**
- * Signed-URL sets of newer servers (NDI Cloud contract §2.11): all file addresses of one document, by pages at once or by a job as
- * one gzipped JSON object. A document is named by its cloud id on one route and by its NDI id on the other.
+ * Signed-URL sets of newer servers (NDI Cloud contract §2.11): all file addresses of one document, by pages
+ * at once or by a job as one gzipped JSON object. A document is named by its cloud id on one route and by its
+ * NDI id on the other.
  */
 import { randomUUID } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
@@ -43,7 +44,10 @@ function documentBy(column: 'id' | 'ndi_id', value: string, ask: Ask, datasetId:
   return row;
 }
 
-/** The file uids of a document in order, all or those of one series: `name#` has the members `name1`, `name2`, … (§4.1). */
+/**
+ * The file uids of a document in order, all or those of one series: `name#` has the members `name1`, `name2`,
+ * … (§4.1).
+ */
 function uidsOf(cloud: Cloud, row: DocumentRow, series: string | undefined): string[] {
   const text =
     cloud.store.get<{ body: string }>('SELECT body FROM bodies WHERE seq=?', row.seq)?.body ?? '{}';

@@ -1,4 +1,6 @@
-/** Tokens: signed JWTs with the claims of a Cognito ID token (NDI Cloud contract §1.4). There is no refresh. */
+/**
+ * Tokens: signed JWTs with the claims of a Cognito ID token (NDI Cloud contract §1.4). There is no refresh.
+ */
 import { jwtVerify, SignJWT } from 'jose';
 import type { Knobs } from '../knobs.ts';
 import { type Store, stateSecret } from '../store.ts';
@@ -6,7 +8,10 @@ import { Refusal, type UserRow } from './refusal.ts';
 
 export interface Tokens {
   issue(user: UserRow): Promise<string>;
-  /** The user of an `Authorization` header; undefined without one. 401 for a token that is not good (any more). */
+  /**
+   * The user of an `Authorization` header; undefined without one. 401 for a token that is not good (any
+   * more).
+   */
   userOf(header: string | undefined): Promise<UserRow | undefined>;
   /** All tokens issued so far become invalid, whatever their `exp` says. */
   expireAll(): void;

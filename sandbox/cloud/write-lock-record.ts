@@ -1,4 +1,6 @@
-/** The write lock of a dataset as a row: who holds it, and the refusals of others (NDI Cloud contract §2.11). */
+/**
+ * The write lock of a dataset as a row: who holds it, and the refusals of others (NDI Cloud contract §2.11).
+ */
 import type { Store } from '../store.ts';
 import { type Cloud, iso } from './http.ts';
 import { refuse } from './refusal.ts';

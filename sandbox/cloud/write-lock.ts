@@ -1,6 +1,6 @@
 /**
- * The exclusive write lock of a dataset (NDI Cloud contract §2.11): acquire, look, refresh, release. The contract knows the verbs
- * and the answers, not the path: `/datasets/:d/write-lock` is a guess.
+ * The exclusive write lock of a dataset (NDI Cloud contract §2.11): acquire, look, refresh, release. The
+ * contract knows the verbs and the answers, not the path: `/datasets/:d/write-lock` is a guess.
  */
 import { datasetFor } from './dataset-record.ts';
 import { type Api, type Ask, iso, textOf, userOf } from './http.ts';

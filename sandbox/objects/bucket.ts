@@ -1,6 +1,7 @@
 /**
- * The bucket: object bytes are files in `<stateDir>/objects`, what is known about them is a row. Bytes are written aside and
- * renamed, under a new name each time, so that a reader of the old object keeps its bytes and a crash leaves no half object.
+ * The bucket: object bytes are files in `<stateDir>/objects`, what is known about them is a row. Bytes are
+ * written aside and renamed, under a new name each time, so that a reader of the old object keeps its bytes
+ * and a crash leaves no half object.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -19,7 +20,10 @@ export interface ObjectInfo {
 }
 
 export interface ObjectWriter {
-  /** Appends; the chunk belongs to the writer from here on. A promise asks the caller to wait: enough is under way. */
+  /**
+   * Appends; the chunk belongs to the writer from here on. A promise asks the caller to wait: enough is under
+   * way.
+   */
   write(chunk: Uint8Array): Promise<void> | undefined;
   bytes(): number;
   /** Makes the bytes the object. `readableMs` as in `ObjectInfo`. */
@@ -153,7 +157,10 @@ export function createBucket(deps: { store: Store; now: () => number }): Bucket 
   };
 }
 
-/** Chunks are gathered up to this before they are written: measured, 8 MiB is a third faster than 1 MiB on ext4. */
+/**
+ * Chunks are gathered up to this before they are written: measured, 8 MiB is a third faster than 1 MiB on
+ * ext4.
+ */
 const LOT_BYTES = 8 * 1024 * 1024;
 /** An object of up to this is written in one go. */
 const SMALL_BYTES = 256 * 1024;
@@ -161,8 +168,8 @@ const SMALL_BYTES = 256 * 1024;
 const MAX_WAITING_BYTES = 32 * 1024 * 1024;
 
 /**
- * Appends to a file and hashes at the same time: while the thread pool writes one lot of chunks, this thread hashes the next.
- * One gathered write per lot, for a call per 64 KiB chunk would cost more than the copy.
+ * Appends to a file and hashes at the same time: while the thread pool writes one lot of chunks, this thread
+ * hashes the next. One gathered write per lot, for a call per 64 KiB chunk would cost more than the copy.
  */
 function createOutput(path: string) {
   const hash = createHash('md5');
@@ -219,7 +226,10 @@ function createOutput(path: string) {
       file === undefined && flushing === undefined && failure === undefined && bytes <= SMALL_BYTES
         ? Buffer.concat(queue)
         : undefined,
-    /** Waits for the disk and closes; answers the MD5 in hex. Throws what writing threw, and leaves no file then. */
+    /**
+     * Waits for the disk and closes; answers the MD5 in hex. Throws what writing threw, and leaves no file
+     * then.
+     */
     finish: async (): Promise<string> => {
       while (failure === undefined && (flushing !== undefined || queue.length > 0 || file === undefined))
         await start();

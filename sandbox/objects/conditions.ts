@@ -34,7 +34,10 @@ export interface ByteRange {
   readonly to: number;
 }
 
-/** The range asked for; undefined means the whole object (no, a malformed or a multiple range, or an `If-Range` that fails). */
+/**
+ * The range asked for; undefined means the whole object (no, a malformed or a multiple range, or an
+ * `If-Range` that fails).
+ */
 export function rangeOf(
   headers: IncomingHttpHeaders,
   info: ObjectInfo,

@@ -1,6 +1,7 @@
 /**
- * The object store's HTTP: presigned PUT, GET and HEAD with S3's manners (NDI Cloud contract §3). Plain `node:http`, because
- * only that moves hundreds of megabytes per second here; memory stays at a few chunks whatever the size of an object.
+ * The object store's HTTP: presigned PUT, GET and HEAD with S3's manners (NDI Cloud contract §3). Plain
+ * `node:http`, because only that moves hundreds of megabytes per second here; memory stays at a few chunks
+ * whatever the size of an object.
  */
 import type { IncomingMessage, OutgoingHttpHeaders, RequestListener, ServerResponse } from 'node:http';
 import type { Counters } from '../counters.ts';
@@ -107,7 +108,10 @@ function refuse(
   send(exchange, status, headers, body);
 }
 
-/** 403 for a missing, foreign or expired signature; the method is part of it, so HEAD on a GET URL fails, too (§3.3). */
+/**
+ * 403 for a missing, foreign or expired signature; the method is part of it, so HEAD on a GET URL fails, too
+ * (§3.3).
+ */
 function refuseUnsigned(exchange: Exchange): boolean {
   const { deps, request, key, hits } = exchange;
   const query = new URL(request.url ?? '/', 'http://objects').searchParams;
@@ -132,7 +136,9 @@ function refuseUnsigned(exchange: Exchange): boolean {
 const etagOf = (knobs: Knobs, { md5 }: ObjectInfo): string =>
   knobs.etag === 'md5' ? `"${md5}"` : `"${[...md5].reverse().join('')}"`;
 
-/** An ETag of a KMS-encrypted object looks like an MD5 and is none; the header beside it says so (§10 row 19). */
+/**
+ * An ETag of a KMS-encrypted object looks like an MD5 and is none; the header beside it says so (§10 row 19).
+ */
 const tagsOf = (knobs: Knobs, info: ObjectInfo): OutgoingHttpHeaders => ({
   ETag: etagOf(knobs, info),
   ...(knobs.etag === 'opaque' ? { 'x-amz-server-side-encryption': 'aws:kms' } : {}),
@@ -162,7 +168,10 @@ async function put(exchange: Exchange): Promise<void> {
   send(exchange, 200, { ...tagsOf(deps.knobs, info), 'Content-Length': 0 });
 }
 
-/** Streams the body into the bucket. Undefined: the connection broke, or the digest was wrong, and nothing is stored. */
+/**
+ * Streams the body into the bucket. Undefined: the connection broke, or the digest was wrong, and nothing is
+ * stored.
+ */
 async function takeBody(exchange: Exchange, length: number): Promise<ObjectInfo | undefined> {
   const { deps, request, key, hits } = exchange;
   const writer = deps.bucket.writer(key);
@@ -201,7 +210,10 @@ async function takeBody(exchange: Exchange, length: number): Promise<ObjectInfo 
   return info;
 }
 
-/** Reads a body by its events: an async iterator would join the chunks by copying them. Rejects where the connection breaks. */
+/**
+ * Reads a body by its events: an async iterator would join the chunks by copying them. Rejects where the
+ * connection breaks.
+ */
 function drain(
   request: IncomingMessage,
   take: (chunk: Buffer) => Promise<unknown> | undefined,

@@ -1,6 +1,6 @@
 /**
- * Presigned URLs in the manner of S3's query authentication (NDI Cloud contract §3.3): method, key, start and lifetime are
- * signed; the host is not, so that state outlives a change of port.
+ * Presigned URLs in the manner of S3's query authentication (NDI Cloud contract §3.3): method, key, start and
+ * lifetime are signed; the host is not, so that state outlives a change of port.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 

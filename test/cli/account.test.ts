@@ -1,4 +1,7 @@
-/** Logging in from the command line, and what happens to runs meanwhile; the raw API; secrets stay where they belong. */
+/**
+ * Logging in from the command line, and what happens to runs meanwhile; the raw API; secrets stay where they
+ * belong.
+ */
 import { globSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';

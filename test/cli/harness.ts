@@ -1,4 +1,7 @@
-/** The command line as a person has it: real child processes on a state folder of their own, a sandbox cloud beside. */
+/**
+ * The command line as a person has it: real child processes on a state folder of their own, a sandbox cloud
+ * beside.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -36,8 +39,8 @@ export interface Harness {
   dataset(options?: { documents?: number; files?: number; fileBytes?: number }): Promise<string>;
   path(name: string): string;
   /**
-   * The cloud stops and starts again on its state, at the same addresses. Its faults and knobs are those of a new one. `between` runs
-   * while it is gone.
+   * The cloud stops and starts again on its state, at the same addresses. Its faults and knobs are those of a
+   * new one. `between` runs while it is gone.
    */
   restartSandbox(between?: () => Promise<void>): Promise<void>;
   close(): Promise<void>;

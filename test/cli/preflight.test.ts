@@ -1,6 +1,7 @@
 /**
- * What is refused before a run is started: a clear error with a code each, no run, nothing changed on disk. The library
- * against the shared Temporal server and a sandbox; no worker is there, so nothing could happen unseen.
+ * What is refused before a run is started: a clear error with a code each, no run, nothing changed on disk.
+ * The library against the shared Temporal server and a sandbox; no worker is there, so nothing could happen
+ * unseen.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

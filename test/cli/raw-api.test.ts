@@ -1,4 +1,7 @@
-/** `ndi-courier cloud …`: every group of the raw API, as a script would use it. Filling and deleting by hand: `account.test.ts`. */
+/**
+ * `ndi-courier cloud …`: every group of the raw API, as a script would use it. Filling and deleting by hand:
+ * `account.test.ts`.
+ */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,7 +27,10 @@ const body = (name: string) => ({
   files: { file_info: [{ name: 'seg_1', locations: [{ uid: UID }] }] },
 });
 
-/** Runs one command in this process, with a terminal of its own: sixty processes would take a minute. Throws what it throws. */
+/**
+ * Runs one command in this process, with a terminal of its own: sixty processes would take a minute. Throws
+ * what it throws.
+ */
 async function cloud(
   args: readonly string[],
   options: { env?: Record<string, string>; input?: string } = {},

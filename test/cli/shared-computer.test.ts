@@ -1,4 +1,7 @@
-/** A computer that others use, too: who may speak to our listeners, who may read the home, what foreign text may do to a terminal. */
+/**
+ * A computer that others use, too: who may speak to our listeners, who may read the home, what foreign text
+ * may do to a terminal.
+ */
 import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

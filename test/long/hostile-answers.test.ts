@@ -1,6 +1,6 @@
 /**
- * What a broken or hostile cloud can answer does not cost a worker its life: each attack at its real size, against a process with a
- * worker's heap (`workers/worker-process.ts`).
+ * What a broken or hostile cloud can answer does not cost a worker its life: each attack at its real size,
+ * against a process with a worker's heap (`workers/worker-process.ts`).
  */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';

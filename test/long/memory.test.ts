@@ -1,6 +1,7 @@
 /**
- * Peak memory of the worker process, by the kernel's own count (VmHWM: everything that was ever in memory at once, threads
- * and shared libraries too). Worker, sandbox and server are processes of their own, as in real use.
+ * Peak memory of the worker process, by the kernel's own count (VmHWM: everything that was ever in memory at
+ * once, threads and shared libraries too). Worker, sandbox and server are processes of their own, as in real
+ * use.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,7 @@
 /**
- * Recorded runs replay on today's workflow code. A run of days outlives an update of the program: changed workflow code
- * must be patched or renamed, and this is where it shows. `record.ts` makes new recordings; old ones stay.
+ * Recorded runs replay on today's workflow code. A run of days outlives an update of the program: changed
+ * workflow code must be patched or renamed, and this is where it shows. `record.ts` makes new recordings; old
+ * ones stay.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** A private service: another user of the computer, who reaches the server's port, can neither read a run nor start one. */
+/**
+ * A private service: another user of the computer, who reaches the server's port, can neither read a run nor
+ * start one.
+ */
 import { randomUUID } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * Power fails: supervisor, Temporal server and worker are gone at the same moment, amid a transfer. `up` starts them
- * again, nobody starts the run again, and the end is as if nothing had happened.
+ * Power fails: supervisor, Temporal server and worker are gone at the same moment, amid a transfer. `up`
+ * starts them again, nobody starts the run again, and the end is as if nothing had happened.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

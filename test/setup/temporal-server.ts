@@ -1,7 +1,7 @@
 /**
  * One embedded Temporal server for a whole test run, in a folder of its own. A test file asks for it with
- * `inject('temporalAddress')`; workflow ids and queues must be its own. On a machine that never had the Temporal CLI,
- * this makes one first, which may take minutes and says so.
+ * `inject('temporalAddress')`; workflow ids and queues must be its own. On a machine that never had the
+ * Temporal CLI, this makes one first, which may take minutes and says so.
  */
 import { globSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';

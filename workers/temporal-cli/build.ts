@@ -1,6 +1,7 @@
 /**
- * Builds the Temporal CLI with Go from the pinned module in `tools/temporal-cli/`. `go install …@v1.8.2` cannot do it:
- * that module carries a `replace`, which Go honours only in a main module, so a small main module of ours wraps it.
+ * Builds the Temporal CLI with Go from the pinned module in `tools/temporal-cli/`. `go install …@v1.8.2`
+ * cannot do it: that module carries a `replace`, which Go honours only in a main module, so a small main
+ * module of ours wraps it.
  */
 import { execFile, spawn } from 'node:child_process';
 import { join } from 'node:path';
@@ -17,8 +18,8 @@ const VERSION_SYMBOL = 'github.com/temporalio/cli/internal/temporalcli.Version';
 const PROGRESS_EVERY_MS = 10_000;
 
 /**
- * Writes a CLI to `target`. Needs Go (the version in go.mod or later), 3.5 GB of disk for its caches and a module
- * proxy; about 2.5 minutes on two cores. Says how far it is every ten seconds.
+ * Writes a CLI to `target`. Needs Go (the version in go.mod or later), 3.5 GB of disk for its caches and a
+ * module proxy; about 2.5 minutes on two cores. Says how far it is every ten seconds.
  * @throws Error with a one-line reason.
  */
 export async function buildTemporalCli(target: string, context: CliMakerContext): Promise<void> {

@@ -1,7 +1,8 @@
 /**
- * The SDK's own download of the Temporal CLI. The SDK can only download in order to start, so a short-lived process
- * of ours (this file, run as a script) starts a headless in-memory server once and stops it; the file it left is ours.
- * A process of its own, because the SDK's runtime, once started, cannot be set up again by the caller.
+ * The SDK's own download of the Temporal CLI. The SDK can only download in order to start, so a short-lived
+ * process of ours (this file, run as a script) starts a headless in-memory server once and stops it; the file
+ * it left is ours. A process of its own, because the SDK's runtime, once started, cannot be set up again by
+ * the caller.
  */
 import { spawn } from 'node:child_process';
 import { readdirSync, renameSync, statSync } from 'node:fs';
@@ -15,7 +16,8 @@ const CHECK_EVERY_MS = 1_000;
 const PROGRESS_EVERY_MS = 10_000;
 
 /**
- * Writes a CLI to `target`, as the SDK's download service has it for this SDK version and platform (about 60 MB).
+ * Writes a CLI to `target`, as the SDK's download service has it for this SDK version and platform (about 60
+ * MB).
  * @throws Error with a one-line reason, within half a minute when there is no way to the service.
  */
 export async function downloadTemporalCli(target: string, context: CliMakerContext): Promise<void> {

@@ -106,9 +106,10 @@ function cached(dir: string): string[] {
 }
 
 /**
- * Finds or makes the `temporal` CLI: `TEMPORAL_CLI` → `temporal` on `PATH` → the cache → the SDK's own download → a
- * build with Go of the pinned module in `tools/temporal-cli/` (about 2.5 minutes, once). Each candidate must answer
- * `--version`. Safe to call in several processes at once: one makes it, the others wait and use it.
+ * Finds or makes the `temporal` CLI: `TEMPORAL_CLI` → `temporal` on `PATH` → the cache → the SDK's own
+ * download → a build with Go of the pinned module in `tools/temporal-cli/` (about 2.5 minutes, once). Each
+ * candidate must answer `--version`. Safe to call in several processes at once: one makes it, the others wait
+ * and use it.
  * @throws NDI_E_NO_TEMPORAL with every choice and why it failed; the signal's reason when aborted.
  */
 export async function findTemporalCli(options: FindTemporalCliOptions = {}): Promise<TemporalCli> {

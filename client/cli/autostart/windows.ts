@@ -1,4 +1,6 @@
-/** Windows: a task that starts at logon. A task has no environment of its own, so `cmd` sets the variables. */
+/**
+ * Windows: a task that starts at logon. A task has no environment of its own, so `cmd` sets the variables.
+ */
 import { type Autostart, xml } from './types.ts';
 
 export const windows: Autostart = {

@@ -1,6 +1,6 @@
 /**
- * `ndi-courier cloud …`: the raw API. Answers are JSON lines (lists) or one JSON object, so that they can be piped; presigned
- * addresses are used here, and printed by the commands alone that are there for it.
+ * `ndi-courier cloud …`: the raw API. Answers are JSON lines (lists) or one JSON object, so that they can be
+ * piped; presigned addresses are used here, and printed by the commands alone that are there for it.
  */
 
 import { defineCommand } from '../command.ts';

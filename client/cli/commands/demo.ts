@@ -1,6 +1,6 @@
 /**
- * `ndi-courier demo`: the promise, kept in front of one's eyes. Everything runs for real (server, workers, a local NDI
- * Cloud) in a folder of its own, and nothing is left behind.
+ * `ndi-courier demo`: the promise, kept in front of one's eyes. Everything runs for real (server, workers, a
+ * local NDI Cloud) in a folder of its own, and nothing is left behind.
  */
 import { z } from 'zod';
 import { option } from '../../options.ts';

@@ -99,7 +99,10 @@ async function passwordFor(invocation: Invocation, fromStdin: boolean): Promise<
   return askSecret(invocation, 'Password: ');
 }
 
-/** Frees the runs that wait for this account. Without a service there is nobody to tell; they look by themselves. */
+/**
+ * Frees the runs that wait for this account. Without a service there is nobody to tell; they look by
+ * themselves.
+ */
 async function release(courier: Courier, profile: string, isDefault: boolean): Promise<RunSummary[]> {
   try {
     return await courier.runs.loggedIn(isDefault ? null : profile);

@@ -37,7 +37,9 @@ function serviceCommand(env: Environment): ServiceCommand {
   return { argv: [process.execPath, script, 'dev'], env: Object.fromEntries(kept) };
 }
 
-/** Runs commands of the system in order. Stops at the first that fails and answers it with those that follow. */
+/**
+ * Runs commands of the system in order. Stops at the first that fails and answers it with those that follow.
+ */
 function runAll(
   commands: ReadonlyArray<readonly string[]>,
   env: Environment,

@@ -20,7 +20,9 @@ export interface DemoOptions {
 /** A third of the bytes in one file, the rest in many: both ways of sending are seen. */
 const BIG_SHARE = 1 / 3;
 const SMALL_FILES = 120;
-/** Small units, so that the bar moves on a fast disk; a quick look again, so that nobody waits for the clock. */
+/**
+ * Small units, so that the bar moves on a fast disk; a quick look again, so that nobody waits for the clock.
+ */
 const TUNING: Partial<Tuning> = { zipBytes: 8_000_000, importQuietMs: 10_000 };
 const KILL_AT = 0.5;
 /** One unit at a time until the kill, so that no disk is too fast for it; then as usual. */

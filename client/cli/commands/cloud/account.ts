@@ -1,6 +1,7 @@
 /**
- * `ndi-courier cloud account …` (NDI Cloud contract §2.1, §2.2): users, passwords and the MATLAB licence. Passwords are asked for or
- * come on standard input, one per line; never as an argument, which other users of the computer can read.
+ * `ndi-courier cloud account …` (NDI Cloud contract §2.1, §2.2): users, passwords and the MATLAB licence.
+ * Passwords are asked for or come on standard input, one per line; never as an argument, which other users of
+ * the computer can read.
  */
 import { z } from 'zod';
 import type { FullCloudClient } from '../../../../ndi/cloud/index.ts';

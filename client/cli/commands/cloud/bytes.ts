@@ -1,6 +1,6 @@
 /**
- * Bytes to and from presigned addresses, for the raw API commands. An address is used at once and quoted in no message: whoever has
- * one may read or write the bytes.
+ * Bytes to and from presigned addresses, for the raw API commands. An address is used at once and quoted in
+ * no message: whoever has one may read or write the bytes.
  */
 import { createReadStream, createWriteStream, rmSync } from 'node:fs';
 import { rename, stat } from 'node:fs/promises';
@@ -67,7 +67,10 @@ export async function fetchTo(url: string, target: string, signal: AbortSignal):
 
 const POLL_MS = 1_000;
 
-/** As `fetchTo`, for an object that appears some time after its address: until then 403 or 404 (NDI Cloud contract §2.5 E10). */
+/**
+ * As `fetchTo`, for an object that appears some time after its address: until then 403 or 404 (NDI Cloud
+ * contract §2.5 E10).
+ */
 export async function fetchWhenReady(
   url: string,
   target: string,

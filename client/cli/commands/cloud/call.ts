@@ -68,7 +68,10 @@ const PAGE_SIZE = 1_000;
 
 const AS_IT_IS = { brief: (row: unknown) => row, whole: (row: unknown) => row };
 
-/** Prints a list, one JSON row per line, or with `json` as one object; `brief` is what a line has of a long row. */
+/**
+ * Prints a list, one JSON row per line, or with `json` as one object; `brief` is what a line has of a long
+ * row.
+ */
 export function list<Row>(
   invocation: Invocation,
   options: { readonly profile?: string | undefined; readonly limit: number; readonly json: boolean },

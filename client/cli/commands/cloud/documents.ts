@@ -1,4 +1,7 @@
-/** `ndi-courier cloud documents …` (NDI Cloud contract §2.5, §2.6). Bodies pass as text: numbers stay as they are. */
+/**
+ * `ndi-courier cloud documents …` (NDI Cloud contract §2.5, §2.6). Bodies pass as text: numbers stay as they
+ * are.
+ */
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { withoutQueries } from '../../../../errors/redact.ts';

@@ -1,6 +1,6 @@
 /**
- * `ndi-courier cloud files …` (NDI Cloud contract §2.7, §2.8, §2.11). Presigned addresses are used at once; those commands alone
- * print one that are there for it, with a warning.
+ * `ndi-courier cloud files …` (NDI Cloud contract §2.7, §2.8, §2.11). Presigned addresses are used at once;
+ * those commands alone print one that are there for it, with a warning.
  */
 import { basename, resolve } from 'node:path';
 import { z } from 'zod';
