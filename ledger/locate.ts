@@ -28,8 +28,8 @@ export interface LocateDeps {
 }
 
 /**
- * The path of the ledger, whose folder exists when this returns; the file may not. Raises NDI_E_BAD_ID for a
- * dataset id that is no file name.
+ * The path of the ledger, whose folder exists when this returns; the file may not.
+ * @throws NDI_E_BAD_ID for a dataset id that is no file name
  */
 export function ledgerPath(place: LedgerPlace, deps: LocateDeps = {}): string {
   const isNetwork = deps.isNetworkFileSystem ?? isNetworkFileSystem;

@@ -80,7 +80,7 @@ export interface SiteResult extends Omit<CommonResult, 'retries' | 'ndiDatasetId
   readonly differences?: Differences;
 }
 
-export interface Opened {
+export interface OpenedRun {
   readonly ledgerPath: string;
 }
 
@@ -91,7 +91,7 @@ export interface Linked {
 
 export interface UploadSteps {
   /** Takes the lease, checks that the directory is a dataset. @throws the NDI_E_… of reading a dataset */
-  openUpload(input: UploadInput, run: RunNames): Promise<Opened>;
+  openUpload(input: UploadInput, run: RunNames): Promise<OpenedRun>;
   linkOrCreate(
     input: UploadInput,
     run: Omit<RunNames, 'workflowId'> & { workflowId?: string; ledgerPath: string },
@@ -105,7 +105,7 @@ export interface UploadSteps {
 }
 
 export type DownloadOpening =
-  | { readonly opened: Opened & Linked }
+  | { readonly opened: OpenedRun & Linked }
   /** The target holds exactly this already. */
   | { readonly result: SiteResult }
   /** The target holds this dataset in the other mode: only its binaries have to come or go. */
@@ -129,7 +129,7 @@ export interface FilesSteps {
    * Takes the lease, checks that the dataset is linked. @throws NDI_E_NOT_LINKED and those of reading a
    * dataset
    */
-  openFiles(input: FilesInput, run: RunNames): Promise<Opened & Linked>;
+  openFiles(input: FilesInput, run: RunNames): Promise<OpenedRun & Linked>;
   planFiles(input: FilesInput, ref: RunRef): Promise<PlanSummary>;
   nextFileUnits(ref: RunRef): Promise<UnitBatch>;
   moveFileUnit(input: FilesInput, ref: RunRef, unit: number): Promise<UnitOutcome>;

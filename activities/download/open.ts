@@ -4,7 +4,7 @@ import { CourierError, isCourierError } from '../../errors/index.ts';
 import type { CloudClient, DatasetRecord } from '../../ndi/cloud/types.ts';
 import { createDataset } from '../../ndi/dataset/write.ts';
 import type { DownloadInput } from '../../workflows/contracts/index.ts';
-import type { DownloadOpening, Opened, RunNames, SiteResult } from '../../workflows/steps.ts';
+import type { DownloadOpening, OpenedRun, RunNames, SiteResult } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { takeLease } from '../shared/lease.ts';
 import { adoptBuildDir } from './adopt.ts';
@@ -59,7 +59,7 @@ async function whatIsLeftToDo(
 }
 
 /** Takes up the leftovers of an earlier run in the target itself, whose ledger knows them. */
-async function beginCompleting(deps: StepDeps, input: DownloadInput, run: RunNames): Promise<Opened> {
+async function beginCompleting(deps: StepDeps, input: DownloadInput, run: RunNames): Promise<OpenedRun> {
   const { runKey, workflowId } = run;
   const ledgerPath = deps.ledgers.locate(input.targetDir, input.cloudDatasetId);
   const ledger = deps.ledgers.open(ledgerPath);
@@ -78,7 +78,7 @@ async function beginBuilding(
   deps: StepDeps,
   input: DownloadInput,
   run: RunNames,
-): Promise<Opened | undefined> {
+): Promise<OpenedRun | undefined> {
   const { runKey, workflowId } = run;
   const isNew = await makeBuildDir(input);
   const buildDir = buildDirOf(input);

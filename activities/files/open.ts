@@ -3,7 +3,7 @@ import { CourierError } from '../../errors/index.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
 import type { DatasetReader } from '../../ndi/dataset/types.ts';
 import type { FilesInput } from '../../workflows/contracts/index.ts';
-import type { Linked, Opened, RunNames } from '../../workflows/steps.ts';
+import type { Linked, OpenedRun, RunNames } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { takeLease } from '../shared/lease.ts';
 
@@ -12,7 +12,7 @@ export async function openFiles(
   { signal }: StepContext,
   input: FilesInput,
   run: RunNames,
-): Promise<Opened & Linked> {
+): Promise<OpenedRun & Linked> {
   const reader = openHere(deps, input);
   const cloudDatasetId = linkOf(reader);
   reader.close();

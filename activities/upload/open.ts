@@ -3,11 +3,11 @@ import { CourierError } from '../../errors/index.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
 import type { DatasetReader } from '../../ndi/dataset/types.ts';
 import type { UploadInput } from '../../workflows/contracts/index.ts';
-import type { Opened, RunNames } from '../../workflows/steps.ts';
+import type { OpenedRun, RunNames } from '../../workflows/steps.ts';
 import type { StepDeps } from '../deps.ts';
 import { takeLease } from '../shared/lease.ts';
 
-export async function openUpload(deps: StepDeps, input: UploadInput, run: RunNames): Promise<Opened> {
+export async function openUpload(deps: StepDeps, input: UploadInput, run: RunNames): Promise<OpenedRun> {
   const reader = openSource(deps, input);
   try {
     const ledgerPath = deps.ledgers.locate(input.datasetDir, input.datasetId);

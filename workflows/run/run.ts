@@ -30,7 +30,7 @@ import {
   setWindowUpdate,
 } from '../contracts/common.ts';
 import type { Operation, PhaseOf } from '../operations.ts';
-import type { Linked, Opened, PlanSummary, RunNames, RunRef, UnitOutcome } from '../steps.ts';
+import type { Linked, OpenedRun, PlanSummary, RunNames, RunRef, UnitOutcome } from '../steps.ts';
 import { createStep, type Parking, type Step } from './park.ts';
 import { beginProgress, countsFrom, planChange, restoreProgress } from './progress.ts';
 import { runUnits } from './units.ts';
@@ -59,7 +59,7 @@ export interface Run<O extends Operation = Operation> {
   /** Works off units with at most `window` in flight. */
   runUnits(units: readonly number[], work: (unit: number) => Promise<UnitOutcome>): Promise<void>;
   /** The reference that steps after the first get. Kept: continue-as-new carries it. */
-  refer(opened: Opened & Linked): RunRef;
+  refer(opened: OpenedRun & Linked): RunRef;
   /** The reference that an earlier execution of this run made, if it got that far. */
   readonly resumedRef: RunRef | undefined;
   /** True once this execution has done its share of units. */
