@@ -22,7 +22,7 @@ const BEAT_AT_MOST_EVERY_MS = 250;
 
 type Outcome = CourierError | undefined;
 
-/** Who wants to know, in the activity that is going on, how requests to the cloud end. */
+/** Listeners of the activity that is going on: they hear how requests to the cloud end. */
 const listeners = new AsyncLocalStorage<(outcome: Outcome) => void>();
 
 /**

@@ -1,7 +1,7 @@
 /**
  * Checks before a run is started: each refusal is one clear error, and nothing has changed anywhere.
  *
- *   preflightUpload     is it a dataset, linked to one cloud dataset, with a name; may this account write there
+ *   preflightUpload     is it a dataset, linked to one cloud dataset, named; may this account write there
  *   preflightDownload   is the id one, is the target free, may this account read it
  *
  * A cloud that does not answer now is no refusal: the run waits for it.

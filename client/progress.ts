@@ -128,8 +128,8 @@ function inFlight(step: PendingStep): UnitInFlight {
 }
 
 /**
- * What the step fails of at this moment: its last attempt, or a request that it repeats; nothing once it
- * moves again.
+ * The failure of the step at this moment: of its last attempt, or of a request that it repeats; nothing
+ * once it moves again.
  */
 function failureNow({ state, attempt, heartbeat, lastFailure }: PendingStep): FailureInfo | null {
   if (state !== 'started' || heartbeat?.attempt !== attempt) return lastFailure;

@@ -68,7 +68,7 @@ const writeLock = z.object({
   }),
 });
 
-/** What was begun of a unit, and how often its worker ended meanwhile. */
+/** The work that was begun on a unit, and how often its worker ended meanwhile. */
 const unitNote = z.object({
   /** The process that works on it, the start of its computer, and the item that it works on alone. */
   begun: z.object({ worker: z.string(), boot: z.string(), item: z.string().nullable() }).nullable(),

@@ -2,9 +2,9 @@
  * Where the ledger of a dataset lies.
  *
  *   <dataset>/.ndi/courier/ledger.sqlite                     the rule: it moves with the dataset
- *   <stateHome>/ledgers/<datasetId>-<hash of path>.sqlite    where that folder is read-only, absent or on a network file
- *                                                            system, on which SQLite's locks cannot be
- *                                                            trusted
+ *   <stateHome>/ledgers/<datasetId>-<hash of path>.sqlite    where that folder is read-only, absent, or on a
+ *                                                            network file system, whose locks SQLite
+ *                                                            cannot trust
  *
  * Once chosen, a place is kept: a dataset whose folder became writable goes on with the ledger it has.
  */

@@ -3,10 +3,10 @@
  * a route, a kind, and how often it fires.
  *
  * A kind belongs to one of three places, and `KINDS` says which:
- *   wire     handled here: the connection, the status or the body is spoiled (`fault-wire.ts` does it to the response)
+ *   wire     handled here: the connection, the status or the body is spoiled (`fault-wire.ts`)
  *   handler  handled by the route: it asks `hits(incoming)` (replica lag, page order, duplicates, dead URLs)
- *   worker   handled by the asynchronous work: it asks `worker(name)` for the pseudo-routes of `WORKER_ROUTES`; a switch on
- *            `PUT object` reaches the work that this PUT starts, too
+ *   worker   handled by the asynchronous work: it asks `worker(name)` for the pseudo-routes of
+ *            `WORKER_ROUTES`; a switch on `PUT object` reaches the work that this PUT starts, too
  */
 import type { IncomingMessage, RequestListener } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';

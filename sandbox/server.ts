@@ -6,8 +6,8 @@
  *   objects/       the bucket: the second origin, S3's manners, plain node:http for speed
  *   store.ts       SQLite in `<stateDir>/cloud.sqlite`; object bytes are files in `<stateDir>/objects`
  *   tasks.ts       what the cloud does later (imports, extraction, publishing); survives a restart
- *   faults.ts      one middleware in front of both origins for all fault switches; fault-kinds.ts, fault-wire.ts
- *   control.ts     the control endpoint, `<api origin>/control`: faults, request counts, knobs, users (docs/sandbox.md)
+ *   faults.ts      one middleware before both origins for all fault switches; fault-kinds.ts, fault-wire.ts
+ *   control.ts     the control endpoint, `<api origin>/control` (docs/sandbox.md)
  *   seed.ts        users and public datasets of a new state folder
  *
  * It is as strict and as odd as the NDI Cloud contract says the cloud is (§2, §3, §4, §9.3): a client that

@@ -1,7 +1,7 @@
 /**
  * Fetching an object from a presigned URL into a file.
  *
- *   <target>.<tag>.partial   the bytes so far; `tag` stands for ETag and size, so a try for another object never touches them
+ *   <target>.<tag>.partial   the bytes so far; `tag` stands for ETag and size
  *   the caller's journal     which parts of it are safely on disk, across crashes
  *   <target>                 appears by rename, whole and verified, or not at all
  *

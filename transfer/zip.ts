@@ -1,7 +1,7 @@
 /**
  * Archives of files, from disk to disk or straight into a PUT.
  *
- *   putZip    stored: streamed into the PUT, since its length is known beforehand; deflated: by way of a scratch file
+ *   putZip    stored: streamed into the PUT, its length being known; deflated: by a scratch file
  *   writeZip  to a file, by our own codec when bounded, by archiver when large
  *
  * Whether deflating is worth it is decided by a sample of the content (`auto`): recordings are noise mostly,

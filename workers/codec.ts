@@ -2,9 +2,9 @@
  * Encryption of all payloads (inputs, results, heartbeats, memos, failure messages) before they reach the
  * Temporal server. Ids and search attributes are not payloads: nothing private goes in there.
  *
- *   COURIER_PAYLOAD_KEY   base64 of 32 bytes; several, separated by commas, while a key is being replaced: the first
- *                         encrypts, all decrypt. The same at every client and worker. Not set: nothing is
- *                         encrypted, unless the service is private (payload-key.ts).
+ *   COURIER_PAYLOAD_KEY   base64 of 32 bytes; several, separated by commas, while a key is replaced:
+ *                         the first encrypts, all decrypt. The same at every client and worker. Not set:
+ *                         nothing is encrypted, unless the service is private (payload-key.ts).
  */
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 import type { DataConverter, Payload, PayloadCodec } from '@temporalio/common';

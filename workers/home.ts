@@ -8,7 +8,7 @@
  *   payload-key       the key of a private service (workers/payload-key.ts)
  *   logs/             supervisor.log, server.log, worker.log, each with two older ones
  *   ledgers/          records of datasets whose own folder cannot hold them (ledger/locate.ts)
- *   profiles.json     cloud accounts; secrets.json holds passwords where there is no keyring (ndi/auth/profiles.ts)
+ *   profiles.json     cloud accounts; secrets.json: passwords without a keyring (ndi/auth/profiles.ts)
  *   scratch/          files of running steps, one folder per process (workers/composition.ts)
  *   bwlimit           the bandwidth limit, read again while workers run (workers/bandwidth.ts)
  *   config.json       defaults for the options of runs (client/options.ts)

@@ -1,7 +1,7 @@
 /**
  * The log files of the service as lines that a person can read and a filter can judge.
  *
- *   parseLogLine   one line of any of the three writers: pino, the supervisor's dated text, the Temporal server
+ *   parseLogLine   one line of any writer: pino, the supervisor's dated text, the Temporal server
  *   openLogs       reads what is there, then what has been appended since
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';

@@ -43,7 +43,7 @@ export interface ServiceStatus {
   readonly private: boolean;
   readonly home: string;
   readonly logsDir: string;
-  /** What the service last had to mend, for people. */
+  /** The last thing that the service had to mend, for people. */
   readonly notice?: { readonly at: string; readonly sentence: string } | undefined;
 }
 

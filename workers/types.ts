@@ -20,7 +20,7 @@ export interface RunWorkerOptions {
   /** Where workflows are taken from; default `courier`. Tests that share a server have one each. */
   readonly controlQueue?: string;
   readonly home: Home;
-  /** Of a private service (payload-key.ts): then nothing is executed that comes without it. */
+  /** The key of a private service (payload-key.ts): nothing is executed that comes without it. */
   readonly payloadKey?: string | undefined;
   readonly env: Environment;
   readonly log: Log;

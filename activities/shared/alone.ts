@@ -77,7 +77,7 @@ export async function workOffPending(
 
 const NOTHING: UnitNote = { begun: null, deaths: 0, items: {} };
 
-/** What is known of the unit, with the death of the process that began it last. */
+/** The note on the unit, with the death of the process that began it last. */
 function countDeath({ ledger, deps }: RunScope, unit: number): UnitNote {
   const fact = RUN_FACTS.unitNote(unit);
   const note = ledger.facts.get(fact) ?? NOTHING;
@@ -158,5 +158,5 @@ function createRoom(): { enter(how: 'shared' | 'alone'): Promise<() => void> } {
   };
 }
 
-/** Of this process. */
+/** The room of this process. */
 const room = createRoom();

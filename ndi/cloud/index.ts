@@ -1,9 +1,9 @@
 /**
  * The NDI Cloud API client.
  *
- * request.ts      makes requests: address, token, timeouts, size, request id; repeat.ts repeats those that cannot have acted
+ * request.ts      makes requests: address, token, timeouts, size, request id; repeat.ts repeats some
  * outcome.ts      knows what an answer's status and body mean; sanitize.ts what may be repeated of it
- * answers.ts      how answers are checked and normalised; json-text.ts takes document bodies out of them as text
+ * answers.ts      how answers are checked; json-text.ts takes document bodies out of them as text
  * pages.ts        lists that come in pages; file-rows.ts rows of file lists
  * ids.ts          refuses malformed ids before they are sent
  * users, organizations, datasets, documents, query, files, bulk-uploads: one file per resource auth, account,

@@ -2,8 +2,8 @@
  * Opens a document database to read it, and changes nothing: not a byte, not a time stamp, no file beside it.
  *
  *   quiet file in delete mode      → read in place, read-only, with SQLite's own shared locks
- *   a rollback journal beside it   → private copy of file and journal; SQLite rolls the copy back, whether the writer is
- *                                    still in its transaction or died in it
+ *   a rollback journal beside it   → private copy of file and journal; SQLite rolls the copy back, whether
+ *                                    the writer is still in its transaction or died in it
  *   write-ahead log, or WAL mode   → private copy of file and log (reading in place would make `-shm`)
  *   locked, or never still         → NDI_E_DATABASE_BUSY
  */

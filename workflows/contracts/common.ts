@@ -183,7 +183,7 @@ export interface HeartbeatInfo {
   /** The attempt that beats; heartbeats outlive theirs. Absent in those of release 0.1. */
   readonly attempt?: number;
   /**
-   * What the last request to the cloud failed of, while it is repeated; null once one was answered. Absent
+   * The failure of the last request to the cloud, while it is repeated; null once one was answered. Absent
    * before the first.
    */
   readonly trouble?: FailureInfo | null;

@@ -1,4 +1,4 @@
-/** What a system needs so that it starts the service by itself. One file of this folder per system. */
+/** The files and commands by which a system starts the service. One file of this folder per system. */
 
 /** The service to start: a program with its arguments and the environment variables that it needs. */
 export interface ServiceCommand {

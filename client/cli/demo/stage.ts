@@ -1,6 +1,6 @@
 /**
  * The stage of the demo: a temporary folder with a state of its own and a local NDI Cloud in its own process.
- * What is set up here is taken down here, whatever happened in between.
+ * The stage takes down whatever it has set up, whatever happened in between.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
