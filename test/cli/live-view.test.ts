@@ -62,7 +62,8 @@ describe('the live view', () => {
     await upload.says('Run upload/');
     await isShown('trying again: NDI Cloud did not answer properly');
     cli.sandbox.faults.clear(fault);
-    await isNotShown('trying again', 15_000);
+    // The pause before the next request is up to 15 s by then, and nothing ends it sooner.
+    await isNotShown('trying again', 60_000);
     expect((await upload.finished).code).toBe(0);
   });
 });
