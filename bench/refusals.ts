@@ -1,7 +1,7 @@
 /**
- * A cloud that fails at random: `node bench/refusals.ts [--documents N] [--files N]`. For each route, an
- * upload and a download while one request in five of that route alone fails, against the same without faults.
- * Aim: at most three times as long.
+ * A cloud that fails at random: `node bench/refusals.ts [--documents N] [--files N] [--route TEXT]`. For each
+ * route, an upload and a download while one request in five of that route alone fails, against the same
+ * without faults. Aim: at most three times as long.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -12,6 +12,7 @@ const { values } = parseArgs({
   options: {
     documents: { type: 'string', default: '2000' },
     files: { type: 'string', default: '100' },
+    route: { type: 'string', default: '' },
   },
 });
 
@@ -60,7 +61,7 @@ try {
     return up.seconds + down.seconds;
   };
   await transfer();
-  for (const fault of FAULTS) {
+  for (const fault of FAULTS.filter(({ route }) => route.includes(values.route))) {
     // In turns: what else the machine does falls on both.
     const calm = await transfer();
     await control('POST', { ...fault, probability: 0.2, params: { status: 503, fraction: 0.5 } });

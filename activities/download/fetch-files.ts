@@ -20,7 +20,7 @@ import { giveTime } from './grace.ts';
  */
 const LANES = 6;
 /** Attempts at one file before its unit is given back, and before an odd one waits for the next round. */
-const ATTEMPTS = 4;
+const ATTEMPTS = 7;
 const ODD_ATTEMPTS = 2;
 /**
  * Files that are here and not noted yet: the death of the process fetches these again, as it does what is in
@@ -130,7 +130,7 @@ async function fetchFile(
         if (odd) return error;
         throw error;
       }
-      await sleep(error.retryAfterMs ?? backoffMs(attempt, 200, 5_000), scope.signal);
+      await sleep(error.retryAfterMs ?? backoffMs(attempt - 1, 100, 5_000), scope.signal);
     }
   }
 }

@@ -4,7 +4,10 @@ import { objectMd5 } from '../../transfer/object-md5.ts';
 import type { RunScope } from '../deps.ts';
 import { backoffMs, sleep } from './poll.ts';
 
-const ATTEMPTS = 4;
+/**
+ * With one request in five failing, four attempts at each of a thousand files would still throw a step away.
+ */
+const ATTEMPTS = 7;
 
 /** Answers that say nothing of the bytes: the list has the file, and its object cannot be read. */
 const SAYS_NOTHING: ReadonlySet<ErrorCode> = new Set([
@@ -26,7 +29,7 @@ export async function cloudTag(
       if (!isCourierError(error)) throw error;
       if (SAYS_NOTHING.has(error.code)) return undefined;
       if (error.class !== 'retryable' || attempt >= ATTEMPTS) throw error;
-      await sleep(error.retryAfterMs ?? backoffMs(attempt, 200, 5_000), signal);
+      await sleep(error.retryAfterMs ?? backoffMs(attempt - 1, 100, 5_000), signal);
     }
   }
 }
