@@ -11,7 +11,6 @@ import { createFilesActivities } from './files/index.ts';
 import { createPreviewActivities } from './preview/index.ts';
 import { asActivity } from './step.ts';
 import { createUploadActivities } from './upload/index.ts';
-
 import { releaseWriteLock } from './upload/write-lock.ts';
 
 export type { LedgerCache, StepContext, StepDeps } from './deps.ts';

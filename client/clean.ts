@@ -61,7 +61,7 @@ const ROTATED_LOG = /^(?:supervisor|worker|server)\.log\.\d+$/;
  * @throws as `openDataset` for a folder that is no dataset
  */
 export function planClean(options: CleanOptions): CleanPlan {
-  return work(options, (ledger, query) => ledger.oldRuns.prunable(query)).plan;
+  return work(options, (ledger, query) => ledger.oldRuns.prunable(query));
 }
 
 /**
@@ -69,14 +69,14 @@ export function planClean(options: CleanOptions): CleanPlan {
  * no harm.
  */
 export function clean(options: CleanOptions): CleanPlan {
-  const { plan } = work(options, (ledger, query) => ledger.oldRuns.prune(query));
+  const plan = work(options, (ledger, query) => ledger.oldRuns.prune(query));
   for (const { path } of plan.files) rmSync(path, { recursive: true, force: true });
   return plan;
 }
 
 type OldRunsOf = (ledger: Ledger, query: Parameters<Ledger['oldRuns']['prune']>[0]) => readonly string[];
 
-function work(options: CleanOptions, oldRunsOf: OldRunsOf): { readonly plan: CleanPlan } {
+function work(options: CleanOptions, oldRunsOf: OldRunsOf): CleanPlan {
   const cutoffMs = Date.now() - options.olderThanMs;
   const runs: OldRuns[] = [];
   const skipped: Array<CleanPlan['skipped'][number]> = [];
@@ -110,7 +110,7 @@ function work(options: CleanOptions, oldRunsOf: OldRunsOf): { readonly plan: Cle
       if (!stay.has(key)) files.push(...oldFile('report', path, cutoffMs));
     }
   }
-  return { plan: { files, runs, skipped } };
+  return { files, runs, skipped };
 }
 
 function withLedger<Value>(path: string, use: (ledger: Ledger) => Value): Value {

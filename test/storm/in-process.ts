@@ -12,6 +12,7 @@ import { within } from '../support/crash.ts';
 import type { Lab } from '../support/lab.ts';
 import { type Blow, type Storm, stormOf } from './forecast.ts';
 import { downloadFindings, uploadFindings } from './verdict.ts';
+import { breakLoose, calm } from './weather.ts';
 
 /** A transfer that takes longer does not end. A quiet machine needs 2 s. */
 const TRANSFER_WITHIN_MS = 90_000;
@@ -39,14 +40,14 @@ export async function stormInProcess(lab: Lab, seed: number): Promise<StormRepor
     const reason = error instanceof Error ? error.message : String(error);
     findings = [`it failed: ${code ?? ''} ${reason}`, ...(await openRuns(lab))];
   }
-  calm(lab);
+  calm(lab.sandbox);
   for (const dir of [source, target]) rmSync(dir, { recursive: true, force: true });
   return { seed, seconds: Math.round(performance.now() - startedMs) / 1000, findings };
 }
 
 async function transferThrough(lab: Lab, storm: Storm, source: string, target: string): Promise<string[]> {
   const made = await makeDataset(source, { ...storm.dataset, seed: storm.seed });
-  calm(lab);
+  calm(lab.sandbox);
   const { tuning } = storm;
   const upload = lab.uploadInput(source, {
     tuning,
@@ -56,7 +57,7 @@ async function transferThrough(lab: Lab, storm: Storm, source: string, target: s
   const up = await underFire(lab, storm, storm.blows.upload, 'The upload ends', () =>
     lab.upload(source, upload),
   );
-  calm(lab);
+  calm(lab.sandbox);
   const findings = await uploadFindings(up, up.documents.total, await documentsInCloud(lab, up.datasetId));
   if (up.files.total !== made.files)
     findings.push(`upload: ${up.files.total} of ${made.files} files planned`);
@@ -64,7 +65,7 @@ async function transferThrough(lab: Lab, storm: Storm, source: string, target: s
   const down = await underFire(lab, storm, storm.blows.download, 'The download ends', () =>
     lab.download(up.datasetId, target, { tuning }),
   );
-  calm(lab);
+  calm(lab.sandbox);
   findings.push(...(await downloadFindings(down, { source, target, removed: up.duplicatesRemoved })));
   return findings;
 }
@@ -99,7 +100,7 @@ async function underFire<T>(
   what: string,
   transfer: () => Promise<T>,
 ): Promise<T> {
-  breakLoose(lab, storm);
+  breakLoose(lab.sandbox, storm);
   const over = new AbortController();
   const dealt = deal(lab, storm, blows, over.signal);
   try {
@@ -118,19 +119,7 @@ async function deal(lab: Lab, storm: Storm, blows: readonly Blow[], over: AbortS
     if (what === 'worker') await lab.restartWorker();
     else {
       await lab.restartSandbox();
-      breakLoose(lab, storm);
+      breakLoose(lab.sandbox, storm);
     }
   }
-}
-
-function breakLoose(lab: Lab, storm: Storm): void {
-  lab.sandbox.faults.clear();
-  Object.assign(lab.sandbox.knobs, storm.knobs);
-  for (const fault of storm.faults) lab.sandbox.faults.set(fault);
-}
-
-/** Faults end; the knobs are those that a test of the outcome can work with. */
-function calm(lab: Lab): void {
-  lab.sandbox.faults.clear();
-  Object.assign(lab.sandbox.knobs, { fileListing: 'both', tokenTtlSeconds: 3600, urlTtlSeconds: 600_000 });
 }

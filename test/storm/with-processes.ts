@@ -12,6 +12,7 @@ import { within } from '../support/crash.ts';
 import { type Blow, type Storm, stormOf } from './forecast.ts';
 import type { StormReport } from './in-process.ts';
 import { downloadFindings, type TransferOutcome, uploadFindings } from './verdict.ts';
+import { breakLoose, calm } from './weather.ts';
 
 /**
  * A transfer that takes longer does not end. A quiet machine needs 10 s, and 15 more for each killed process.
@@ -66,11 +67,11 @@ async function underFire(
   blows: readonly Blow[],
   args: readonly string[],
 ): Promise<Outcome> {
-  calm(cli);
+  calm(cli.sandbox);
   const started = await cli.run([...args, '--no-wait', '--json']);
   if (started.code !== 0) throw new Error(started.stderr);
   const { workflowId } = started.json();
-  breakLoose(cli, storm);
+  breakLoose(cli.sandbox, storm);
   const over = new AbortController();
   const dealt = deal(cli, storm, blows, over.signal);
   try {
@@ -88,7 +89,7 @@ async function underFire(
   } finally {
     over.abort();
     await dealt;
-    calm(cli);
+    calm(cli.sandbox);
   }
 }
 
@@ -104,7 +105,7 @@ async function deal(cli: Harness, storm: Storm, blows: readonly Blow[], over: Ab
 async function strike(cli: Harness, storm: Storm, what: Blow['what']): Promise<void> {
   if (what === 'cloud') {
     await cli.restartSandbox();
-    breakLoose(cli, storm);
+    breakLoose(cli.sandbox, storm);
     return;
   }
   const service = JSON.parse(readFileSync(join(cli.env.COURIER_HOME as string, 'service.json'), 'utf8'));
@@ -122,16 +123,4 @@ async function strike(cli: Harness, storm: Storm, what: Blow['what']): Promise<v
     }
   }
   if (what === 'supervisor') await cli.run(['up', '--json']);
-}
-
-function breakLoose(cli: Harness, storm: Storm): void {
-  cli.sandbox.faults.clear();
-  Object.assign(cli.sandbox.knobs, storm.knobs);
-  for (const fault of storm.faults) cli.sandbox.faults.set(fault);
-}
-
-/** Faults end; the knobs are those that a test of the outcome can work with. */
-function calm(cli: Harness): void {
-  cli.sandbox.faults.clear();
-  Object.assign(cli.sandbox.knobs, { fileListing: 'both', tokenTtlSeconds: 3600, urlTtlSeconds: 600_000 });
 }
