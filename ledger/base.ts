@@ -8,12 +8,14 @@
  */
 import { SLICE_ROWS, sliced } from '../sqlite/sliced.ts';
 import type { Db, Row } from '../sqlite/types.ts';
+import type { AgreedVersion } from './dataset-ledger.ts';
 import type { Runs } from './runs.ts';
 import type { BaseItem, Tombstone } from './types.ts';
 import type { LedgerVerbs } from './verbs.ts';
 
 const COLUMNS = `kind, id, cloud_id, document_id, name, local_hash, local_md5_hex, local_size_bytes, local_text_hash,
-  local_mtime_ms, local_inode, local_how, local_seen_at, cloud_hash, cloud_md5_hex, cloud_size_bytes, cloud_how, cloud_seen_at`;
+  local_mtime_ms, local_inode, local_how, local_seen_at, cloud_hash, cloud_md5_hex, cloud_size_bytes, cloud_how, cloud_seen_at,
+  agreed_version`;
 
 const baseOf = (row: Row): BaseItem =>
   ({
@@ -22,6 +24,7 @@ const baseOf = (row: Row): BaseItem =>
     cloudId: row.cloud_id,
     documentId: row.document_id,
     name: row.name,
+    agreedVersion: row.agreed_version,
     local: {
       hash: row.local_hash,
       md5Hex: row.local_md5_hex,
@@ -51,6 +54,14 @@ function ofCloudDataset(db: Db, run: number): void {
 }
 
 /**
+ * The content on which both sides agree, as version 5 of the schema says. Null when the cloud gave a document
+ * back as another one than was sent.
+ */
+const AGREED = `iif(kind = 'document',
+  iif(cloud_how = 'read-back' AND cloud_hash IS NOT sha256_hex, NULL, sha256_hex),
+  coalesce('md5:' || md5_hex, 'size:' || size_bytes))`;
+
+/**
  * A fact that this run did not learn (the hash of a file that was there already) stays as an earlier run
  * learnt it, while the local side is still the one that it was learnt of.
  */
@@ -58,9 +69,12 @@ const ADVANCE = `
   INSERT INTO base (${COLUMNS})
   SELECT kind, id, cloud_id, document_id, name, sha256_hex, md5_hex, size_bytes, text_hash, mtime_ms, inode,
     iif(coalesce(sha256_hex, md5_hex) IS NULL, 'listed', 'read'), ?1,
-    cloud_hash, cloud_md5_hex, size_bytes, coalesce(cloud_how, 'listed'), ?1
-  FROM items WHERE run = ?2 AND state IN ('done', 'skipped') ORDER BY kind, id
+    cloud_hash, cloud_md5_hex, size_bytes, coalesce(cloud_how, 'listed'), ?1, ${AGREED}
+  FROM items WHERE run = ?2 AND state IN ('done', 'skipped') AND (?3 IS NULL OR (kind = ?3 AND id = ?4))
+  ORDER BY kind, id
   ON CONFLICT DO UPDATE SET
+    agreed_version = iif(kind = 'file' AND excluded.local_md5_hex IS NULL AND agreed_version IS NOT NULL
+      AND local_size_bytes = excluded.local_size_bytes, agreed_version, coalesce(excluded.agreed_version, agreed_version)),
     cloud_id = coalesce(excluded.cloud_id, cloud_id),
     document_id = coalesce(excluded.document_id, document_id), name = coalesce(excluded.name, name),
     local_hash = coalesce(excluded.local_hash, local_hash),
@@ -79,6 +93,17 @@ const ADVANCE = `
       AND coalesce(excluded.local_md5_hex, local_md5_hex, '') = coalesce(local_md5_hex, ''), cloud_how, excluded.cloud_how),
     cloud_seen_at = excluded.cloud_seen_at`;
 
+/** An item of the base, or the tombstone of one that the base has no more. */
+const VERSIONS = `
+  SELECT id, agreed_version AS agreed, NULL AS buried, content_key FROM base
+  WHERE kind = ?1 AND id > ?2 AND agreed_version IS NOT NULL
+  UNION ALL
+  SELECT id, NULL, max(last_hash), NULL FROM tombstones
+  WHERE kind = ?1 AND id > ?2 AND last_hash IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM base WHERE base.kind = ?1 AND base.id = tombstones.id AND agreed_version IS NOT NULL)
+  GROUP BY id
+  ORDER BY id`;
+
 const NOTE = `
   INSERT INTO base (kind, id, cloud_id, cloud_hash, cloud_md5_hex, cloud_size_bytes, cloud_how, cloud_seen_at)
   VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'read-back', ?7)
@@ -88,7 +113,18 @@ const NOTE = `
 
 type BaseVerbs = Pick<
   LedgerVerbs,
-  'advanceBase' | 'base' | 'baseItems' | 'baseCount' | 'noteCloud' | 'bury' | 'tombstones' | 'unbury'
+  | 'advanceBase'
+  | 'advanceBaseOf'
+  | 'baseVersions'
+  | 'forgetBase'
+  | 'forgetWholeBase'
+  | 'base'
+  | 'baseItems'
+  | 'baseCount'
+  | 'noteCloud'
+  | 'bury'
+  | 'tombstones'
+  | 'unbury'
 >;
 
 export function openBase(db: Db, runs: Runs): BaseVerbs {
@@ -97,7 +133,15 @@ export function openBase(db: Db, runs: Runs): BaseVerbs {
       db.transaction(() => {
         const run = runs.planned(runKey);
         ofCloudDataset(db, run);
-        return db.run(ADVANCE, new Date().toISOString(), run);
+        return db.run(ADVANCE, new Date().toISOString(), run, null, null);
+      }),
+
+    advanceBaseOf: (runKey, kind, ids) =>
+      db.transaction(() => {
+        const run = runs.planned(runKey);
+        ofCloudDataset(db, run);
+        const now = new Date().toISOString();
+        for (const id of ids) db.run(ADVANCE, now, run, kind, id);
       }),
 
     noteCloud: (runKey, kind, seen) =>
@@ -126,6 +170,30 @@ export function openBase(db: Db, runs: Runs): BaseVerbs {
     },
 
     baseCount: (kind) => db.get('SELECT count(*) AS count FROM base WHERE kind = ?', kind)?.count as number,
+
+    baseVersions: function* (kind) {
+      const rows = sliced<Row>((last) => {
+        const after = (last?.id as string | undefined) ?? '';
+        return db.all(`${VERSIONS} LIMIT ${SLICE_ROWS}`, kind, after);
+      });
+      for (const { id, agreed, buried, content_key: contentKey } of rows)
+        yield {
+          id,
+          agreed,
+          ...(buried === null ? {} : { buried }),
+          ...(contentKey === null ? {} : { contentKey }),
+        } as AgreedVersion;
+    },
+
+    forgetBase: (kind, ids) =>
+      db.transaction(() => {
+        for (const id of ids) db.run('DELETE FROM base WHERE kind = ? AND id = ?', kind, id);
+      }),
+
+    forgetWholeBase: () =>
+      db.transaction(() => {
+        for (const table of ['base', 'tombstones', 'base_bodies']) db.run(`DELETE FROM ${table}`);
+      }),
 
     bury: (tombstones) =>
       db.transaction(() => {

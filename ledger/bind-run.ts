@@ -1,6 +1,8 @@
 /** The verbs of one run, made of those by run key. */
 import type { DatasetLedger } from './dataset-ledger.ts';
 import type { RunLedger } from './run-ledger.ts';
+import type { SyncLedger } from './sync-ledger.ts';
+import { guardedSync } from './sync-tables.ts';
 import type { LedgerVerbs } from './verbs.ts';
 
 /**
@@ -11,6 +13,7 @@ export function bindRun(
   ledger: LedgerVerbs,
   dataset: DatasetLedger,
   runKey: string,
+  sync: (runKey: string) => SyncLedger,
   guarded: <T>(write: () => T) => T,
 ): RunLedger {
   return {
@@ -67,7 +70,9 @@ export function bindRun(
       },
       set: (fact, value) => guarded(() => ledger.setFact(runKey, fact.key, fact.write(value))),
     },
+    sync: guardedSync(sync(runKey), guarded),
     advanceBase: () => guarded(() => ledger.advanceBase(runKey)),
+    advanceBaseOf: (kind, ids) => guarded(() => ledger.advanceBaseOf(runKey, kind, ids)),
     audit: (action, detail) => ledger.audit(runKey, action, detail),
     noteCloud: (kind, seen) => guarded(() => ledger.noteCloud(runKey, kind, seen)),
     together: ledger.together,

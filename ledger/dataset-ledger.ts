@@ -1,8 +1,10 @@
 /** The verbs of a dataset, whichever run asks: base, facts, lease, parts, audit. */
 import type { PartJournal } from '../transfer/types.ts';
+import type { ConflictLedger } from './conflicts.ts';
 import type { Fact } from './fact-keys.ts';
 import type { LeaseLedger } from './lease.ts';
 import type { PruneLedger } from './prune.ts';
+import type { BaseBodyLedger } from './sync-ledger.ts';
 import type { BaseItem, ItemKind, Tombstone } from './types.ts';
 
 /** Per item, what was seen of each side. `base.ts` says what a row proves. */
@@ -11,6 +13,21 @@ export interface BaseLedger {
   /** All items of a kind in the order of their ids; streams. */
   items(kind: ItemKind): IterableIterator<BaseItem>;
   count(kind: ItemKind): number;
+  /** What a planner compares both sides with, tombstones included, in the order of ids; streams. */
+  versions(kind: ItemKind): IterableIterator<AgreedVersion>;
+  /** Items that both sides have deleted. */
+  forget(kind: ItemKind, ids: readonly string[]): void;
+  /** The base says nothing of these two sides: all of it goes, tombstones and kept bodies, too. */
+  forgetAll(): void;
+}
+
+export interface AgreedVersion {
+  readonly id: string;
+  /** Null for an item that both sides have deleted. */
+  readonly agreed: string | null;
+  /** The version that was deleted. */
+  readonly buried?: string;
+  readonly contentKey?: string;
 }
 
 export interface TombstoneLedger {
@@ -34,6 +51,10 @@ export interface DatasetLedger {
   readonly lease: LeaseLedger;
   readonly base: BaseLedger;
   readonly tombstones: TombstoneLedger;
+  /** Bodies as both sides agreed on them. */
+  readonly baseBodies: BaseBodyLedger;
+  /** The inbox. */
+  readonly conflicts: ConflictLedger;
   /** Facts of the dataset. Null forgets. */
   readonly facts: {
     get<Value>(fact: Fact<Value>): Value | undefined;

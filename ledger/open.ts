@@ -11,6 +11,7 @@ import type { Db } from '../sqlite/types.ts';
 import { openAudit } from './audit.ts';
 import { openBase } from './base.ts';
 import { bindRun } from './bind-run.ts';
+import { openConflicts } from './conflicts.ts';
 import type { DatasetLedger } from './dataset-ledger.ts';
 import { openDifferences } from './differences.ts';
 import { openFacts } from './facts.ts';
@@ -23,6 +24,8 @@ import { openProblems } from './problems.ts';
 import { openPrune } from './prune.ts';
 import { openRuns } from './runs.ts';
 import { LEDGER_DB, MIGRATIONS } from './schema.ts';
+import type { SyncLedger } from './sync-ledger.ts';
+import { openBaseBodies, openSync } from './sync-tables.ts';
 import { openUnits } from './units.ts';
 import type { LedgerVerbs } from './verbs.ts';
 
@@ -43,12 +46,21 @@ export const copyLedger = (from: string, to: string): Promise<void> => copyDb(fr
 export function openLedger(path: string): Ledger {
   const home = dirname(dirname(path));
   if (!existsSync(home)) throw new CourierError('NDI_E_NOT_A_DATASET', { detail: `${home} is gone.` });
-  const { db, verbs } = openVerbs(path);
+  const { db, verbs, sync } = openVerbs(path);
   const dataset: DatasetLedger = {
     path,
     lease: openLease(db),
-    base: { item: verbs.base, items: verbs.baseItems, count: verbs.baseCount },
+    base: {
+      item: verbs.base,
+      items: verbs.baseItems,
+      count: verbs.baseCount,
+      versions: verbs.baseVersions,
+      forget: verbs.forgetBase,
+      forgetAll: verbs.forgetWholeBase,
+    },
     tombstones: { add: verbs.bury, each: verbs.tombstones, remove: verbs.unbury },
+    baseBodies: openBaseBodies(db),
+    conflicts: openConflicts(db),
     facts: {
       get: (fact) => {
         const text = verbs.datasetFact(fact.key);
@@ -65,7 +77,7 @@ export function openLedger(path: string): Ledger {
   return {
     ...dataset,
     run: (runKey, fence) =>
-      bindRun(verbs, dataset, runKey, (write) =>
+      bindRun(verbs, dataset, runKey, sync, (write) =>
         fence === undefined
           ? write()
           : db.transaction(() => {
@@ -78,7 +90,11 @@ export function openLedger(path: string): Ledger {
 }
 
 /** The file and the verbs of its tables, for this room and its tests. */
-export function openVerbs(path: string): { readonly db: Db; readonly verbs: LedgerVerbs } {
+export function openVerbs(path: string): {
+  readonly db: Db;
+  readonly verbs: LedgerVerbs;
+  sync(runKey: string): SyncLedger;
+} {
   const db = openDb(path, { ...LEDGER_DB, migrations: MIGRATIONS });
   const { planState, beginPlan, sealPlan, reopenPlan, keepRun, ...runs } = openRuns(db);
   const verbs: LedgerVerbs = {
@@ -101,5 +117,5 @@ export function openVerbs(path: string): { readonly db: Db; readonly verbs: Ledg
     lazily: db.lazily,
     close: db.close,
   };
-  return { db, verbs };
+  return { db, verbs, sync: openSync(db, runs) };
 }

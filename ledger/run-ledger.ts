@@ -1,6 +1,7 @@
 /** The verbs of one run, in groups that say whose they are. */
 import type { DatasetLedger } from './dataset-ledger.ts';
 import type { Fact } from './fact-keys.ts';
+import type { SyncLedger } from './sync-ledger.ts';
 import type {
   CloudSeen,
   Difference,
@@ -136,8 +137,12 @@ export interface RunLedger {
     get<Value>(fact: Fact<Value>): Value | undefined;
     set<Value>(fact: Fact<Value>, value: Value): void;
   };
+  /** What a sync saw of both sides, and what it decided. */
+  readonly sync: SyncLedger;
   /** Copies the done and skipped items of the plan into the base, in one transaction; returns how many. */
   advanceBase(): number;
+  /** The same of single items, at the moment at which they are done. */
+  advanceBaseOf(kind: ItemKind, ids: readonly string[]): void;
   /** Notes what the cloud has now, without saying that both sides agree. Done twice it is the same. */
   noteCloud(kind: ItemKind, seen: readonly CloudSeen[]): void;
   audit(action: string, detail: object): void;

@@ -13,6 +13,9 @@
  *   base           per item, what was seen of each side, when and how; outlives runs
  *   differences    items that differ between both sides, as a run found them
  *   tombstones     items that one side has deleted; outlive runs
+ *   observations   what a sync saw of each side
+ *   decisions      the plan of a sync, per item
+ *   bodies, base_bodies   texts of documents: about to be written; as both sides agreed on them
  *   conflicts      items that both sides changed, and what a person decided of them; outlive runs
  *   audit          what was done when; outlives runs
  *   lease          at most one row: the run that may write this dataset, until when, and its fence
@@ -235,7 +238,68 @@ DROP TABLE lease;
 ALTER TABLE lease_v4 RENAME TO lease;
 `;
 
-export const MIGRATIONS: readonly string[] = [V1, V2, V3, V4];
+/**
+ * What a sync needs. `agreed_version` is the content on which both sides agreed: the canonical hash of a
+ * document, `md5:…` or `size:…` of a file. Rows of version 4 prove it where the local side was read.
+ * The table of conflicts had no rows before.
+ */
+const V5 = `
+ALTER TABLE base ADD COLUMN agreed_version TEXT;
+ALTER TABLE base ADD COLUMN content_key TEXT;
+UPDATE base SET agreed_version = iif(kind = 'document', iif(local_how = 'read', local_hash, NULL),
+  coalesce('md5:' || local_md5_hex, 'size:' || local_size_bytes));
+
+CREATE TABLE observations (
+  run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  side TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
+  -- Null: under the cloud id of the base, and not read.
+  version TEXT,
+  content_key TEXT, class_name TEXT, name TEXT, is_link INTEGER NOT NULL,
+  cloud_id TEXT, size_bytes INTEGER, text_hash TEXT, mtime_ms REAL, inode TEXT, document_id TEXT, path TEXT,
+  PRIMARY KEY (run, side, kind, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE decisions (
+  run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  kind TEXT NOT NULL, id TEXT NOT NULL,
+  action TEXT NOT NULL, reason TEXT NOT NULL,
+  local_version TEXT, cloud_version TEXT, base_version TEXT, content_key TEXT, cloud_id TEXT, name TEXT,
+  -- Waits for an approval.
+  is_held INTEGER NOT NULL,
+  -- 'open', 'done', 'moved' or 'failed'.
+  state TEXT NOT NULL,
+  PRIMARY KEY (run, kind, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX decisions_by_action ON decisions (run, kind, action, id);
+
+-- Texts of documents that a run is about to write, compressed.
+CREATE TABLE bodies (
+  run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  id TEXT NOT NULL, version TEXT NOT NULL, body BLOB NOT NULL,
+  PRIMARY KEY (run, id)
+) STRICT, WITHOUT ROWID;
+
+-- Texts of documents as both sides agreed on them, compressed: what a merge by field starts from.
+CREATE TABLE base_bodies (
+  id TEXT PRIMARY KEY, version TEXT NOT NULL, body BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+DROP TABLE conflicts;
+CREATE TABLE conflicts (
+  conflict TEXT PRIMARY KEY,
+  kind TEXT NOT NULL, id TEXT NOT NULL,
+  -- 'edit-edit', 'edit-delete', 'delete-edit' or 'two-places'.
+  what TEXT NOT NULL,
+  class_name TEXT, name TEXT,
+  base_version TEXT, local_version TEXT, cloud_version TEXT, cloud_id TEXT,
+  found_at TEXT NOT NULL, run_key TEXT NOT NULL,
+  -- 'local', 'cloud', 'both' or 'merged'; it holds for the versions of this row only.
+  decision TEXT, decided_at TEXT, decided_by TEXT,
+  settled_at TEXT, settled_run TEXT
+) STRICT, WITHOUT ROWID;
+`;
+
+export const MIGRATIONS: readonly string[] = [V1, V2, V3, V4, V5];
 
 /** The version this program writes. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -130,6 +130,8 @@ export interface BaseItem {
   /** The document that names a file; its logical name there follows. */
   readonly documentId: string | null;
   readonly name: string | null;
+  /** The content on which both sides agreed; null when that is not known. `schema.ts` says how it is written. */
+  readonly agreedVersion: string | null;
   readonly local: SeenLocal;
   readonly cloud: SeenSide;
 }

@@ -1,5 +1,6 @@
 /** The verbs that the tables answer. */
 import type { PartJournal } from '../transfer/types.ts';
+import type { AgreedVersion } from './dataset-ledger.ts';
 import type {
   BaseItem,
   CloudSeen,
@@ -172,6 +173,8 @@ export interface LedgerVerbs {
    * another cloud dataset than the plan's goes first: it says nothing about this one.
    */
   advanceBase(runKey: string): number;
+  /** The same of single items, at the moment at which they are done. */
+  advanceBaseOf(runKey: string, kind: ItemKind, ids: readonly string[]): void;
   base(kind: ItemKind, id: string): BaseItem | undefined;
   /**
    * Notes what the cloud has now, without saying that both sides agree. Done twice it is the same. A base of
@@ -184,6 +187,10 @@ export interface LedgerVerbs {
   unbury(kind: ItemKind, ids: readonly string[]): void;
   baseItems(kind: ItemKind): IterableIterator<BaseItem>;
   baseCount(kind: ItemKind): number;
+  /** Base and tombstones, in the order of ids. */
+  baseVersions(kind: ItemKind): IterableIterator<AgreedVersion>;
+  forgetBase(kind: ItemKind, ids: readonly string[]): void;
+  forgetWholeBase(): void;
 
   audit(runKey: string, action: string, detail: object): void;
   auditTrail(query: { readonly limit: number }): ReadonlyArray<{

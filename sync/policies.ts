@@ -1,0 +1,1 @@
+export type ConflictPolicy = 'ask' | 'keep-both' | 'local' | 'cloud' | 'merge';

@@ -1,0 +1,125 @@
+/**
+ * What the planner reads and what it decides. Nothing here knows a database, a network or a clock.
+ *
+ * A version stands for the content of an item: the canonical hash of a document, the digest or size of a
+ * file. Equal versions mean equal content, whichever side they were seen on.
+ */
+import type { ConflictPolicy } from './policies.ts';
+
+export type Side = 'local' | 'cloud';
+
+export type SyncMode = 'two-way' | 'download-new' | 'upload-new' | 'mirror-from-cloud' | 'mirror-to-cloud';
+
+export type SyncItemKind = 'document' | 'file';
+
+/** An item that one side holds. */
+export interface HeldItem {
+  readonly id: string;
+  /**
+   * Null when nobody read the content: the item is under the cloud id that it had when both sides agreed, and
+   * counts as unchanged.
+   */
+  readonly version: string | null;
+  /** Of a document that both sides do not share: the version of its content without its id. */
+  readonly contentKey?: string | undefined;
+  /** Class of a document, for rules and policies. */
+  readonly className?: string | undefined;
+  /** Name of a document, for rules and people. */
+  readonly name?: string | undefined;
+  /** A `dataset_remote` document. Each side has its own. */
+  readonly isLink?: boolean | undefined;
+}
+
+/** What the base knows of an item. */
+export interface BaseVersion {
+  readonly id: string;
+  /** The version on which both sides agreed; null after a deletion that both sides have followed. */
+  readonly agreed: string | null;
+  /** The version that was deleted on both sides. */
+  readonly buried?: string | undefined;
+  readonly contentKey?: string | undefined;
+}
+
+/** One item, as both sides and the base have it. */
+export interface SyncItem {
+  readonly id: string;
+  readonly local: HeldItem | undefined;
+  readonly cloud: HeldItem | undefined;
+  readonly base: BaseVersion | undefined;
+}
+
+/**
+ * What is to be done with an item.
+ *
+ * `none`: nothing. `agree`: both sides are equal, the base learns it. `forget`: both sides deleted it.
+ * `upload`, `download`: the other side gets it. `update-cloud`, `update-local`: the other side's content is
+ * replaced. `delete-cloud`, `delete-local`: into the trash. `keep-both`, `merge`: a conflict that a policy
+ * settles. `conflict`: a conflict that waits for a person. `list`: a difference that is shown and left.
+ */
+export type SyncAction =
+  | 'none'
+  | 'agree'
+  | 'forget'
+  | 'upload'
+  | 'download'
+  | 'update-cloud'
+  | 'update-local'
+  | 'delete-cloud'
+  | 'delete-local'
+  | 'keep-both'
+  | 'merge'
+  | 'conflict'
+  | 'list';
+
+/** Why; each has its sentence in `sentences.ts`. */
+export type SyncReason =
+  | 'equal'
+  | 'unchanged'
+  | 'new-here'
+  | 'new-there'
+  | 'changed-here'
+  | 'changed-there'
+  | 'deleted-here'
+  | 'deleted-there'
+  | 'deleted-on-both-sides'
+  | 'came-back'
+  | 'missing-here'
+  | 'missing-there'
+  | 'extra-here'
+  | 'extra-there'
+  | 'edit-edit'
+  | 'edit-delete'
+  | 'delete-edit'
+  | 'two-places'
+  | 'link'
+  | 'outside-the-rules';
+
+export type ConflictKind = Extract<SyncReason, 'edit-edit' | 'edit-delete' | 'delete-edit' | 'two-places'>;
+
+export interface Decision {
+  readonly kind: SyncItemKind;
+  readonly id: string;
+  readonly action: SyncAction;
+  readonly reason: SyncReason;
+  /** The versions that the decision is about. Whoever acts on it makes sure that they still hold. */
+  readonly local: string | null;
+  readonly cloud: string | null;
+  readonly base: string | null;
+  readonly contentKey?: string | undefined;
+}
+
+export interface PlanOptions {
+  readonly kind: SyncItemKind;
+  readonly mode: SyncMode;
+  /**
+   * True when the base says nothing of these two sides: it is absent, or of another dataset, or older or newer
+   * than a side. Then nothing is deleted.
+   */
+  readonly isBaseLost: boolean;
+  /** Whether `two-way` passes deletions on. The mirrors do so by their meaning. */
+  readonly deletes: boolean;
+  /** The policy for conflicts of documents of this class. */
+  policyFor(className: string): ConflictPolicy;
+  /** Whether the rules of this run include the item. */
+  includes(item: HeldItem): boolean;
+}
