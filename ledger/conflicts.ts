@@ -98,37 +98,31 @@ const NOTE = `
 
 const SETTLE = `UPDATE conflicts SET settled_at = ?, settled_run = ? WHERE settled_at IS NULL AND kind = ? AND id = ?`;
 
+const valuesOf = (one: NewConflict) => [
+  one.conflict,
+  one.kind,
+  one.id,
+  one.what,
+  one.className,
+  one.name,
+  one.base,
+  one.local,
+  one.cloud,
+  one.cloudId,
+];
+
+function eachConflict(db: Db, which: 'open' | 'all'): IterableIterator<Conflict> {
+  const sql = `SELECT ${COLUMNS} FROM conflicts WHERE conflict > ? ${which === 'open' ? 'AND settled_at IS NULL' : ''}
+    ORDER BY conflict LIMIT ${SLICE_ROWS}`;
+  return sliced<Conflict>((last) => db.all(sql, last?.conflict ?? '').map(conflictOf));
+}
+
 export function openConflicts(db: Db): ConflictLedger {
-  const each = (which: 'open' | 'all'): IterableIterator<Conflict> =>
-    sliced<Conflict>((last) =>
-      db
-        .all(
-          `SELECT ${COLUMNS} FROM conflicts WHERE conflict > ? ${which === 'open' ? 'AND settled_at IS NULL' : ''}
-           ORDER BY conflict LIMIT ${SLICE_ROWS}`,
-          last?.conflict ?? '',
-        )
-        .map(conflictOf),
-    );
   return {
     note: (conflicts) =>
       db.transaction(() => {
         const now = new Date().toISOString();
-        for (const one of conflicts)
-          db.run(
-            NOTE,
-            one.conflict,
-            one.kind,
-            one.id,
-            one.what,
-            one.className,
-            one.name,
-            one.base,
-            one.local,
-            one.cloud,
-            one.cloudId,
-            now,
-            one.runKey,
-          );
+        for (const one of conflicts) db.run(NOTE, ...valuesOf(one), now, one.runKey);
       }),
 
     get: (conflict) => {
@@ -136,7 +130,7 @@ export function openConflicts(db: Db): ConflictLedger {
       return row && conflictOf(row);
     },
 
-    each,
+    each: (which) => eachConflict(db, which),
 
     openCount: () =>
       db.get('SELECT count(*) AS count FROM conflicts WHERE settled_at IS NULL')?.count as number,
@@ -163,7 +157,7 @@ export function openConflicts(db: Db): ConflictLedger {
     settleUnseen: (kind, isStill, runKey) =>
       db.transaction(() => {
         const now = new Date().toISOString();
-        for (const conflict of [...each('open')])
+        for (const conflict of [...eachConflict(db, 'open')])
           if (conflict.kind === kind && !isStill(conflict.id)) db.run(SETTLE, now, runKey, kind, conflict.id);
       }),
   };

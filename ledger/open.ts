@@ -11,6 +11,7 @@ import type { Db } from '../sqlite/types.ts';
 import { openAudit } from './audit.ts';
 import { openBase } from './base.ts';
 import { bindRun } from './bind-run.ts';
+import { openBaseBodies } from './bodies.ts';
 import { openConflicts } from './conflicts.ts';
 import type { DatasetLedger } from './dataset-ledger.ts';
 import { openDifferences } from './differences.ts';
@@ -25,7 +26,7 @@ import { openPrune } from './prune.ts';
 import { openRuns } from './runs.ts';
 import { LEDGER_DB, MIGRATIONS } from './schema.ts';
 import type { SyncLedger } from './sync-ledger.ts';
-import { openBaseBodies, openSync } from './sync-tables.ts';
+import { openSync } from './sync-tables.ts';
 import { openUnits } from './units.ts';
 import type { LedgerVerbs } from './verbs.ts';
 

@@ -39,65 +39,71 @@ export const decisionsOf = (world: World, options: PlanOptions): Decision[] => [
   ...plan({ local: held(world.local), cloud: held(world.cloud), base: baseOf(world) }, options),
 ];
 
+const copyTo = (world: World, to: 'local' | 'cloud', id: string): void => {
+  const from = to === 'local' ? world.cloud : world.local;
+  discard(world, world[to].get(id));
+  world[to].set(id, from.get(id) as string);
+  agree(world, id, from.get(id) as string);
+};
+
+const removeFrom = (world: World, side: 'local' | 'cloud', id: string): void => {
+  const version = world[side].get(id) as string;
+  discard(world, version);
+  world[side].delete(id);
+  world.base.set(id, { agreed: null, buried: version });
+};
+
+const agree = (world: World, id: string, version: string): void => {
+  world.base.set(id, { agreed: version });
+};
+
+const discard = (world: World, version: string | undefined): void => {
+  if (version !== undefined) world.trash.add(version);
+};
+
+function setBoth(world: World, id: string, version: string): void {
+  for (const side of [world.local, world.cloud]) side.set(id, version);
+  agree(world, id, version);
+}
+
 /** Does to the world what an executor does, one decision at a time. */
-export function execute(world: World, decision: Decision): void {
-  const { id, action } = decision;
-  const local = world.local.get(id);
-  const cloud = world.cloud.get(id);
-  const agree = (version: string | undefined): void => {
-    if (version !== undefined) world.base.set(id, { agreed: version });
-  };
-  const discard = (version: string | undefined): void => {
-    if (version !== undefined) world.trash.add(version);
-  };
+export function execute(world: World, { id, action, base }: Decision): void {
+  const local = world.local.get(id) as string;
+  const cloud = world.cloud.get(id) as string;
   switch (action) {
     case 'none':
     case 'list':
     case 'conflict':
       return;
     case 'agree':
-      agree(local);
+      agree(world, id, local);
       return;
     case 'forget':
-      world.base.set(id, { agreed: null, buried: decision.base ?? '' });
+      world.base.set(id, { agreed: null, buried: base ?? '' });
       return;
     case 'upload':
     case 'update-cloud':
-      discard(cloud);
-      world.cloud.set(id, local as string);
-      agree(local);
+      copyTo(world, 'cloud', id);
       return;
     case 'download':
     case 'update-local':
-      discard(local);
-      world.local.set(id, cloud as string);
-      agree(cloud);
+      copyTo(world, 'local', id);
       return;
     case 'delete-cloud':
-    case 'delete-local': {
-      const side = action === 'delete-cloud' ? world.cloud : world.local;
-      const version = side.get(id);
-      discard(version);
-      side.delete(id);
-      world.base.set(id, { agreed: null, buried: version as string });
+      removeFrom(world, 'cloud', id);
       return;
-    }
-    case 'keep-both': {
-      const copy = `${id}~copy`;
-      for (const side of [world.local, world.cloud]) side.set(copy, local as string);
-      world.base.set(copy, { agreed: local as string });
-      world.local.set(id, cloud as string);
-      agree(cloud);
+    case 'delete-local':
+      removeFrom(world, 'local', id);
       return;
-    }
-    case 'merge': {
-      const merged = `merge of ${[local, cloud].sort().join(' and ')}`;
-      discard(local);
-      discard(cloud);
-      for (const side of [world.local, world.cloud]) side.set(id, merged);
-      agree(merged);
+    case 'keep-both':
+      setBoth(world, `${id}~copy`, local);
+      setBoth(world, id, cloud);
       return;
-    }
+    case 'merge':
+      discard(world, local);
+      discard(world, cloud);
+      setBoth(world, id, `merge of ${[local, cloud].sort().join(' and ')}`);
+      return;
     default:
       throw new Error(action satisfies never);
   }
