@@ -95,10 +95,10 @@ const ADVANCE = `
 
 /** An item of the base, or the tombstone of one that the base has no more. */
 const VERSIONS = `
-  SELECT id, agreed_version AS agreed, NULL AS buried, content_key FROM base
+  SELECT id, agreed_version AS agreed, NULL AS buried FROM base
   WHERE kind = ?1 AND id > ?2 AND agreed_version IS NOT NULL
   UNION ALL
-  SELECT id, NULL, max(last_hash), NULL FROM tombstones
+  SELECT id, NULL, max(last_hash) FROM tombstones
   WHERE kind = ?1 AND id > ?2 AND last_hash IS NOT NULL AND NOT EXISTS (
     SELECT 1 FROM base WHERE base.kind = ?1 AND base.id = tombstones.id AND agreed_version IS NOT NULL)
   GROUP BY id
@@ -176,13 +176,8 @@ export function openBase(db: Db, runs: Runs): BaseVerbs {
         const after = (last?.id as string | undefined) ?? '';
         return db.all(`${VERSIONS} LIMIT ${SLICE_ROWS}`, kind, after);
       });
-      for (const { id, agreed, buried, content_key: contentKey } of rows)
-        yield {
-          id,
-          agreed,
-          ...(buried === null ? {} : { buried }),
-          ...(contentKey === null ? {} : { contentKey }),
-        } as AgreedVersion;
+      for (const { id, agreed, buried } of rows)
+        yield { id, agreed, ...(buried === null ? {} : { buried }) } as AgreedVersion;
     },
 
     forgetBase: (kind, ids) =>

@@ -27,7 +27,6 @@ export interface AgreedVersion {
   readonly agreed: string | null;
   /** The version that was deleted. */
   readonly buried?: string;
-  readonly contentKey?: string;
 }
 
 export interface TombstoneLedger {

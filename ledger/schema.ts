@@ -245,7 +245,6 @@ ALTER TABLE lease_v4 RENAME TO lease;
  */
 const V5 = `
 ALTER TABLE base ADD COLUMN agreed_version TEXT;
-ALTER TABLE base ADD COLUMN content_key TEXT;
 UPDATE base SET agreed_version = iif(kind = 'document', iif(local_how = 'read', local_hash, NULL),
   coalesce('md5:' || local_md5_hex, 'size:' || local_size_bytes));
 

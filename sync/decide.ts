@@ -33,7 +33,7 @@ interface Case {
 
 export function decide(item: SyncItem, options: PlanOptions): Decision {
   const [action, reason] = judge(item, options);
-  const contentKey = item.local?.contentKey ?? item.cloud?.contentKey ?? item.base?.contentKey;
+  const contentKey = item.local?.contentKey ?? item.cloud?.contentKey;
   return {
     kind: options.kind,
     id: item.id,

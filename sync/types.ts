@@ -20,7 +20,7 @@ export interface HeldItem {
    * counts as unchanged.
    */
   readonly version: string | null;
-  /** Of a document that both sides do not share: the version of its content without its id. */
+  /** Of a document that one side lacks: the version of its content without its id. */
   readonly contentKey?: string | undefined;
   /** Class of a document, for rules and policies. */
   readonly className?: string | undefined;
@@ -37,7 +37,6 @@ export interface BaseVersion {
   readonly agreed: string | null;
   /** The version that was deleted on both sides. */
   readonly buried?: string | undefined;
-  readonly contentKey?: string | undefined;
 }
 
 /** One item, as both sides and the base have it. */

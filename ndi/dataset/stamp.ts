@@ -1,0 +1,34 @@
+/**
+ * The stamp of a dataset's database: which file it is, and how often it was changed. A file with another
+ * inode is another file; one whose counter has gone back is an older one, as a restored backup is.
+ */
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { locateDatabase } from './read.ts';
+import { withDatabaseErrors } from './sqlite.ts';
+
+export interface DatabaseStamp {
+  readonly inode: string;
+  /** SQLite's file change counter: grows with each transaction that changed the file. */
+  readonly changes: number;
+  readonly sizeBytes: number;
+  readonly mtimeMs: number;
+}
+
+/** Where SQLite keeps the counter, big-endian (file format §1.3.7). */
+const COUNTER_AT = 24;
+
+/** @throws those of `openDataset` for a folder without a database */
+export function databaseStamp(dir: string): DatabaseStamp {
+  const path = locateDatabase(dir);
+  return withDatabaseErrors(path, () => {
+    const { ino, size, mtimeMs } = statSync(path, { bigint: false });
+    const header = Buffer.alloc(COUNTER_AT + 4);
+    const file = openSync(path, 'r');
+    try {
+      readSync(file, header, 0, header.length, 0);
+    } finally {
+      closeSync(file);
+    }
+    return { inode: String(ino), changes: header.readUInt32BE(COUNTER_AT), sizeBytes: size, mtimeMs };
+  });
+}
