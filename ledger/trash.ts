@@ -7,9 +7,10 @@
  *
  * An entry is on disk before the world is touched.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
+import { readSourceText } from '../disk/source.ts';
 import { writeAtomically } from '../disk/write.ts';
 import { CourierError } from '../errors/index.ts';
 
@@ -68,14 +69,6 @@ export function openTrash(ledgerPath: string): Trash {
   const filesDir = join(dir, 'files');
   let written = 0;
 
-  const batches = (): string[] => {
-    if (!existsSync(dir)) return [];
-    return readdirSync(dir)
-      .filter((name) => name.endsWith('.jsonl'))
-      .sort()
-      .reverse();
-  };
-
   return {
     dir,
     put: (entries) => {
@@ -91,17 +84,10 @@ export function openTrash(ledgerPath: string): Trash {
     },
 
     entries: function* () {
-      for (const batch of batches()) yield* entriesOf(dir, batch);
+      for (const batch of batchesIn(dir)) yield* entriesOf(dir, batch);
     },
 
-    get: (name) => {
-      const [batch = '', line = ''] = name.split(':');
-      const known = batches().includes(`${batch}.jsonl`) ? [...entriesOf(dir, `${batch}.jsonl`)] : [];
-      const found = known.find((one) => one.name === `${batch}:${line}`);
-      if (found === undefined)
-        throw new CourierError('NDI_E_NOT_FOUND', { detail: `There is no ${name} in the trash.` });
-      return found;
-    },
+    get: (name) => namedEntry(dir, name),
 
     takeFile: (path) => {
       if (!existsSync(path)) return;
@@ -113,20 +99,36 @@ export function openTrash(ledgerPath: string): Trash {
 
     expire: (olderThanMs) => {
       const before = Date.now() - olderThanMs;
-      let removed = 0;
       const files = existsSync(filesDir) ? readdirSync(filesDir).map((name) => join(filesDir, name)) : [];
-      for (const path of [...batches().map((name) => join(dir, name)), ...files]) {
-        if (statSync(path).ctimeMs >= before) continue;
-        rmSync(path, { force: true });
-        removed += 1;
-      }
-      return removed;
+      const old = [...batchesIn(dir).map((name) => join(dir, name)), ...files].filter(
+        (path) => statSync(path).ctimeMs < before,
+      );
+      for (const path of old) rmSync(path, { force: true });
+      return old.length;
     },
   };
 }
 
+/** The newest first. */
+const batchesIn = (dir: string): string[] =>
+  existsSync(dir)
+    ? readdirSync(dir)
+        .filter((name) => name.endsWith('.jsonl'))
+        .sort()
+        .reverse()
+    : [];
+
+function namedEntry(dir: string, name: string): NamedTrashEntry {
+  const batch = `${name.split(':')[0]}.jsonl`;
+  const known = batchesIn(dir).includes(batch) ? [...entriesOf(dir, batch)] : [];
+  const found = known.find((one) => one.name === name);
+  if (found === undefined)
+    throw new CourierError('NDI_E_NOT_FOUND', { detail: `There is no ${name} in the trash.` });
+  return found;
+}
+
 function* entriesOf(dir: string, batch: string): Generator<NamedTrashEntry> {
-  const lines = readFileSync(join(dir, batch), 'utf8').split('\n');
+  const lines = readSourceText(join(dir, batch)).split('\n');
   for (const [index, line] of lines.entries()) {
     const parsed = entry.safeParse(jsonOf(line));
     if (parsed.success) yield { ...parsed.data, name: `${batch.replace(/\.jsonl$/, '')}:${index + 1}` };

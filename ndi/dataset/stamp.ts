@@ -2,7 +2,8 @@
  * The stamp of a dataset's database: which file it is, and how often it was changed. A file with another
  * inode is another file; one whose counter has gone back is an older one, as a restored backup is.
  */
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
+import { openSourceSync } from '../../disk/source.ts';
 import { locateDatabase } from './read.ts';
 import { withDatabaseErrors } from './sqlite.ts';
 
@@ -14,21 +15,21 @@ export interface DatabaseStamp {
   readonly mtimeMs: number;
 }
 
-/** Where SQLite keeps the counter, big-endian (file format §1.3.7). */
+/** Where SQLite keeps the counter, big-endian (SQLite's file format, 1.3.7). */
 const COUNTER_AT = 24;
 
 /** @throws those of `openDataset` for a folder without a database */
 export function databaseStamp(dir: string): DatabaseStamp {
   const path = locateDatabase(dir);
   return withDatabaseErrors(path, () => {
-    const { ino, size, mtimeMs } = statSync(path, { bigint: false });
+    const { file, stats } = openSourceSync(path);
     const header = Buffer.alloc(COUNTER_AT + 4);
-    const file = openSync(path, 'r');
     try {
       readSync(file, header, 0, header.length, 0);
     } finally {
       closeSync(file);
     }
+    const { ino, size, mtimeMs } = stats;
     return { inode: String(ino), changes: header.readUInt32BE(COUNTER_AT), sizeBytes: size, mtimeMs };
   });
 }
