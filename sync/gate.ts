@@ -1,10 +1,8 @@
 /**
  * The approval gate: what a plan may not do before a person has said yes. Adds and updates go on meanwhile.
  */
+import { allowedDeletes, type DeleteCap } from './cap.ts';
 import type { Decision, Side, SyncMode } from './types.ts';
-
-/** Deletions that a run may pass on unasked: so many documents, or so many of a hundred of those on a side. */
-export type DeleteCap = { readonly documents: number } | { readonly percent: number };
 
 export type GateReason = 'over-the-cap' | 'empty-side' | 'everything-changed' | 'changed-rules';
 
@@ -77,17 +75,13 @@ export function gateReasons(
 ): GateReason[] {
   const deletes = tally.local.deletes + tally.cloud.deletes;
   const reasons: GateReason[] = [];
-  if (deletes - tally.renames > allowedDeletes(tally, options.cap)) reasons.push('over-the-cap');
+  const held = { local: tally.local.held, cloud: tally.cloud.held };
+  if (deletes - tally.renames > allowedDeletes(options.cap, held)) reasons.push('over-the-cap');
   const isEmptied = (side: Side): boolean => tally[side].held === 0 && tally.agreed > 0;
   if (deletes > 0 && (isEmptied('local') || isEmptied('cloud'))) reasons.push('empty-side');
   if (overwrites(tally, options.mode)) reasons.push('everything-changed');
   if (deletes > 0 && options.rulesChanged) reasons.push('changed-rules');
   return reasons;
-}
-
-function allowedDeletes(tally: PlanTally, cap: DeleteCap): number {
-  if ('documents' in cap) return cap.documents;
-  return Math.floor((Math.max(tally.agreed, 1) * cap.percent) / 100);
 }
 
 const overwrites = ({ local, cloud, agreed }: PlanTally, mode: SyncMode): boolean =>
