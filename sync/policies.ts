@@ -14,7 +14,7 @@ export interface ConflictPolicies {
 }
 
 /** Class names are MATLAB names, and sometimes have a dot or a dash in the files of a laboratory. */
-const CLASS_NAME = /^[A-Za-z][\w.-]{0,127}$/;
+export const CLASS_NAME = /^[A-Za-z][\w.-]{0,127}$/;
 
 /** @throws NDI_E_USAGE with the policies that there are */
 export function parseConflictPolicy(text: string): ConflictPolicy {

@@ -48,15 +48,40 @@ function sessionIds(
   });
 }
 
-/** A predicate on logical names. `*` is any text, `?` any character; no pattern matches everything. */
+/** A predicate on names. `*` is any text, `?` any character; no pattern matches everything. */
 export function createNameMatcher(patterns: readonly string[] | null | undefined): (name: string) => boolean {
   if (patterns == null || patterns.length === 0) return () => true;
-  const expressions = patterns.map((pattern) => {
-    const source = pattern
-      .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-      .replaceAll('*', '.*')
-      .replaceAll('?', '.');
-    return new RegExp(`^${source}$`, 's');
-  });
-  return (name) => expressions.some((expression) => expression.test(name));
+  const isPattern = (text: string): boolean => /[*?]/.test(text);
+  const names = new Set(patterns.filter((text) => !isPattern(text)));
+  const others = patterns.filter(isPattern);
+  return (name) => names.has(name) || others.some((pattern) => matches(pattern, name));
+}
+
+/**
+ * Takes at most the length of the pattern times that of the name. A regular expression would take far longer
+ * for many `*` and a long name, which other people choose.
+ */
+function matches(pattern: string, name: string): boolean {
+  let at = 0;
+  let afterStar = -1;
+  let retryFrom = 0;
+  let position = 0;
+  while (position < name.length) {
+    const wanted = pattern[at];
+    if (wanted === '*') {
+      at += 1;
+      afterStar = at;
+      retryFrom = position;
+    } else if (wanted === '?' || (wanted !== undefined && wanted === name[position])) {
+      at += 1;
+      position += 1;
+    } else if (afterStar !== -1) {
+      // The last star takes one character more.
+      at = afterStar;
+      retryFrom += 1;
+      position = retryFrom;
+    } else return false;
+  }
+  while (pattern[at] === '*') at += 1;
+  return at === pattern.length;
 }

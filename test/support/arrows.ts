@@ -30,7 +30,7 @@ export const ARROWS: Readonly<Record<string, Readonly<Record<string, Arrow>>>> =
     ndi: types('rows carry NDI ids; the ledger interprets no document'),
     transfer: types('the journal of parts is what a transfer asks for'),
   },
-  sync: { ndi: types('the planner compares documents; it knows no database and no network') },
+  sync: { ndi: full('content is compared and merged as NDI means it; it knows no database and no network') },
   crossref: { ndi: types('a record is made from the metadata of a dataset') },
   intake: {
     ndi: types('a drop names the dataset that it goes into'),
