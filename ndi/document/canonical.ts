@@ -63,20 +63,26 @@ function plainDigits(value: number): string {
 
 function arrayText(values: readonly JsonValue[], path: string): string {
   if (values.length === 1) return valueText(values[0]!, path);
-  // An element that is an array of one counts as its element already here: `[null,[null]]` are two numbers.
-  const elements = values.map(unwrapped);
-  const numeric = elements.every(
-    (value) => value === null || typeof value === 'number' || isRawNumber(value),
-  );
   let text = '[';
-  for (const [index, value] of elements.entries()) {
+  for (const [index, value] of countedElements(values).entries()) {
     if (index > 0) text += ',';
-    text += numeric && value === null ? 'NaN' : valueText(value, path);
+    text += valueText(value, path);
   }
   return `${text}]`;
 }
 
-const unwrapped = (value: JsonValue): JsonValue =>
+/** The elements of an array as they count: an array of one as its element, null among numbers as NaN. */
+export function countedElements(values: readonly JsonValue[]): readonly JsonValue[] {
+  // An element that is an array of one counts as its element already here: `[null,[null]]` are two numbers.
+  const elements = values.map(unwrapped);
+  const isNumeric = elements.every(
+    (value) => value === null || typeof value === 'number' || isRawNumber(value),
+  );
+  return isNumeric ? elements.map((value) => value ?? Number.NaN) : elements;
+}
+
+/** An array of one as its element. */
+export const unwrapped = (value: JsonValue): JsonValue =>
   Array.isArray(value) && value.length === 1 ? unwrapped(value[0]!) : value;
 
 function objectText(object: JsonObject, path: string, dropped: ReadonlySet<string> | undefined): string {

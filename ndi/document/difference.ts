@@ -1,58 +1,75 @@
 /** Where two documents differ, in words. */
-import { canonicalText } from './canonical.ts';
-import { isRawNumber } from './json-raw.ts';
+import { contentText, DOCUMENT, type Place, placeOf, takeApart } from './fields.ts';
 import type { JsonObject, JsonValue } from './types.ts';
 
 const SHOWN_LENGTH = 60;
 
-/**
- * The first member, in canonical order, that does not say the same: `base.name: "a" here, "b" there`. Empty
- * when none does.
- */
-export function firstDifference(here: JsonObject, there: JsonObject): string {
-  const path = differingPath(here, there, []);
-  if (path === undefined) return '';
-  return `${path.join('.')}: ${shown(memberAt(here, path))} here, ${shown(memberAt(there, path))} there`;
+/** A field that two documents do not have in common, as people read it. */
+export interface FieldDifference {
+  /** `base.name`, `depends_on[subject_id].value`, `element.t0_t1[2]`. */
+  readonly path: string;
+  /** Its values, cut off where they are long; `nothing` where it is absent. */
+  readonly here: string;
+  readonly there: string;
 }
 
-/**
- * Descends while exactly one side of each level explains the difference; stops at the deepest member that
- * differs.
- */
-function differingPath(
+export interface FieldDifferences {
+  /** In canonical order. Empty exactly when both documents say the same. */
+  readonly differences: readonly FieldDifference[];
+  /** Whether there are more than were asked for. */
+  readonly hasMore: boolean;
+}
+
+const MOST_DIFFERENCES = 20;
+
+/** Where two documents differ, field by field, `most` of them. */
+export function fieldDifferences(
+  here: JsonObject,
+  there: JsonObject,
+  most: number = MOST_DIFFERENCES,
+): FieldDifferences {
+  const differences: FieldDifference[] = [];
+  for (const found of differing(DOCUMENT, here, there)) {
+    if (differences.length >= most) return { differences, hasMore: true };
+    differences.push(found);
+  }
+  return { differences, hasMore: false };
+}
+
+/** The first field that does not say the same: `base.name: "a" here, "b" there`. Empty when there is none. */
+export function firstDifference(here: JsonObject, there: JsonObject): string {
+  const [first] = fieldDifferences(here, there, 1).differences;
+  return first === undefined ? '' : `${first.path}: ${first.here} here, ${first.there} there`;
+}
+
+/** Descends to the deepest fields that differ. */
+function* differing(
+  place: Place,
   here: JsonValue | undefined,
   there: JsonValue | undefined,
-  path: string[],
-): string[] | undefined {
-  if (same(here, there)) return undefined;
-  if (!isMembers(here) || !isMembers(there)) return path;
-  for (const key of [...new Set([...Object.keys(here), ...Object.keys(there)])].sort()) {
-    if (path.length === 0 && (key === 'id' || key === '_id')) continue;
-    // Canonical text drops machine members of locations only on their way from the top: compare those whole.
-    if (path.length === 0 && key === 'files') {
-      if (same({ files: here[key] ?? null }, { files: there[key] ?? null })) continue;
-      return ['files'];
+): Generator<FieldDifference> {
+  if (contentText(place, here) === contentText(place, there)) return;
+  let isExplained = false;
+  const parts = here === undefined || there === undefined ? undefined : takeApart(place, [here, there]);
+  if (parts !== undefined) {
+    const [ours, theirs] = parts.members as [Map<string, JsonValue>, Map<string, JsonValue>];
+    const keys = [...new Set([...ours.keys(), ...theirs.keys()])];
+    if (parts.shape === 'object') keys.sort();
+    for (const key of keys) {
+      for (const found of differing(placeOf(place, parts.shape, key), ours.get(key), theirs.get(key))) {
+        isExplained = true;
+        yield found;
+      }
     }
-    const deeper = differingPath(here[key], there[key], [...path, key]);
-    if (deeper !== undefined) return deeper;
   }
-  return path;
+  // No part differs where only the order of a list does.
+  if (!isExplained)
+    yield { path: place.path, here: shownValue(place, here), there: shownValue(place, there) };
 }
 
-const isMembers = (value: JsonValue | undefined): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && !isRawNumber(value);
-
-/** Two values say the same when documents that hold them do. */
-const same = (a: JsonValue | undefined, b: JsonValue | undefined): boolean => textOf(a) === textOf(b);
-
-const textOf = (value: JsonValue | undefined): string =>
-  value === undefined ? '' : isMembers(value) ? canonicalText(value) : canonicalText({ value });
-
-const memberAt = (document: JsonObject, path: readonly string[]): JsonValue | undefined =>
-  path.reduce<JsonValue | undefined>((value, key) => (isMembers(value) ? value[key] : undefined), document);
-
-function shown(value: JsonValue | undefined): string {
+/** A value as canonical text, cut off where it is long. */
+export function shownValue(place: Place, value: JsonValue | undefined): string {
   if (value === undefined) return 'nothing';
-  const text = textOf(value);
+  const text = contentText(place, value);
   return text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH)}…` : text;
 }
