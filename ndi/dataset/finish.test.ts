@@ -1,22 +1,13 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import {
-  D,
-  exampleDocuments,
-  fingerprint,
-  IDS,
-  inTempDir,
-  rows,
-  writeExample,
-} from '../../test/fixtures/dataset.ts';
+import { D, exampleDocuments, IDS, inTempDir, rows, writeExample } from '../../test/fixtures/dataset.ts';
 import { newDocument } from '../document/classes.ts';
 import type { NdiDocument } from '../document/types.ts';
 import { newNdiId } from '../ids.ts';
 import { completeBookkeeping, finishDataset, linkRemote, trackingDocument, unlinkRemote } from './finish.ts';
-import { databasePath, ndiDir, syncIndexPath } from './layout.ts';
+import { databasePath, ndiDir } from './layout.ts';
 import { openDataset } from './read.ts';
-import { localIso, readSyncIndex, writeSyncIndex } from './sync-index.ts';
 import { createDataset, openForWriting } from './write.ts';
 
 const S1 = '41269700000000b1_3fd0000000000002';
@@ -165,71 +156,4 @@ describe('finishing a dataset', () => {
       writeFileSync(databasePath(dir), bytes);
       await expect(finishDataset(dir)).rejects.toMatchObject({ code: 'NDI_E_OPEN_CHECK' });
     }));
-
-  const index = {
-    localIds: [IDS.subject, IDS.demo],
-    remoteIds: [IDS.subject],
-    syncedAt: new Date('2026-03-01T09:00:00.000Z'),
-  };
-
-  it('the sync index is written for both clients and read back', () =>
-    inTempDir((dir) => {
-      expect(readSyncIndex(dir)).toBeUndefined();
-      const written = { ...index, localIds: () => index.localIds, remoteIds: () => index.remoteIds };
-      writeSyncIndex(dir, written);
-      writeSyncIndex(dir, written);
-      const value = JSON.parse(readFileSync(syncIndexPath(dir), 'utf8'));
-      expect(value.localDocumentIdsLastSync).toEqual(index.localIds);
-      expect(value.remote_doc_ids_last_sync).toEqual(index.remoteIds);
-      expect(new Date(value.lastSyncTimestamp)).toEqual(index.syncedAt);
-      expect(value.lastSyncTimestamp).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d$/);
-      expect(readSyncIndex(dir)).toEqual(index);
-      expect(readdirSync(dirname(syncIndexPath(dir)))).toEqual(['index.json']);
-      writeSyncIndex(dir, { ...written, remoteIds: () => [] });
-      expect(readSyncIndex(dir)).toEqual({ ...index, remoteIds: [] });
-    }));
-
-  it('either client’s own index is read; the newer of two wins; a broken one is none', () =>
-    inTempDir((dir) => {
-      mkdirSync(dirname(syncIndexPath(dir)), { recursive: true });
-      const put = (text: string): void => writeFileSync(syncIndexPath(dir), text);
-      const matlab = {
-        localDocumentIdsLastSync: IDS.demo,
-        remoteDocumentIdsLastSync: [],
-        lastSyncTimestamp: '2026-03-01T10:00:00+01:00',
-      };
-      put(JSON.stringify(matlab));
-      expect(readSyncIndex(dir)).toEqual({ localIds: [IDS.demo], remoteIds: [], syncedAt: index.syncedAt });
-      const python = {
-        local_doc_ids_last_sync: [IDS.subject],
-        remote_doc_ids_last_sync: null,
-        last_sync_timestamp: '2026-03-02T00:00:00+00:00',
-      };
-      put(JSON.stringify({ ...matlab, ...python }));
-      expect(readSyncIndex(dir)).toMatchObject({ localIds: [IDS.subject], remoteIds: [] });
-      for (const text of ['', '{', '{}', '[]', '{"localDocumentIdsLastSync":7}']) {
-        put(text);
-        expect(readSyncIndex(dir)).toBeUndefined();
-      }
-      const before = fingerprint(dir);
-      rmSync(join(dir, 'x'), { force: true });
-      expect(fingerprint(dir)).toEqual(before);
-    }));
-
-  it('the local stamp names the same moment in every zone', () => {
-    const zone = process.env.TZ;
-    try {
-      for (const [tz, text] of [
-        ['UTC', '2026-03-01T09:00:00+00:00'],
-        ['Asia/Kolkata', '2026-03-01T14:30:00+05:30'],
-        ['America/St_Johns', '2026-03-01T05:30:00-03:30'],
-      ]) {
-        process.env.TZ = tz;
-        expect(localIso(index.syncedAt)).toBe(text);
-      }
-    } finally {
-      if (zone === undefined) delete process.env.TZ;
-      else process.env.TZ = zone;
-    }
-  });
 });
