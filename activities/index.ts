@@ -10,6 +10,7 @@ import { createDownloadActivities } from './download/index.ts';
 import { createFilesActivities } from './files/index.ts';
 import { createPreviewActivities } from './preview/index.ts';
 import { asActivity } from './step.ts';
+import { createSyncActivities } from './sync/index.ts';
 import { createUploadActivities } from './upload/index.ts';
 import { releaseWriteLock } from './upload/write-lock.ts';
 
@@ -22,6 +23,7 @@ export const createSiteActivities = (deps: StepDeps): SiteSteps => ({
   ...createUploadActivities(deps),
   ...createDownloadActivities(deps),
   ...createFilesActivities(deps),
+  ...createSyncActivities(deps),
   ...createPreviewActivities(deps),
   ...createCommonActivities(deps),
 });

@@ -14,12 +14,14 @@ import { CourierError } from '../errors/index.ts';
 import type { Environment } from '../ndi/auth/environment.ts';
 import type { FullCloudClient } from '../ndi/cloud/index.ts';
 import type {
+  DiffResult,
   DownloadInput,
   DownloadResult,
   FilesResult,
   OnChange,
   PreviewInput,
   PreviewResult,
+  SyncResult,
   Tuning,
   UploadInput,
   UploadResult,
@@ -38,6 +40,7 @@ import {
 } from './dataset-link.ts';
 import { creationName, hasAnyDocument, identityOf } from './datasets.ts';
 import { type FilesOptions, transferFiles } from './files.ts';
+import { createInbox, type Inbox } from './inbox.ts';
 import {
   downloadOptions,
   resolveOptions,
@@ -51,6 +54,7 @@ import type { RunHandle } from './run-handle.ts';
 import { createRuns, type Runs } from './runs.ts';
 import { createService, type Service } from './service.ts';
 import type { StartRun } from './start.ts';
+import { applyPlan, diffDataset, type SyncOptions, syncDataset } from './sync.ts';
 import { createTemporalConnector, type TemporalConnection, type TemporalTarget } from './temporal.ts';
 
 export interface CourierOptions {
@@ -104,6 +108,17 @@ export interface Courier {
   previewDownload(options: DownloadOptions): Promise<RunHandle<PreviewResult>>;
   /** Fetches binaries of a dataset that is here without them, or lets go of binaries that the cloud has. */
   files(options: FilesOptions): Promise<RunHandle<FilesResult>>;
+  /** Brings a folder and its cloud dataset to the same state; attaches to the sync that is going on for it. */
+  sync(options: SyncOptions): Promise<RunHandle<SyncResult>>;
+  /** Says what a sync would do; the plan by item is in the file that the result names. */
+  diff(options: SyncOptions): Promise<RunHandle<DiffResult>>;
+  /**
+   * Does exactly what a plan says. @throws NDI_E_PLAN_FILE; the run fails with NDI_E_PLAN_MOVED, and does
+   * nothing, when an item has moved since
+   */
+  applyPlan(path: string, options?: Pick<AccountChoice, 'profile'>): Promise<RunHandle<SyncResult>>;
+  /** Conflicts, decisions and the trash of dataset folders. */
+  readonly inbox: Inbox;
   /** Links a dataset folder to a cloud dataset that exists; uploads go there from then on. */
   linkDataset(options: LinkOptions): Promise<LinkResult>;
   /** Forgets the link of a dataset folder; the cloud dataset stays as it is. */
@@ -142,6 +157,10 @@ export function createCourier(options: CourierOptions = {}): Courier {
     previewUpload: async (asked) => preview(context, await uploadRun(context, asked)),
     previewDownload: async (asked) => preview(context, await downloadRun(context, asked)),
     files: (asked) => transferFiles(context, asked),
+    sync: (asked) => syncDataset(context, runs, asked),
+    diff: (asked) => diffDataset(context, asked),
+    applyPlan: (path, asked = {}) => applyPlan(context, runs, path, asked),
+    inbox: createInbox(context, runs),
     linkDataset: (asked) => linkDataset(context, asked),
     unlinkDataset: (dir) => unlinkDataset(context, dir),
     attach: runs.attach,

@@ -83,7 +83,7 @@ export async function unlinkDataset(context: Context, dir: string): Promise<Unli
 }
 
 /** A run reads the link once and works with it. No ledger is made: without one no run has worked here. */
-async function refuseWhileRunning(
+export async function refuseWhileRunning(
   { service }: Context,
   datasetDir: string,
   datasetId: string,

@@ -51,9 +51,11 @@ export {
 } from './courier.ts';
 export { type Dataset, type DatasetDocument, type DatasetFile, openDataset } from './dataset.ts';
 export type { LinkOptions, LinkResult, UnlinkResult } from './dataset-link.ts';
+export type { ConflictCopies, Inbox, RestoredDocument } from './inbox.ts';
 export type { ExecutionStatus, Progress, UnitInFlight } from './progress.ts';
 export type { RunHandle, WatchOptions } from './run-handle.ts';
 export type { RunSummary } from './run-records.ts';
 export type { RunDetails, RunQuery, Runs } from './runs.ts';
 export type { Service, ServiceState } from './service.ts';
+export { type PlanFile, readPlanFile, type SyncOptions } from './sync.ts';
 export type { TemporalTarget } from './temporal.ts';

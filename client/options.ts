@@ -97,7 +97,7 @@ const tuningFlags = <Key extends TuningKey>(keys: readonly Key[]) =>
   };
 
 /** Tuning numbers by name, all or some; scripts of release 0.1 give them so. */
-const tuningOption = option(
+export const tuningOption = option(
   z
     .strictObject(
       Object.fromEntries(
@@ -115,7 +115,7 @@ const tuningOption = option(
 );
 
 /** Common to every run that transfers. */
-const commonTuning = tuningFlags([
+export const commonTuning = tuningFlags([
   'window',
   'filesPerUnit',
   'fileBytesPerUnit',

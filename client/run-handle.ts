@@ -17,6 +17,7 @@ import {
 import { CancelledFailure, TerminatedFailure } from '@temporalio/common';
 import { CourierError, ERRORS, type ErrorCode, WAITS } from '../errors/index.ts';
 import {
+  approvalSignal,
   pauseSignal,
   progressQuery,
   type RunProgress,
@@ -49,6 +50,8 @@ export interface RunHandle<Result extends RunResult = RunResult> {
   watch(options?: WatchOptions): AsyncIterable<Progress>;
   /** Waits for the end. Throws `CourierError`: what the run failed of, or NDI_E_CANCELLED. */
   result(): Promise<Result>;
+  /** Answers the approval that a sync waits for. `by` goes into the audit. */
+  answer(approved: boolean, by: string): Promise<void>;
   /** No new units from now on; those in flight end. */
   pause(): Promise<void>;
   /** Ends a pause; a run that waits for a person or a login tries again now. */
@@ -111,6 +114,7 @@ export function createRunHandle(deps: RunHandleDeps): RunHandle {
         await ended(() => readStatus(client, workflowId, runId));
         return resultOf(handle);
       }),
+    answer: (approved, by) => steer(() => handle.signal(approvalSignal, { approved, by })),
     pause: () => steer(() => handle.signal(pauseSignal)),
     resume: () => steer(() => handle.signal(resumeSignal)),
     cancel: () => steer(async () => void (await handle.cancel())),

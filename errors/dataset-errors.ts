@@ -65,6 +65,21 @@ export const DATASET_ERRORS = {
     'A file changed while it was being read.',
     'Wait until nothing writes to the dataset, then run the command again.',
   ),
+  NDI_E_NO_CONFLICT: entry(
+    ['permanent', 'run', 'none'],
+    'There is no such open conflict.',
+    'List them with `ndi-courier conflicts list DIR`.',
+  ),
+  NDI_E_PLAN_FILE: entry(
+    ['permanent', 'run', 'none'],
+    'This is not a plan that ndi-courier wrote, or it was edited.',
+    'Make it anew with `ndi-courier sync DIR --dry-run --plan FILE`.',
+  ),
+  NDI_E_PLAN_MOVED: entry(
+    ['permanent', 'run', 'none'],
+    'An item of the plan has changed since the plan was made; nothing was done.',
+    'Make the plan anew, look at it, and apply that.',
+  ),
   NDI_E_BAD_ID: entry(
     ['permanent', 'item', 'none'],
     'An id is not a valid NDI id or file name.',

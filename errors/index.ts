@@ -8,7 +8,7 @@ import type { ErrorAbout, ErrorClass, ErrorEffect } from './types.ts';
 
 export { ERRORS, type ErrorCode } from './table.ts';
 export type { ErrorClass, ErrorEntry } from './types.ts';
-export { WAITS, type WaitKind } from './waits.ts';
+export { WAITS, type WaitEntry, type WaitKind } from './waits.ts';
 
 export interface CourierErrorOptions {
   /** The particulars in a few words: the file, the id, the path. Never a secret, never a presigned URL. */

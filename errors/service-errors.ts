@@ -33,6 +33,11 @@ export const SERVICE_ERRORS = {
     'The sandbox cannot use its state folder.',
     'Stop the sandbox that uses the folder, or give an empty folder with --state.',
   ),
+  NDI_E_NOT_WAITING: entry(
+    ['permanent', 'run', 'none'],
+    'The run does not wait for an approval.',
+    'See what it does with `ndi-courier runs show`.',
+  ),
   NDI_E_NOT_RUNNING: entry(
     ['permanent', 'run', 'none'],
     'ndi-courier is not running.',

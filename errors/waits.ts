@@ -30,6 +30,12 @@ export const WAITS = {
     sentence: 'The run waits for another run on the same dataset.',
     nextStep: 'Nothing to do: this run goes on when the other one ends.',
   },
+  approval: {
+    code: 'NDI_E_NEEDS_APPROVAL',
+    sentence: 'The sync would delete or overwrite more than it may without being told to.',
+    nextStep:
+      'Look at the plan with `ndi-courier runs show`, then `ndi-courier runs approve` or `runs reject`. All else is done.',
+  },
   site: {
     code: 'SITE_SILENT',
     sentence: 'The computer that holds the dataset does not take up work.',

@@ -8,7 +8,7 @@ import type { BaseBodyLedger, KeptBody, SyncLedger } from './sync-ledger.ts';
 const pack = (text: string): Buffer => deflateRawSync(text, { level: 1 });
 const unpack = (body: unknown): string => inflateRawSync(body as Uint8Array).toString('utf8');
 
-type BodyVerbs = Pick<SyncLedger, 'keepBodies' | 'body' | 'dropBodies'>;
+type BodyVerbs = Pick<SyncLedger, 'keepBodies' | 'body' | 'bodyVersion' | 'dropBodies'>;
 
 export function openBodies(db: Db, runs: Runs, runKey: string): BodyVerbs {
   return {
@@ -27,6 +27,11 @@ export function openBodies(db: Db, runs: Runs, runKey: string): BodyVerbs {
       );
       return row && ({ id: row.id, version: row.version, text: unpack(row.body) } as KeptBody);
     },
+
+    bodyVersion: (id) =>
+      db.get('SELECT version FROM bodies WHERE run = ? AND id = ?', runs.find(runKey) ?? -1, id)?.version as
+        | string
+        | undefined,
 
     dropBodies: () =>
       db.transaction(() => {

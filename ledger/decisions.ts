@@ -43,13 +43,27 @@ const marks = (values: readonly unknown[]): string => values.map(() => '?').join
 
 type DecisionVerbs = Pick<
   SyncLedger,
-  'forgetDecisions' | 'addDecisions' | 'decisions' | 'decision' | 'markDecisions' | 'releaseHeld' | 'counts'
+  | 'forgetDecisions'
+  | 'forgetOthers'
+  | 'addDecisions'
+  | 'decisions'
+  | 'decision'
+  | 'markDecisions'
+  | 'releaseHeld'
+  | 'counts'
 >;
 
 export const openDecisions = (db: Db, runs: Runs, runKey: string): DecisionVerbs => ({
   forgetDecisions: () =>
     db.transaction(() => {
       db.run('DELETE FROM decisions WHERE run = ?', runs.ensure(runKey));
+    }),
+
+  forgetOthers: () =>
+    db.transaction(() => {
+      const run = runs.ensure(runKey);
+      for (const table of ['observations', 'decisions', 'bodies'])
+        db.run(`DELETE FROM ${table} WHERE run <> ?`, run);
     }),
 
   addDecisions: (added) =>

@@ -68,6 +68,32 @@ const writeLock = z.object({
   }),
 });
 
+/** Items of a sync that need nothing. */
+const unchanged = z.object({ documents: z.number(), files: z.number() });
+
+/** What both sides were when they were last found, or made, equal. */
+const generation = z.object({
+  cloudDatasetId: z.string(),
+  /** The database of the folder: another file, or an older one, is not what the base is of. */
+  stamp: z.object({ inode: z.string(), changes: z.number(), sizeBytes: z.number(), mtimeMs: z.number() }),
+  /** When the cloud's record was last changed, as the cloud says; null when nobody asked. */
+  cloudUpdatedAt: z.string().nullable(),
+  /** The rules of the sync; null when there were none, or no sync. */
+  rules: z.string().nullable(),
+  /** The sync that saw both sides last; null when it was another run. */
+  syncKey: z.string().nullable(),
+});
+
+/** Why a plan waits for an approval, and how much of it. */
+const gate = z.object({
+  reasons: z.array(z.enum(['over-the-cap', 'empty-side', 'everything-changed', 'changed-rules'])),
+  deletesLocal: z.number(),
+  deletesCloud: z.number(),
+  updates: z.number(),
+});
+
+const answer = z.object({ approved: z.boolean(), by: z.string() });
+
 /** The work that was begun on a unit, and how often its worker ended meanwhile. */
 const unitNote = z.object({
   /** The process that works on it, the start of its computer, and the item that it works on alone. */
@@ -105,6 +131,18 @@ export const RUN_FACTS = {
   adopted: flag('adopted'),
   unitNote: (unit: number) => json(`begun of unit ${unit}`, unitNote),
   zipFailures: (unit: number) => number(`zip failures of unit ${unit}`),
+  /** The cloud's counts never agreed with its list of documents. */
+  listsDisagree: flag('lists disagree'),
+  /** Why a sync does not trust the base. */
+  baseLost: text('base lost'),
+  unchanged: json('unchanged', unchanged),
+  /** Most binaries of the dataset lie in the cloud on purpose. */
+  isHybrid: flag('hybrid'),
+  gate: json('gate', gate),
+  /** What a person said of the deletions of a plan. */
+  approval: json('approval', answer),
+  /** When the cloud's record was last changed, before the run. */
+  cloudUpdatedAt: text('cloud updated at'),
   /** Grace period of single-object errors. */
   grace: (unit: number) => json(`odd objects of unit ${unit}`, grace),
 } as const;
@@ -117,10 +155,12 @@ export const DATASET_FACTS = {
   builtBy: text('built by'),
   /** Documents that a download made because the cloud's list lacked them: they go when the list is whole. */
   madeForLack: json('made for lack', z.array(z.string())),
+  generation: json('generation', generation),
   /** Boot id of the machine when the folder was last written. */
   boot: text('boot'),
 } as const;
 
 export type UnitNote = z.output<typeof unitNote>;
+export type Generation = z.output<typeof generation>;
 export type Creation = z.output<typeof creation>;
 export type KeptLink = z.output<typeof keptLink>;

@@ -4,7 +4,7 @@ import type { Db, Row } from '../sqlite/types.ts';
 import type { Runs } from './runs.ts';
 import type { NewObservation, Observation, SyncLedger } from './sync-ledger.ts';
 
-const COLUMNS = `id, version, content_key, class_name, name, is_link, cloud_id, size_bytes, text_hash, mtime_ms, inode,
+const COLUMNS = `id, version, content_key, class_name, name, aside, cloud_id, size_bytes, text_hash, mtime_ms, inode,
   document_id, path`;
 
 const INSERT = `INSERT OR REPLACE INTO observations (run, side, kind, ${COLUMNS})
@@ -17,7 +17,7 @@ const observationOf = (row: Row): Observation =>
     contentKey: row.content_key,
     className: row.class_name,
     name: row.name,
-    isLink: row.is_link === 1,
+    aside: row.aside,
     cloudId: row.cloud_id,
     sizeBytes: row.size_bytes,
     textHash: row.text_hash,
@@ -33,7 +33,7 @@ const valuesOf = (row: NewObservation) => [
   row.contentKey ?? null,
   row.className ?? null,
   row.name ?? null,
-  Number(row.isLink ?? false),
+  row.aside ?? null,
   row.cloudId ?? null,
   row.sizeBytes ?? null,
   row.textHash ?? null,

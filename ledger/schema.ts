@@ -253,7 +253,9 @@ CREATE TABLE observations (
   side TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
   -- Null: under the cloud id of the base, and not read.
   version TEXT,
-  content_key TEXT, class_name TEXT, name TEXT, is_link INTEGER NOT NULL,
+  content_key TEXT, class_name TEXT, name TEXT,
+  -- 'link' or 'unreadable': no sync moves it.
+  aside TEXT,
   cloud_id TEXT, size_bytes INTEGER, text_hash TEXT, mtime_ms REAL, inode TEXT, document_id TEXT, path TEXT,
   PRIMARY KEY (run, side, kind, id)
 ) STRICT, WITHOUT ROWID;

@@ -1,7 +1,8 @@
 /** What a sync keeps of one run: what it saw of both sides, what it decided, and texts on their way. */
 import type { ItemKind } from './types.ts';
 
-export type SyncSide = 'local' | 'cloud';
+/** `wanted`: files that documents here name, and that are not here. */
+export type SyncSide = 'local' | 'cloud' | 'wanted';
 
 /** An item as a side has it. */
 export interface Observation {
@@ -11,7 +12,8 @@ export interface Observation {
   readonly contentKey: string | null;
   readonly className: string | null;
   readonly name: string | null;
-  readonly isLink: boolean;
+  /** `link` or `unreadable`: no sync moves it. */
+  readonly aside: string | null;
   readonly cloudId: string | null;
   readonly sizeBytes: number | null;
   /** SHA-256 of a document's stored text. */
@@ -72,6 +74,8 @@ export interface SyncLedger {
   forgetDecisions(): void;
   /** One transaction per call. */
   addDecisions(decisions: readonly NewDecision[]): void;
+  /** Forgets what other runs of this ledger saw and decided. */
+  forgetOthers(): void;
   /** In the order of ids; streams. */
   decisions(query: {
     readonly kind: ItemKind;
@@ -88,6 +92,8 @@ export interface SyncLedger {
   /** Texts on their way, one per document. */
   keepBodies(bodies: readonly KeptBody[]): void;
   body(id: string): KeptBody | undefined;
+  /** The version of the text that is kept. */
+  bodyVersion(id: string): string | undefined;
   dropBodies(): void;
 }
 

@@ -19,6 +19,7 @@ export const guardedSync = (sync: SyncLedger, guarded: <T>(write: () => T) => T)
   ...sync,
   forgetObservations: (side, kind) => guarded(() => sync.forgetObservations(side, kind)),
   observe: (side, kind, rows) => guarded(() => sync.observe(side, kind, rows)),
+  forgetOthers: () => guarded(() => sync.forgetOthers()),
   forgetDecisions: () => guarded(() => sync.forgetDecisions()),
   addDecisions: (added) => guarded(() => sync.addDecisions(added)),
   markDecisions: (kind, ids, state) => guarded(() => sync.markDecisions(kind, ids, state)),

@@ -29,6 +29,7 @@ interface Case {
   readonly local: Standing;
   readonly cloud: Standing;
   readonly policy: ConflictPolicy;
+  readonly isDecided: boolean;
 }
 
 export function decide(item: SyncItem, options: PlanOptions): Decision {
@@ -52,19 +53,23 @@ const versionOf = (held: HeldItem | undefined, base: BaseVersion | undefined): s
 
 function judge(item: SyncItem, options: PlanOptions): Verdict {
   const held = item.local ?? item.cloud;
-  if (held?.isLink === true) return ['none', 'link'];
+  const aside = item.local?.aside ?? item.cloud?.aside;
+  if (aside !== undefined) return ['none', aside];
   // Rule 15: items outside the rules are unknown, not deleted.
   if (held !== undefined && !options.includes(held)) return ['none', 'outside-the-rules'];
   // Rule 3: a lost base must never produce a delete. Without it, all items are new.
   const base = options.isBaseLost || isFileOfOneSide(item, options) ? undefined : item.base;
   if (held !== undefined && isBuried(item, base)) return ['list', 'came-back'];
+  // Rule 4: absence needs proof.
+  if (item.cloud === undefined && isKnown(base) && !options.isCloudComplete) return ['list', 'not-listed'];
   if (isEqual(item)) {
     return base?.agreed === item.local?.version ? ['none', 'equal'] : ['agree', 'equal'];
   }
   const state: Case = {
     local: standing(item.local, base),
     cloud: standing(item.cloud, base),
-    policy: options.policyFor(held?.className ?? ''),
+    policy: held === undefined ? 'ask' : options.policyFor(held),
+    isDecided: options.isDecided?.(item.id) ?? false,
   };
   if (held === undefined) return [isKnown(base) ? 'forget' : 'none', 'deleted-on-both-sides'];
   if (state.local === 'same' && state.cloud === 'same') return ['none', 'unchanged'];
@@ -228,6 +233,6 @@ const editor = ({ local }: Case): Side => (local === 'gone' ? 'cloud' : 'local')
 /** The side that a policy prefers has deleted the document, or edited it. */
 function settleDeletion(state: Case, winner: Side, kind: ConflictKind, options: PlanOptions): Verdict {
   if (state[winner] !== 'gone') return [ACTIONS[winner].add, kind];
-  const mayDelete = options.deletes || options.mode.startsWith('mirror');
+  const mayDelete = options.deletes || state.isDecided || options.mode.startsWith('mirror');
   return [mayDelete ? ACTIONS[winner].remove : 'conflict', kind];
 }

@@ -22,6 +22,7 @@ const optionsWith = (options: Partial<PlanOptions> & { policy?: ConflictPolicy }
   kind: 'document',
   mode: 'two-way',
   isBaseLost: false,
+  isCloudComplete: true,
   deletes: true,
   policyFor: () => options.policy ?? 'ask',
   includes: () => true,
@@ -67,7 +68,7 @@ describe('the planner', () => {
   it('P1: converges: both sides end equal once conflicts are settled and deletions passed on', () => {
     check(
       property((world, { policyFor }) => {
-        const policy = policyFor('');
+        const policy = policyFor({ id: '', version: null });
         const settled = policy === 'local' || policy === 'cloud' ? policy : 'keep-both';
         for (let round = 0; round < 2; round += 1) run(world, optionsWith({ policy: settled }));
         const left = decisionsOf(world, optionsWith({ policy: settled }));
@@ -141,7 +142,7 @@ describe('the planner', () => {
         const back = decisionsOf(mirrored, {
           ...options,
           mode: swap(options.mode) as SyncMode,
-          policyFor: () => swap(options.policyFor('')) as ConflictPolicy,
+          policyFor: () => swap(options.policyFor({ id: '', version: null })) as ConflictPolicy,
         });
         expect(back.map(({ id, action }) => [id, swap(action)])).toEqual(
           decisionsOf(world, options).map(({ id, action }) => [id, action]),

@@ -12,6 +12,8 @@ export type SyncMode = 'two-way' | 'download-new' | 'upload-new' | 'mirror-from-
 
 export type SyncItemKind = 'document' | 'file';
 
+export type Aside = 'link' | 'unreadable';
+
 /** An item that one side holds. */
 export interface HeldItem {
   readonly id: string;
@@ -26,8 +28,8 @@ export interface HeldItem {
   readonly className?: string | undefined;
   /** Name of a document, for rules and people. */
   readonly name?: string | undefined;
-  /** A `dataset_remote` document. Each side has its own. */
-  readonly isLink?: boolean | undefined;
+  /** A `dataset_remote` document, of which each side has its own, or one that cannot be read. */
+  readonly aside?: Aside | undefined;
 }
 
 /** What the base knows of an item. */
@@ -82,6 +84,7 @@ export type SyncReason =
   | 'deleted-there'
   | 'deleted-on-both-sides'
   | 'came-back'
+  | 'not-listed'
   | 'missing-here'
   | 'missing-there'
   | 'extra-here'
@@ -91,6 +94,7 @@ export type SyncReason =
   | 'delete-edit'
   | 'two-places'
   | 'link'
+  | 'unreadable'
   | 'outside-the-rules';
 
 export type ConflictKind = Extract<SyncReason, 'edit-edit' | 'edit-delete' | 'delete-edit' | 'two-places'>;
@@ -115,10 +119,14 @@ export interface PlanOptions {
    * than a side. Then nothing is deleted.
    */
   readonly isBaseLost: boolean;
+  /** Whether the cloud's list is known to be whole. Where it is not, what it lacks is not gone. */
+  readonly isCloudComplete: boolean;
   /** Whether `two-way` passes deletions on. The mirrors do so by their meaning. */
   readonly deletes: boolean;
-  /** The policy for conflicts of documents of this class. */
-  policyFor(className: string): ConflictPolicy;
+  /** The policy for a conflict about this item. */
+  policyFor(item: HeldItem): ConflictPolicy;
+  /** Whether a person has decided the conflict about this item: then a deletion may be passed on. */
+  isDecided?(id: string): boolean;
   /** Whether the rules of this run include the item. */
   includes(item: HeldItem): boolean;
 }

@@ -25,6 +25,7 @@ const PURE_DATA = [
   'workflows/contracts/download.ts',
   'workflows/contracts/files.ts',
   'workflows/contracts/preview.ts',
+  'workflows/contracts/sync.ts',
 ];
 
 /** Files that read or copy through `node:fs` themselves: what they open is no file of a dataset. */

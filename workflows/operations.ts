@@ -7,12 +7,15 @@ import { downloadOperation } from './contracts/download.ts';
 import { filesOperation } from './contracts/files.ts';
 import { makeWorkflowId, type OperationSpec, parseWorkflowId } from './contracts/operation.ts';
 import { previewOperation } from './contracts/preview.ts';
+import { diffOperation, syncOperation } from './contracts/sync.ts';
 import { uploadOperation } from './contracts/upload.ts';
 
 export const OPERATIONS = {
   upload: uploadOperation,
   download: downloadOperation,
   files: filesOperation,
+  sync: syncOperation,
+  diff: diffOperation,
   preview: previewOperation,
 } as const satisfies Record<string, OperationSpec>;
 

@@ -2,10 +2,11 @@
  * The activities of a run, as a workflow sees them; `activities/` implements them. An activity gets
  * references and returns counts; what is long stays in the ledger of the site.
  */
-import type { CloudRef, CommonResult, Counts, Differences } from './contracts/common.ts';
+import type { ApprovalAnswer, CloudRef, CommonResult, Counts, Differences } from './contracts/common.ts';
 import type { DownloadInput } from './contracts/download.ts';
 import type { FilesAction, FilesInput } from './contracts/files.ts';
 import type { PreviewInput, PreviewResult } from './contracts/preview.ts';
+import type { ApprovalRequest, SyncInput, SyncResult } from './contracts/sync.ts';
 import type { Tuning } from './contracts/tuning.ts';
 import type { UploadInput } from './contracts/upload.ts';
 
@@ -136,6 +137,53 @@ export interface FilesSteps {
   finishFiles(input: FilesInput, ref: RunRef): Promise<SiteResult>;
 }
 
+/** A sync, and the plans of its two transfers. */
+export interface SyncRefs {
+  readonly run: RunRef;
+  /** What comes here. */
+  readonly down: RunRef;
+  /** What goes into the cloud. */
+  readonly up: RunRef;
+}
+
+/** A plan of a sync, and what of it waits for an approval; null when nothing does. */
+export interface SyncPlan extends PlanSummary {
+  readonly approval: ApprovalRequest | null;
+}
+
+export interface SyncUploadPlan extends PlanSummary {
+  /** Something is to be sent, or was sent and is not seen yet. */
+  readonly sends: boolean;
+}
+
+/**
+ * The transfers of a sync have plans of their own, under the lease of the run: `down` brings documents and
+ * files here, `up` sends them.
+ */
+export interface SyncSteps {
+  /**
+   * Takes the lease, checks the link, and whether the base is of these two sides.
+   * @throws NDI_E_NOT_LINKED, NDI_E_TWO_REMOTES and those of reading a dataset
+   */
+  openSync(input: SyncInput, run: RunNames): Promise<OpenedRun & Linked>;
+  /** Sees both sides; writes nothing but what it saw. */
+  observeSync(input: SyncInput, refs: SyncRefs): Promise<void>;
+  planSync(input: SyncInput, refs: SyncRefs): Promise<SyncPlan>;
+  nextSyncUnits(refs: SyncRefs, what: 'documents' | 'files'): Promise<UnitBatch>;
+  /** Fetches documents, or files into their places. Documents wait in the ledger until they are written. */
+  fetchSyncUnit(input: SyncInput, refs: SyncRefs, unit: number): Promise<UnitOutcome>;
+  /** Plans the binaries that the fetched documents name, and those that are missing here. */
+  planSyncFiles(input: SyncInput, refs: SyncRefs): Promise<PlanSummary>;
+  /** Writes the fetched documents into the dataset. */
+  writeSync(input: SyncInput, refs: SyncRefs): Promise<CountsDelta>;
+  /** Plans what goes into the cloud. */
+  planSyncUpload(input: SyncInput, refs: SyncRefs, upload: UploadInput): Promise<SyncUploadPlan>;
+  /** A person has approved what was held back, or refused it. */
+  settleApproval(refs: SyncRefs, answer: ApprovalAnswer): Promise<void>;
+  deleteSync(input: SyncInput, refs: SyncRefs): Promise<CountsDelta>;
+  finishSync(input: SyncInput, refs: SyncRefs): Promise<Omit<SyncResult, 'operation' | 'retries'>>;
+}
+
 export interface PreviewSteps {
   /** Plans in a ledger that goes away again. */
   previewTransfer(input: PreviewInput, run: RunNames): Promise<Omit<PreviewResult, 'operation' | 'retries'>>;
@@ -146,4 +194,4 @@ export interface CommonSteps {
   releaseRun(run: { workflowId: string; ledgerPath: string; runKey?: string }): Promise<void>;
 }
 
-export type SiteSteps = UploadSteps & DownloadSteps & FilesSteps & PreviewSteps & CommonSteps;
+export type SiteSteps = UploadSteps & DownloadSteps & FilesSteps & SyncSteps & PreviewSteps & CommonSteps;

@@ -2,13 +2,18 @@
  * Absence needs proof. Two passes that agree at the same moment prove nothing when both come from a replica
  * that lags (contract §3.4): the record's stored count, the live count and the count of classes are asked as
  * well, and as long as one of them knows more documents than the list, the list is read again, for the quiet
- * time at most.
+ * time at most. The stored count does not fall when documents are deleted: those that the cloud lists as
+ * deleted (E6) are accounted for.
  */
 import { isCourierError } from '../../errors/index.ts';
+import { RUN_FACTS } from '../../ledger/fact-keys.ts';
 import type { ListingResult } from '../../ledger/types.ts';
+import { eachPage } from '../../ndi/cloud/pages.ts';
 import type { RunScope } from '../deps.ts';
 import { type Listing, listDocuments } from './listing.ts';
 import { untilQuiet } from './poll.ts';
+
+const DELETED_PAGE_SIZE = 1_000;
 
 /**
  * Lists all documents. When the cloud's own counts never agree with the list, says so among the problems of
@@ -18,8 +23,9 @@ export async function listAllDocuments(scope: RunScope, listing: Listing): Promi
   const { result, known } = await untilQuiet(scope, {
     name: `counts ${listing.name}`,
     look: async () => {
-      const known = await countsOf(scope);
+      const counted = await countsOf(scope);
       const result = await listDocuments(scope, listing);
+      const known = await withoutDeleted(scope, counted, result);
       const most = Math.max(known.live, known.stored);
       if (result.rows < most) {
         const what = `the cloud lists ${result.rows} of ${most} documents`;
@@ -33,6 +39,7 @@ export async function listAllDocuments(scope: RunScope, listing: Listing): Promi
     quietMs: scope.tuning.importQuietMs,
   });
   const counted = Math.max(known.live, known.isSettled ? 0 : known.stored);
+  scope.ledger.facts.set(RUN_FACTS.listsDisagree, result.rows < counted);
   if (result.rows < counted) {
     scope.ledger.problems.add({
       kind: 'dataset',
@@ -42,6 +49,26 @@ export async function listAllDocuments(scope: RunScope, listing: Listing): Promi
     });
   }
   return result;
+}
+
+/** The counts, less the documents that the cloud lists as deleted. */
+async function withoutDeleted(
+  { cloud, ref, signal }: RunScope,
+  known: CloudCounts,
+  { rows }: ListingResult,
+): Promise<CloudCounts> {
+  if (rows >= known.stored || rows < known.live) return known;
+  let deleted = 0;
+  try {
+    const pages = eachPage(DELETED_PAGE_SIZE, (query) =>
+      cloud.documents.deleted(ref.cloudDatasetId, query, signal),
+    );
+    for await (const page of pages) deleted += page.rows.length;
+  } catch (error) {
+    // A cloud that does not list them leaves the count as it is.
+    if (!isCourierError(error) || signal.aborted) throw error;
+  }
+  return { ...known, stored: Math.max(known.live, known.stored - deleted) };
 }
 
 interface CloudCounts {

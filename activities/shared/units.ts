@@ -116,7 +116,7 @@ export function createItemWriter(ledger: RunLedger): { add(item: NewPlanItem): v
 /** The number of the first unit that the plan does not have. */
 export function firstFreeUnit(ledger: RunLedger): number {
   let next = 0;
-  const kinds = ['documents', 'files'] as const;
+  const kinds = ['documents', 'replacements', 'file-zip', 'file', 'files'] as const;
   for (let page = ledger.units.list({ kinds, limit: 1_000 }); page.length > 0; ) {
     next = (page.at(-1)?.unit ?? 0) + 1;
     page = ledger.units.list({ kinds, after: next - 1, limit: 1_000 });

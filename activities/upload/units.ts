@@ -24,9 +24,10 @@ export interface UnitWriter {
   endOfReplacements(): void;
 }
 
-export function createUnits(scope: RunScope, input: UploadInput): UnitWriter {
+/** `lastUnit`: the highest number that the plan has already. */
+export function createUnits(scope: RunScope, input: UploadInput, lastUnit = 0): UnitWriter {
   const { ledger, tuning } = scope;
-  let last = 0;
+  let last = lastUnit;
   const nextUnit = (): number => {
     last += 1;
     return last;

@@ -26,6 +26,36 @@ export const COMMANDS: readonly CommandEntry[] = [
   ),
   entry(
     TRANSFER,
+    'sync',
+    'Bring a dataset folder and its cloud dataset to the same state.',
+    () => import('./commands/sync.ts'),
+  ),
+  entry(
+    TRANSFER,
+    'diff',
+    'Say what is new, changed, deleted and equal on either side, and do nothing.',
+    () => import('./commands/diff.ts'),
+  ),
+  entry(
+    TRANSFER,
+    'plan',
+    'Look at the plan of a sync, and carry it out.',
+    () => import('./commands/plan.ts'),
+  ),
+  entry(
+    TRANSFER,
+    'conflicts',
+    'See and decide what both sides changed.',
+    () => import('./commands/conflicts.ts'),
+  ),
+  entry(
+    TRANSFER,
+    'trash',
+    'See and bring back what syncs overwrote or deleted.',
+    () => import('./commands/trash.ts'),
+  ),
+  entry(
+    TRANSFER,
     'files',
     'See, fetch and let go of the binaries of a dataset that is here.',
     () => import('./commands/files.ts'),

@@ -20,6 +20,7 @@ import {
   printable,
   shorten,
 } from './format.ts';
+import { syncLines } from './sync-lines.ts';
 
 export interface Canvas {
   readonly columns: number;
@@ -204,6 +205,8 @@ function totalLine(result: RunResult, tookMs: number): string {
 /** `tookMs`: from start to end of the run, where it is known; the last line is the total then. */
 export function resultLines(result: RunResult, tookMs?: number): string[] {
   const what = operationSpec(result.operation)?.noun ?? result.operation;
+  if (result.operation === 'sync' || result.operation === 'diff')
+    return [...syncLines(result), ...problemLines(result), ...timeLines(result, tookMs)];
   if (result.status === 'planned') return planLines(result);
   const moved = result.bytes > 0 ? `${formatBytes(result.bytes)} moved` : 'nothing had to be moved';
   const lines = [
@@ -220,11 +223,15 @@ export function resultLines(result: RunResult, tookMs?: number): string[] {
   lines.push(...differenceLines(result));
   if ('duplicatesRemoved' in result && result.duplicatesRemoved > 0)
     lines.push(`duplicates removed  ${result.duplicatesRemoved}`);
-  for (const problem of result.problems.slice(0, SHOWN_PROBLEMS)) {
-    lines.push(problemLine(problem));
-  }
-  const more = result.problemCount - Math.min(SHOWN_PROBLEMS, result.problems.length);
-  if (result.problems.length > 0 && more > 0) lines.push(`  and ${more} more in the report`);
-  if (tookMs !== undefined && !Number.isNaN(tookMs)) lines.push(totalLine(result, tookMs));
+  return [...lines, ...problemLines(result), ...timeLines(result, tookMs)];
+}
+
+function problemLines({ problems, problemCount }: RunResult): string[] {
+  const lines = problems.slice(0, SHOWN_PROBLEMS).map(problemLine);
+  const more = problemCount - lines.length;
+  if (lines.length > 0 && more > 0) lines.push(`  and ${more} more in the report`);
   return lines;
 }
+
+const timeLines = (result: RunResult, tookMs: number | undefined): string[] =>
+  tookMs === undefined || Number.isNaN(tookMs) ? [] : [totalLine(result, tookMs)];

@@ -63,7 +63,7 @@ export const ARROWS: Readonly<Record<string, Readonly<Record<string, Arrow>>>> =
   client: {
     workflows: full('a run is started by its definition'),
     ndi: full('preflight reads datasets and asks the cloud'),
-    ledger: full('a link is not changed while a run holds the lease'),
+    ledger: full('links, conflicts and the trash lie in the ledger of the dataset'),
     sync: full('modes, policies and rules that people type are parsed there'),
     workers: late('workers are started as a process or loaded last: --help must not load a server'),
     sandbox: late('the sandbox is loaded by its own command only'),

@@ -10,12 +10,14 @@ import { inject } from 'vitest';
 import { createProfileStore, login } from '../../ndi/auth/index.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
 import { type Sandbox, type SandboxOptions, startSandbox } from '../../sandbox/server.ts';
+import { EVERYTHING } from '../../sync/include.ts';
 import { holderOf } from '../../workers/composition.ts';
 import { ensureHome, homeAt } from '../../workers/home.ts';
 import { createLogger, installRuntime } from '../../workers/runtime.ts';
 import { runWorker } from '../../workers/worker.ts';
 import {
   DEFAULT_TUNING,
+  type DiffResult,
   type DownloadInput,
   type DownloadResult,
   type FilesAction,
@@ -26,6 +28,8 @@ import {
   progressQuery,
   type RunProgress,
   type RunResult,
+  type SyncInput,
+  type SyncResult,
   type Tuning,
   type UploadInput,
   type UploadResult,
@@ -61,6 +65,10 @@ export interface Lab {
   download(cloudDatasetId: string, targetDir: string, more?: Partial<DownloadInput>): Promise<DownloadResult>;
   preview(of: PreviewInput['of']): Promise<PreviewResult>;
   files(datasetDir: string, action: FilesAction, more?: Partial<FilesInput>): Promise<FilesResult>;
+  syncInput(datasetDir: string, more?: Partial<SyncInput>): SyncInput;
+  startSync(input: SyncInput): Promise<WorkflowHandle>;
+  sync(datasetDir: string, more?: Partial<SyncInput>): Promise<SyncResult>;
+  diff(datasetDir: string, more?: Partial<SyncInput>): Promise<DiffResult>;
   /** What `ndi-courier login` does on this site. */
   login(password: string): Promise<void>;
   /** Waits until the progress is as asked. */
@@ -167,6 +175,31 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
       taskQueue: queue,
       workflowId: workflowIdOf('upload', { ndiDatasetId: input.datasetId, site: input.site }),
     });
+  const syncInput: Lab['syncInput'] = (datasetDir, more) => ({
+    site,
+    cloud,
+    datasetDir,
+    ndiDatasetId: datasetIdOf(datasetDir),
+    mode: 'two-way',
+    content: 'full',
+    files: 'as-is',
+    conflicts: { default: 'ask', byClass: {} },
+    deletes: false,
+    maxDelete: { documents: 50 },
+    rules: EVERYTHING,
+    dryRun: false,
+    planFile: null,
+    planPath: null,
+    only: 'all',
+    tuning: TEST_TUNING,
+    ...more,
+  });
+  const startSync: Lab['startSync'] = (input) =>
+    client.workflow.start('syncDataset', {
+      args: [input],
+      taskQueue: queue,
+      workflowId: workflowIdOf('sync', { ndiDatasetId: input.ndiDatasetId, site: input.site }),
+    });
   const startDownload: Lab['startDownload'] = (input) =>
     client.workflow.start('downloadDataset', {
       args: [input],
@@ -217,6 +250,16 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
       const workflowId = workflowIdOf('files', { ndiDatasetId, site });
       return resultOf(
         await client.workflow.start('transferFiles', { args: [input], taskQueue: queue, workflowId }),
+      );
+    },
+    syncInput,
+    startSync,
+    sync: async (datasetDir, more) => resultOf(await startSync(syncInput(datasetDir, more))),
+    diff: async (datasetDir, more) => {
+      const input = syncInput(datasetDir, { ...more, dryRun: true });
+      const workflowId = workflowIdOf('diff', { ndiDatasetId: input.ndiDatasetId, site });
+      return resultOf(
+        await client.workflow.start('diffDataset', { args: [input], taskQueue: queue, workflowId }),
       );
     },
     login: async (password) => {

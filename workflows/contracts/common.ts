@@ -198,5 +198,14 @@ export const pauseSignal = defineSignal('pause');
 export const resumeSignal = defineSignal('resume');
 /** A login changed at this profile; runs that wait for it try again. */
 export const loginSignal = defineSignal<[{ readonly profile: string | null }]>('login');
+/** A person's answer to the approval that a run waits for. */
+export const approvalSignal = defineSignal<[ApprovalAnswer]>('approval');
+
+export interface ApprovalAnswer {
+  readonly approved: boolean;
+  /** Who answered, for the audit. */
+  readonly by: string;
+}
+
 /** Units in flight from now on; 1 to 64. Returns the number before. */
 export const setWindowUpdate = defineUpdate<number, [number]>('setWindow');

@@ -17,7 +17,7 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import { WAITS } from '../../errors/index.ts';
+import { WAITS, type WaitEntry } from '../../errors/index.ts';
 import {
   type EndPhase,
   loginSignal,
@@ -56,6 +56,8 @@ export interface Run<O extends Operation = Operation> {
    * activity returns. `summary` is what a person reads of it in Temporal's Web UI.
    */
   readonly step: Step;
+  /** Shows why the run waits for a person, as long as `wait` lasts. */
+  waitFor(why: WaitEntry, wait: () => Promise<void>): Promise<void>;
   /** Works off units with at most `window` in flight. */
   runUnits(units: readonly number[], work: (unit: number) => Promise<UnitOutcome>): Promise<void>;
   /** The reference that steps after the first get. Kept: continue-as-new carries it. */
@@ -114,6 +116,11 @@ export function startRun<O extends Operation>(operation: O, input: RunInput): Ru
       if (newUnits > 0) change({ units: { ...progress.units, total: progress.units.total + newUnits } });
     },
     step: createStep(input, view, parking),
+    waitFor: async (why, wait) => {
+      view.wait(waitingNow('person', why));
+      await wait();
+      view.stopWaiting();
+    },
     runUnits: (units, work) =>
       runUnits(view, units, async (unit) => {
         const outcome = await work(unit);

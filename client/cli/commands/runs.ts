@@ -1,5 +1,6 @@
 /** `ndi-courier runs …` */
 import { existsSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { operationNames, phaseText } from '../../../workflows/operations.ts';
@@ -7,6 +8,7 @@ import { followOptions, option } from '../../options.ts';
 import { progressJson } from '../../progress.ts';
 import type { RunHandle } from '../../run-handle.ts';
 import type { RunSummary } from '../../run-records.ts';
+import { answerApproval } from '../../sync.ts';
 import { formatBytes, formatDuration, formatRate, formatTime, printable } from '../../view/format.ts';
 import { liveLines, resultLines } from '../../view/progress-lines.ts';
 import { facts, table } from '../../view/table.ts';
@@ -238,5 +240,11 @@ export const command = defineCommand({
       handle.cancel(),
     ),
     window,
+    steer('approve', 'Let a sync do what it waits for an approval of.', 'Approved', (handle) =>
+      answerApproval(handle, true, userInfo().username),
+    ),
+    steer('reject', 'Let a sync end without what it waits for an approval of.', 'Rejected', (handle) =>
+      answerApproval(handle, false, userInfo().username),
+    ),
   ],
 });

@@ -1,0 +1,59 @@
+/** The inbox of conflicts, as a run reads and fills it. */
+import { createHash } from 'node:crypto';
+import type { ConflictChoice } from '../../ledger/conflicts.ts';
+import type { RunLedger } from '../../ledger/run-ledger.ts';
+import type { ItemKind } from '../../ledger/types.ts';
+import type { ConflictPolicy } from '../../sync/policies.ts';
+import { ITEM_BATCH } from '../shared/units.ts';
+
+const POLICY_OF: Readonly<Record<ConflictChoice, ConflictPolicy>> = {
+  local: 'local',
+  cloud: 'cloud',
+  both: 'keep-both',
+  merged: 'merge',
+};
+
+/**
+ * What people decided, by id. A decision holds for the versions that were looked at: an item that moved since
+ * is asked about again.
+ */
+export function decidedPolicies({ dataset, sync }: RunLedger): ReadonlyMap<string, ConflictPolicy> {
+  const decided = new Map<string, ConflictPolicy>();
+  for (const { kind, id, decision, local, cloud } of dataset.conflicts.each('open')) {
+    if (decision === null) continue;
+    const here = sync.observation('local', kind, id)?.version ?? null;
+    const there = sync.observation('cloud', kind, id);
+    // Under the cloud id of the base and unread: it cannot be said that it moved.
+    const stands = here === local && (there === undefined ? cloud === null : there.version === cloud);
+    if (stands) decided.set(id, POLICY_OF[decision]);
+  }
+  return decided;
+}
+
+/** Short enough to be typed; the same as long as the item is in conflict. */
+export const conflictName = (kind: ItemKind, id: string): string =>
+  createHash('sha256').update(`${kind} ${id}`).digest('hex').slice(0, 10);
+
+/** Puts the conflicts of the plan into the inbox, and takes out those that are over. */
+export function fillInbox(ledger: RunLedger, isWholePlan: boolean): void {
+  const { dataset, sync, runKey } = ledger;
+  for (const kind of ['document', 'file'] as const) {
+    let batch: Parameters<typeof dataset.conflicts.note>[0] = [];
+    for (const decision of sync.decisions({ kind, actions: ['conflict'], held: true })) {
+      const { id, reason: what, local, cloud, base, cloudId } = decision;
+      const named = sync.observation('local', kind, id) ?? sync.observation('cloud', kind, id);
+      const { className = null, name = null } = named ?? {};
+      const conflict = conflictName(kind, id);
+      batch = [...batch, { conflict, kind, id, what, className, name, base, local, cloud, cloudId, runKey }];
+      if (batch.length < ITEM_BATCH) continue;
+      dataset.conflicts.note(batch);
+      batch = [];
+    }
+    dataset.conflicts.note(batch);
+    const isOpen = (id: string): boolean => {
+      const action = sync.decision(kind, id)?.action;
+      return action === 'conflict' || (action === undefined && !isWholePlan);
+    };
+    dataset.conflicts.settleUnseen(kind, isOpen, runKey);
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * The plan of a sync: the planner's decisions on what was seen, kept in the ledger. Items that need nothing
+ * are counted; items that both sides have alike, and the base did not know, go into the base.
+ */
+import { DATASET_FACTS, RUN_FACTS } from '../../ledger/fact-keys.ts';
+import type { RunLedger } from '../../ledger/run-ledger.ts';
+import type { NewDecision, Observation } from '../../ledger/sync-ledger.ts';
+import type { ItemKind, NewPlanItem } from '../../ledger/types.ts';
+import { createTally, type GateReason, gateReasons, isHeldBack } from '../../sync/gate.ts';
+import { createInclusion, rulesFingerprint } from '../../sync/include.ts';
+import { plan } from '../../sync/plan.ts';
+import { type ConflictPolicy, policyFor } from '../../sync/policies.ts';
+import type { Decision, HeldItem, PlanOptions } from '../../sync/types.ts';
+import type { ApprovalRequest, SyncInput } from '../../workflows/contracts/index.ts';
+import type { RunScope } from '../deps.ts';
+import { createPacer } from '../shared/poll.ts';
+import { createItemWriter, ITEM_BATCH } from '../shared/units.ts';
+import { readGivenPlan } from './given-plan.ts';
+import { decidedPolicies } from './inbox.ts';
+
+const KINDS = ['document', 'file'] as const;
+
+/** Decides every item that was seen. Done again after a crash, it starts anew. */
+export async function decideAll(scope: RunScope, input: SyncInput): Promise<void> {
+  const { ledger } = scope;
+  ledger.sync.forgetDecisions();
+  const options = planOptions(ledger, input);
+  const given = input.planPath === null ? undefined : readGivenPlan(scope, input.planPath);
+  const reasons = await reasonsToAsk(scope, input, options);
+  const unchanged = { documents: 0, files: 0 };
+  const held = { deletesLocal: 0, deletesCloud: 0, updates: 0 };
+  const items = createItemWriter(ledger);
+  let batch: NewDecision[] = [];
+  const flush = (): void => {
+    ledger.sync.addDecisions(batch);
+    batch = [];
+  };
+  const pause = createPacer(scope, (count) => `deciding: ${count}`);
+  for (const kind of KINDS) {
+    for (const decision of decisions(ledger, options(kind))) {
+      await pause();
+      if (needsNothing(decision)) unchanged[kind === 'document' ? 'documents' : 'files'] += 1;
+      if (decision.action === 'agree') items.add(agreedItem(ledger, decision));
+      if (decision.action === 'none' || decision.action === 'agree') continue;
+      if (given !== undefined && !given.takes(decision)) continue;
+      const isHeld = isHeldBack(decision, reasons);
+      if (isHeld) countHeld(held, decision);
+      batch.push(keptOf(ledger, decision, isHeld));
+      if (batch.length >= ITEM_BATCH) flush();
+    }
+  }
+  given?.end();
+  flush();
+  items.flush();
+  ledger.facts.set(RUN_FACTS.unchanged, unchanged);
+  ledger.facts.set(RUN_FACTS.gate, { reasons, ...held });
+}
+
+const needsNothing = ({ reason }: Decision): boolean => reason === 'equal' || reason === 'unchanged';
+
+function countHeld(
+  held: { deletesLocal: number; deletesCloud: number; updates: number },
+  { action }: Decision,
+) {
+  if (action === 'delete-local') held.deletesLocal += 1;
+  else if (action === 'delete-cloud') held.deletesCloud += 1;
+  else held.updates += 1;
+}
+
+/** What waits for a person; null when nothing does. */
+export function approvalOf({ facts }: RunLedger): ApprovalRequest | null {
+  const gate = facts.get(RUN_FACTS.gate);
+  if (gate === undefined || gate.deletesLocal + gate.deletesCloud + gate.updates === 0) return null;
+  return facts.get(RUN_FACTS.approval) === undefined ? gate : null;
+}
+
+/** A first pass over the documents: what is held back depends on all of them. */
+async function reasonsToAsk(
+  scope: RunScope,
+  input: SyncInput,
+  options: (kind: ItemKind) => PlanOptions,
+): Promise<GateReason[]> {
+  const { ledger } = scope;
+  // A person has decided these one by one, or has looked at the plan.
+  if (input.only === 'decided' || input.planPath !== null) return [];
+  const tally = createTally();
+  const pause = createPacer(scope, (count) => `comparing: ${count}`);
+  for (const decision of decisions(ledger, options('document'))) {
+    await pause();
+    tally.count(decision);
+  }
+  const known = ledger.dataset.facts.get(DATASET_FACTS.generation)?.rules;
+  const rulesChanged = known != null && known !== rulesFingerprint(input.rules);
+  return gateReasons(tally.end(), { mode: input.mode, cap: input.maxDelete, rulesChanged });
+}
+
+function planOptions(ledger: RunLedger, input: SyncInput): (kind: ItemKind) => PlanOptions {
+  const decided = decidedPolicies(ledger);
+  // Files go with the documents that name them.
+  const isIncluded = createInclusion(input.rules);
+  const isBaseLost = ledger.facts.get(RUN_FACTS.baseLost) !== undefined;
+  const isCloudComplete = ledger.facts.get(RUN_FACTS.listsDisagree) !== true;
+  const policy = ({ id, className }: HeldItem): ConflictPolicy =>
+    decided.get(id) ?? policyFor(input.conflicts, className ?? '');
+  return (kind) => ({
+    kind,
+    mode: input.mode,
+    isBaseLost,
+    isCloudComplete,
+    deletes: input.deletes,
+    policyFor: policy,
+    isDecided: (id) => decided.has(id),
+    includes: (item) => isIncluded(item) && (input.only === 'all' || decided.has(item.id)),
+  });
+}
+
+/** The decisions on what was seen, in the order of ids. The same each time. */
+function decisions(ledger: RunLedger, options: PlanOptions): Generator<Decision> {
+  const { kind, isBaseLost } = options;
+  return plan(
+    {
+      local: heldBy(ledger, 'local', kind),
+      cloud: heldBy(ledger, 'cloud', kind),
+      base: isBaseLost ? [] : ledger.dataset.base.versions(kind),
+    },
+    options,
+  );
+}
+
+function* heldBy(ledger: RunLedger, side: 'local' | 'cloud', kind: ItemKind): Generator<HeldItem> {
+  for (const row of ledger.sync.observed(side, kind)) yield heldItem(row);
+}
+
+const heldItem = ({ id, version, contentKey, className, name, aside }: Observation): HeldItem => ({
+  id,
+  version,
+  contentKey: contentKey ?? undefined,
+  className: className ?? undefined,
+  name: name ?? undefined,
+  aside: (aside ?? undefined) as HeldItem['aside'],
+});
+
+function keptOf(ledger: RunLedger, decision: Decision, isHeld: boolean): NewDecision {
+  const { kind, id, action, reason, local, cloud, base, contentKey } = decision;
+  const there = ledger.sync.observation('cloud', kind, id);
+  const here = ledger.sync.observation('local', kind, id);
+  return {
+    kind,
+    id,
+    action,
+    reason,
+    local,
+    cloud,
+    base,
+    contentKey: contentKey ?? null,
+    cloudId: there?.cloudId ?? null,
+    name: here?.name ?? there?.name ?? here?.className ?? there?.className ?? null,
+    isHeld,
+  };
+}
+
+/** Both sides were read, and are equal: the base learns it. */
+function agreedItem({ sync }: RunLedger, { kind, id, local }: Decision): NewPlanItem {
+  const here = sync.observation('local', kind, id);
+  const there = sync.observation('cloud', kind, id);
+  const { sizeBytes, textHash, mtimeMs, inode, documentId, name, path } = here ?? {};
+  const digest = local?.startsWith('md5:') ? local.slice('md5:'.length) : null;
+  return {
+    kind,
+    id,
+    unit: null,
+    action: 'none',
+    state: 'skipped',
+    sizeBytes: sizeBytes ?? 0,
+    cloudId: there?.cloudId ?? null,
+    ...(kind === 'document'
+      ? { sha256Hex: local, textHash: textHash ?? null, cloudHash: local, cloudHow: 'read-back' }
+      : {
+          md5Hex: digest,
+          ...(digest === null ? {} : { cloudMd5Hex: digest, cloudHow: 'read-back' }),
+          mtimeMs: mtimeMs ?? null,
+          inode: inode ?? null,
+          documentId: documentId ?? null,
+          name: name ?? null,
+          path: path ?? null,
+        }),
+  };
+}
