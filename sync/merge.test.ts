@@ -188,6 +188,16 @@ describe('what a document is', () => {
     expect(conflicts('"g":1', `"g":1,"h":"${long}"`, `"g":1,"i":"${long}"`)).toEqual(['']);
   });
 
+  it('is merged in bounded time and memory: a list of very many values is one field', () => {
+    const list = (length: number, first: number, last: number) =>
+      `"g":[${[first, ...Array.from({ length: length - 2 }, (_, at) => at), last]}]`;
+    expect(conflicts(list(10_001, 1, 1), list(10_001, 2, 1), list(10_001, 1, 2))).toEqual(['g']);
+    expect(conflicts(list(10_000, 1, 1), list(10_000, 2, 1), list(10_000, 1, 2))).toEqual([]);
+    const startedAt = performance.now();
+    expect(conflicts(list(900_000, 1, 1), list(900_000, 2, 1), list(900_000, 1, 2))).toEqual(['g']);
+    expect(performance.now() - startedAt).toBeLessThan(20_000);
+  });
+
   it('does not take over the id of the cloud’s record', () => {
     const result = mergeDocuments(
       body('"g":1,"h":1'),

@@ -78,7 +78,7 @@ export function countedElements(values: readonly JsonValue[]): readonly JsonValu
   const isNumeric = elements.every(
     (value) => value === null || typeof value === 'number' || isRawNumber(value),
   );
-  return isNumeric ? elements.map((value) => value ?? Number.NaN) : elements;
+  return isNumeric && elements.includes(null) ? elements.map((value) => value ?? Number.NaN) : elements;
 }
 
 /** An array of one as its element. */

@@ -42,6 +42,9 @@ export const DOCUMENT: Place = { kind: 'document', path: '', level: 0 };
 /** What is deeper is compared as one value: each level reads the text below it once more. */
 const MAX_LEVELS = 32;
 
+/** More are data, which a document should not hold: a million parts would take half a gigabyte. */
+const MOST_PARTS = 10_000;
+
 type Shape = 'object' | 'list' | 'array';
 
 export interface Parts {
@@ -88,6 +91,7 @@ export function takeApart(place: Place, values: readonly JsonValue[]): Parts | u
 }
 
 function plainParts(values: readonly JsonValue[], isDocument: boolean): Parts | undefined {
+  if (values.some(hasManyParts)) return undefined;
   if (values.every(isMembers)) {
     // The record's own id at the top is the cloud's, and no content.
     const isContent = ([key]: [string, JsonValue]): boolean => !isDocument || (key !== 'id' && key !== '_id');
@@ -107,8 +111,14 @@ function plainParts(values: readonly JsonValue[], isDocument: boolean): Parts | 
   };
 }
 
+const hasManyParts = (value: JsonValue): boolean =>
+  Array.isArray(value)
+    ? value.length > MOST_PARTS
+    : isMembers(value) && Object.keys(value).length > MOST_PARTS;
+
 /** Undefined for a list in which two entries have one name, or an entry has none. */
 function listParts(values: readonly JsonValue[], nameOf: (entry: JsonValue) => string): Parts | undefined {
+  if (values.some(hasManyParts)) return undefined;
   const members = values.map(
     (value) => new Map(asArray(value).map((entry) => [nameOf(entry), entry] as const)),
   );
