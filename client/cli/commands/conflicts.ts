@@ -1,10 +1,9 @@
 /** `ndi-courier conflicts …` */
 import { z } from 'zod';
 import { CourierError } from '../../../errors/index.ts';
-import { firstDifference } from '../../../ndi/document/difference.ts';
-import { mergeDocuments } from '../../../sync/merge.ts';
 import type { Conflict, ConflictCopies } from '../../inbox.ts';
 import { accountShape, followOptions, option } from '../../options.ts';
+import { differenceLines } from '../../view/conflict-lines.ts';
 import { formatTime, plural, printable } from '../../view/format.ts';
 import { facts, table } from '../../view/table.ts';
 import { defineCommand, withCourier } from '../command.ts';
@@ -104,24 +103,6 @@ function conflictLines(copies: ConflictCopies, dataset: string): string[] {
     '',
     `Decide with: ndi-courier conflicts resolve ${dataset} ${conflict.conflict} --take local|cloud|both|merged`,
   ];
-}
-
-const valueText = (value: unknown): string =>
-  value === undefined ? '(not there)' : printable(JSON.stringify(value)).slice(0, 200);
-
-function differenceLines({ base, local, cloud }: ConflictCopies): string[] {
-  if (local === null || cloud === null)
-    return [local === null ? 'It is not here any more.' : 'The cloud does not have it any more.'];
-  const merged = base === null ? undefined : mergeDocuments(base, local, cloud);
-  if (merged === undefined)
-    return [`First difference between here and the cloud: ${firstDifference(local, cloud)}`];
-  if (merged.outcome === 'merged') return ['Both sides changed different fields: --take merged keeps both.'];
-  return merged.fields.flatMap((field) => [
-    field.path,
-    `  before    ${valueText(field.base)}`,
-    `  here      ${valueText(field.local)}`,
-    `  cloud     ${valueText(field.cloud)}`,
-  ]);
 }
 
 const resolve = defineCommand({
