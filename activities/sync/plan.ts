@@ -7,9 +7,9 @@ import type { RunLedger } from '../../ledger/run-ledger.ts';
 import type { NewDecision, Observation } from '../../ledger/sync-ledger.ts';
 import type { ItemKind, NewPlanItem } from '../../ledger/types.ts';
 import { createTally, type GateReason, gateReasons, isHeldBack } from '../../sync/gate.ts';
-import { createInclusion, rulesFingerprint } from '../../sync/include.ts';
+import { createInclusion, type RuleSubject, rulesFingerprint } from '../../sync/include.ts';
 import { plan } from '../../sync/plan.ts';
-import { type ConflictPolicy, policyFor } from '../../sync/policies.ts';
+import { policyFor } from '../../sync/policies.ts';
 import type { Decision, HeldItem, PlanOptions } from '../../sync/types.ts';
 import type { ApprovalRequest, SyncInput } from '../../workflows/contracts/index.ts';
 import type { RunScope } from '../deps.ts';
@@ -96,22 +96,36 @@ async function reasonsToAsk(
 
 function planOptions(ledger: RunLedger, input: SyncInput): (kind: ItemKind) => PlanOptions {
   const decided = decidedPolicies(ledger);
-  // Files go with the documents that name them.
   const isIncluded = createInclusion(input.rules);
   const isBaseLost = ledger.facts.get(RUN_FACTS.baseLost) !== undefined;
   const isCloudComplete = ledger.facts.get(RUN_FACTS.listsDisagree) !== true;
-  const policy = ({ id, className }: HeldItem): ConflictPolicy =>
-    decided.get(id) ?? policyFor(input.conflicts, className ?? '');
+  const isAlike = isEveryDocumentAlike(input);
+  // Rules and policies speak of documents; a file goes with the one that names it.
+  const documentOf = (kind: ItemKind, item: HeldItem): RuleSubject =>
+    kind === 'document' || isAlike ? item : namingDocument(ledger, item.id);
   return (kind) => ({
     kind,
     mode: input.mode,
     isBaseLost,
     isCloudComplete,
     deletes: input.deletes,
-    policyFor: policy,
+    policyFor: (item) =>
+      decided.get(item.id) ?? policyFor(input.conflicts, documentOf(kind, item).className ?? ''),
     isDecided: (id) => decided.has(id),
-    includes: (item) => isIncluded(item) && (input.only === 'all' || decided.has(item.id)),
+    includes: (item) => isIncluded(documentOf(kind, item)) && (input.only === 'all' || decided.has(item.id)),
   });
+}
+
+/** Nothing is asked of the document of each file, then. */
+const isEveryDocumentAlike = ({ rules, conflicts }: SyncInput): boolean =>
+  rules.include.length + rules.exclude.length + Object.keys(conflicts.byClass).length === 0;
+
+/** A file that no document names is of none: a rule that includes something does not include it. */
+function namingDocument({ sync }: RunLedger, uid: string): RuleSubject {
+  const file = sync.observation('local', 'file', uid) ?? sync.observation('cloud', 'file', uid);
+  const id = file?.documentId ?? '';
+  const document = sync.observation('local', 'document', id) ?? sync.observation('cloud', 'document', id);
+  return document === undefined ? { id } : heldItem(document);
 }
 
 /** The decisions on what was seen, in the order of ids. The same each time. */
