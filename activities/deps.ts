@@ -3,6 +3,7 @@
 import type { Ledger } from '../ledger/ledger.ts';
 import type { RunLedger } from '../ledger/run-ledger.ts';
 import type { CloudClient } from '../ndi/cloud/types.ts';
+import type { Network } from '../net/network.ts';
 import type { Throttle } from '../transfer/types.ts';
 import type { CloudRef, HeartbeatInfo, Tuning } from '../workflows/contracts/index.ts';
 import type { RunRef } from '../workflows/steps.ts';
@@ -19,6 +20,8 @@ export interface StepDeps {
   /** Names this service to others that share a dataset with it. */
   readonly holder: string;
   readonly throttle: Throttle;
+  /** Proxy and certificates for the object store. */
+  readonly network: Network;
   /** Another one after each start of the machine. */
   readonly bootId: string;
   /** Names this process among all that ever ran on this computer. */

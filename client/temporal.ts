@@ -15,6 +15,7 @@ import {
 } from '@temporalio/client';
 import { CourierError } from '../errors/index.ts';
 import type { Environment } from '../ndi/auth/environment.ts';
+import { DIRECT_GRPC } from '../net/grpc.ts';
 
 export interface TemporalTarget {
   readonly address: string;
@@ -132,7 +133,7 @@ async function connect(
     connection = await Connection.connect({
       ...connectionOptions,
       connectTimeout: CONNECT_TIMEOUT_MS,
-      channelArgs: { ...RECONNECT, ...connectionOptions.channelArgs },
+      channelArgs: { ...RECONNECT, ...connectionOptions.channelArgs, ...DIRECT_GRPC },
       interceptors: [retries.interceptor],
     });
   } catch (cause) {

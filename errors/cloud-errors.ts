@@ -106,6 +106,11 @@ export const CLOUD_ERRORS = {
     'The connection broke.',
     'Nothing to do: the run tries again by itself.',
   ),
+  NDI_E_PROXY: entry(
+    ['retryable', 'run', 'none'],
+    'The proxy of this network did not let the connection through.',
+    'Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY; after a change run `ndi-courier down` and `ndi-courier up`.',
+  ),
   NDI_E_STALLED: entry(
     ['retryable', 'run', 'unknown'],
     'No bytes moved for a long time.',

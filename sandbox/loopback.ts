@@ -8,9 +8,10 @@ import type { RequestListener } from 'node:http';
 const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', 'localhost', '[::1]']);
 
 /** False for a name that is not of this computer, and for one that cannot be read. */
-function isLoopback(url: string): boolean {
+function isLoopback(url: string, ownName: string | undefined): boolean {
   try {
-    return LOOPBACK.has(new URL(url).hostname);
+    const { hostname } = new URL(url);
+    return LOOPBACK.has(hostname) || hostname === ownName;
   } catch {
     return false;
   }
@@ -21,13 +22,19 @@ function isLoopback(url: string): boolean {
  */
 export function forLoopback(
   listener: RequestListener,
-  options: { readonly ownPages?: (url: string) => boolean } = {},
+  options: {
+    readonly ownPages?: (url: string) => boolean;
+    /** A name that the sandbox was given besides. */
+    readonly ownName?: string | undefined;
+  } = {},
 ): RequestListener {
   return (request, response) => {
     const { host = '', origin } = request.headers;
     const isForeignPage =
-      origin !== undefined && options.ownPages?.(request.url ?? '') === true && !isLoopback(origin);
-    if (isLoopback(`http://${host}`) && !isForeignPage) return listener(request, response);
+      origin !== undefined &&
+      options.ownPages?.(request.url ?? '') === true &&
+      !isLoopback(origin, options.ownName);
+    if (isLoopback(`http://${host}`, options.ownName) && !isForeignPage) return listener(request, response);
     // The connection ends: a body that nobody reads would be taken for the next request.
     response.writeHead(403, { 'content-type': 'application/json', connection: 'close' });
     response.end(JSON.stringify({ message: 'This server answers its own computer only.' }));

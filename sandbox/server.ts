@@ -48,6 +48,11 @@ export interface SandboxOptions {
    */
   keepPorts?: boolean;
   stateDir: string;
+  /**
+   * Name in its addresses, where a proxy or an entry in the hosts file leads to this computer. Default
+   * `127.0.0.1`, and that is where it listens in any case.
+   */
+  hostname?: string;
   tokenTtlSeconds?: number;
   urlTtlSeconds?: number;
   importDelayMs?: number;
@@ -100,10 +105,13 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const cloud = openCloud(options, () => urls.objects);
   const stats = (): SandboxStats => statsOf(cloud);
   const status = (): Record<string, unknown> => ({ ...urls, knobs: cloud.knobs, stats: stats() });
-  const { apiServer, objectServer } = createServers(cloud, status);
+  const { apiServer, objectServer } = createServers(cloud, status, options.hostname);
   if (options.seed !== false) seedCloud(cloud);
-  const listenAt = (server: Server, key: PortKey, port = 0): Promise<string> =>
-    port === 0 && options.keepPorts === true ? listenAsBefore(cloud, server, key) : listen(server, port);
+  const listenAt = async (server: Server, key: PortKey, port = 0): Promise<string> => {
+    const asBefore = port === 0 && options.keepPorts === true;
+    const bound = await (asBefore ? listenAsBefore(cloud, server, key) : listen(server, port));
+    return `http://${options.hostname ?? '127.0.0.1'}:${bound}`;
+  };
   urls.api = `${await listenAt(apiServer, 'api port', options.port)}/v1`;
   urls.objects = await listenAt(objectServer, 'objects port', options.objectsPort);
   cloud.tasks.wake();
@@ -149,7 +157,7 @@ function openCloud(options: SandboxOptions, objectsUrl: () => string): Cloud {
   };
 }
 
-function createServers(cloud: Cloud, status: () => Record<string, unknown>) {
+function createServers(cloud: Cloud, status: () => Record<string, unknown>, ownName: string | undefined) {
   const listenerOf = (fetch: FetchOf): RequestListener =>
     getRequestListener(fetch, { overrideGlobalObjects: false });
   const app = createCloudApp(cloud);
@@ -158,12 +166,13 @@ function createServers(cloud: Cloud, status: () => Record<string, unknown>) {
   const apiServer = createServer(
     forLoopback((request, response) => (isControl(request.url) ? control : api)(request, response), {
       ownPages: isControl,
+      ownName,
     }),
   );
   const onPut: ObjectServerDeps['onPut'] = (info, hits) => objectArrived(cloud, info, hits);
   const coldTier = (key: string): string | undefined => coldTierOf(cloud.store, key);
   const listener = createObjectListener({ ...cloud, onPut, coldTierOf: coldTier });
-  const objects = forLoopback(cloud.faults.wrap('objects', objectNamer, listener));
+  const objects = forLoopback(cloud.faults.wrap('objects', objectNamer, listener), { ownName });
   // Chunks of up to 1 MiB: the default of 16 KiB would spend its time in calls.
   const objectServer = createServer({ highWaterMark: 1024 * 1024, requestTimeout: 0 }, objects);
   objectServer.on('checkContinue', objects);
@@ -214,18 +223,19 @@ const objectNamer: RouteNamer = (request) => ({
 type PortKey = 'api port' | 'objects port';
 
 /** Addresses that were copied from an earlier start stay good. */
-async function listenAsBefore({ store, log }: Cloud, server: Server, key: PortKey): Promise<string> {
+async function listenAsBefore({ store, log }: Cloud, server: Server, key: PortKey): Promise<number> {
   const before = Number(store.setting(key) ?? 0);
-  const url = await listen(server, before).catch((error: NodeJS.ErrnoException) => {
+  const port = await listen(server, before).catch((error: NodeJS.ErrnoException) => {
     if (before === 0 || !['EADDRINUSE', 'EACCES'].includes(error.code ?? '')) throw error;
     log(`Port ${before}, which this sandbox had before (${key}), is taken; it uses a free one now.`);
     return listen(server, 0);
   });
-  store.setSetting(key, new URL(url).port);
-  return url;
+  store.setSetting(key, String(port));
+  return port;
 }
 
-async function listen(server: Server, port: number): Promise<string> {
+/** Resolves with the port. */
+async function listen(server: Server, port: number): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, '127.0.0.1', () => {
@@ -233,7 +243,7 @@ async function listen(server: Server, port: number): Promise<string> {
       resolve();
     });
   });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return (server.address() as AddressInfo).port;
 }
 
 async function stop(server: Server): Promise<void> {

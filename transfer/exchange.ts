@@ -3,8 +3,9 @@
  * speaks HTTP in this room goes through `exchange`.
  */
 import type { Readable } from 'node:stream';
-import { Agent, type Dispatcher, request } from 'undici';
+import type { Dispatcher } from 'undici';
 import { CourierError, isCourierError } from '../errors/index.ts';
+import { type Network, processNetwork } from '../net/network.ts';
 import { type Headers, hostOf, networkFailure, refusal } from './failures.ts';
 import type { TransferOptions } from './types.ts';
 
@@ -12,13 +13,16 @@ import type { TransferOptions } from './types.ts';
  * Object stores are spoken to by HTTP/1.1: one connection per stream is what gives parallel streams their
  * bandwidth.
  */
-let shared: Agent | undefined;
-const pool = (): Dispatcher => {
+const pools = new WeakMap<Network, Dispatcher>();
+function poolOf(network: Network): Dispatcher {
+  const known = pools.get(network);
+  if (known !== undefined) return known;
   // Time limits of the library are off: the stall watch knows about throttles and about bytes in both
   // directions.
-  shared ??= new Agent({ allowH2: false, headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 20_000 } });
-  return shared;
-};
+  const pool = network.dispatcher({ allowH2: false, headersTimeout: 0, bodyTimeout: 0, connectMs: 20_000 });
+  pools.set(network, pool);
+  return pool;
+}
 
 const DEFAULT_STALL_TIMEOUT_MS = 60_000;
 const MAX_REDIRECTS = 3;
@@ -75,6 +79,7 @@ async function once(
   accept: (status: number) => boolean,
 ): Promise<Answer | { readonly location: string }> {
   const host = hostOf(call.url);
+  const network = options.network ?? processNetwork();
   const watch = startWatch(options);
   const sending = guardedBody(call.body?.(watch));
   const inOurWords = (error: unknown): unknown => {
@@ -83,7 +88,8 @@ async function once(
     // The library may dress up an error of the body, or see the broken connection first.
     const failure = sending.failure();
     if (failure !== undefined) return failure.error;
-    return isCourierError(error) ? error : networkFailure(error, host);
+    if (isCourierError(error)) return error;
+    return network.failure(error, call.url) ?? networkFailure(error, host);
   };
   let answer: Dispatcher.ResponseData | undefined;
   const close = (): void => {
@@ -91,14 +97,14 @@ async function once(
     if (answer !== undefined && !answer.body.readableEnded) answer.body.destroy();
   };
   try {
-    answer = await request(call.url, {
+    answer = await poolOf(network).request({
+      ...placeOf(call.url),
       method: call.method,
       // Identity is asked for on purpose: compression on the way has corrupted archives (NDI Cloud
       // contract §3.2).
       headers: { ...call.headers, 'accept-encoding': 'identity' },
       // The library takes any iterable; its types only know streams.
       body: sending.body as Readable,
-      dispatcher: options.dispatcher ?? pool(),
       signal: watch.signal,
     });
     answer.body.on('error', () => {});
@@ -121,6 +127,12 @@ async function once(
     close();
     throw inOurWords(error);
   }
+}
+
+/** @throws TypeError for what is no address, as the library does */
+function placeOf(address: string): { readonly origin: string; readonly path: string } {
+  const { origin, pathname, search } = new URL(address);
+  return { origin, path: pathname + search };
 }
 
 function guardedBody(body: AsyncIterable<Uint8Array> | Uint8Array | undefined): {

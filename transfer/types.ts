@@ -1,5 +1,5 @@
 /** Words of moving bytes. This room knows neither NDI nor Temporal. */
-import type { Dispatcher } from 'undici';
+import type { Network } from '../net/network.ts';
 
 /** Called with the bytes moved since the last call; cheap enough to be called per chunk. */
 export type OnBytes = (bytes: number) => void;
@@ -10,8 +10,8 @@ export interface TransferOptions {
   /** No byte for this long ends the try with NDI_E_STALLED. Default 60_000. */
   readonly stallTimeoutMs?: number;
   readonly throttle?: Throttle;
-  /** Default: one keep-alive pool for the process. */
-  readonly dispatcher?: Dispatcher;
+  /** Proxy and certificates; has one keep-alive pool. Default: that of the process. */
+  readonly network?: Network;
   /**
    * Which digests are wanted. Default `md5`, which an ETag is compared with; SHA-256 costs half as much
    * again. `none` and `sha256` give up the comparison.

@@ -10,6 +10,7 @@ import { existingLedgerPath, ledgerPath } from '../ledger/locate.ts';
 import type { Environment } from '../ndi/auth/environment.ts';
 import { connectCloud } from '../ndi/auth/index.ts';
 import type { CloudClient } from '../ndi/cloud/types.ts';
+import { networkOf } from '../net/network.ts';
 import { createThrottle } from '../transfer/throttle.ts';
 import type { CloudRef } from '../workflows/contracts/index.ts';
 import { followBandwidth } from './bandwidth.ts';
@@ -63,6 +64,7 @@ export function composeSite({ home, env, workflows, holder }: CompositionOptions
       isRunning: (workflowId) => isRunning(workflows, workflowId),
       holder,
       throttle,
+      network: networkOf(env),
       bootId: bootId(),
       worker: workerName(process.pid),
       isWorkerAlive: (worker) => workerName(Number.parseInt(worker, 10)) === worker,

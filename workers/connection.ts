@@ -4,6 +4,7 @@ import { type ClientConnectConfig, loadClientConfigProfile, toClientOptions } fr
 import protobuf from 'protobufjs';
 import { CourierError } from '../errors/index.ts';
 import type { Environment } from '../ndi/auth/environment.ts';
+import { withoutProxy } from '../net/grpc.ts';
 import { type Log, silent } from './logs.ts';
 
 /** The embedded server's namespace. It has always a `default` one too, which stays empty. */
@@ -125,7 +126,7 @@ export async function waitForTemporal(
     if (failure !== undefined) throw failure;
     let connection: Connection | undefined;
     try {
-      connection = await Connection.connect({ ...connectionOptions, connectTimeout: 2_000 });
+      connection = await Connection.connect(withoutProxy({ ...connectionOptions, connectTimeout: 2_000 }));
       await connection.workflowService.describeNamespace({ namespace });
       return connection;
     } catch (error) {

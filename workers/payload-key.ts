@@ -8,6 +8,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Client, Connection } from '@temporalio/client';
 import { placeIfAbsent } from '../disk/link.ts';
 import { CourierError } from '../errors/index.ts';
+import { withoutProxy } from '../net/grpc.ts';
 import { KEY_BYTES } from './codec.ts';
 import type { Home } from './home.ts';
 import type { Log } from './logs.ts';
@@ -44,7 +45,7 @@ export async function makePrivate(
   log: Log,
 ): Promise<void> {
   if (isPrivate(home)) return;
-  const connection = await Connection.connect({ address: server.address });
+  const connection = await Connection.connect(withoutProxy({ address: server.address }));
   try {
     const client = new Client({ connection, namespace: server.namespace });
     const { count } = await client.workflow.count("ExecutionStatus = 'Running'");

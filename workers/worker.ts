@@ -5,6 +5,7 @@
 import { Connection, WorkflowClient } from '@temporalio/client';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createSiteActivities } from '../activities/index.ts';
+import { withoutProxy } from '../net/grpc.ts';
 import { CONTROL_QUEUE, siteQueue } from '../workflows/contracts/index.ts';
 import { dataConverterFromEnv } from './codec.ts';
 import { type Composition, composeSite, holderOf } from './composition.ts';
@@ -70,7 +71,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
 async function openSite(
   options: RunWorkerOptions,
 ): Promise<{ composition: Composition; connection: Connection }> {
-  const connection = await Connection.connect(options.connectionOptions);
+  const connection = await Connection.connect(withoutProxy(options.connectionOptions));
   const workflows = new WorkflowClient({ connection, namespace: options.namespace });
   const { home, env, siteId, namespace, connectionOptions } = options;
   const holder = holderOf({ siteId, namespace, address: connectionOptions.address });

@@ -145,6 +145,7 @@ function getOnce(
     signal,
     onBytes,
     throttle: deps.throttle,
+    network: deps.network,
     journal: ledger.dataset.parts(item.id),
     unforcedBytes: UNFORCED_BYTES,
     // A listed size may be a hint, but one that is there and wrong means a truncated object

@@ -54,7 +54,9 @@ async function cloudMd5(scope: UnitScope<FilesInput>, item: PlanItem): Promise<s
   const path = join(deps.scratchDir, `${ref.runKey}-${item.id}.compare`);
   try {
     const address = () => cloud.files.downloadUrl(ref.cloudDatasetId, item.id, signal);
-    return (await getToFile(address, path, { signal, throttle: deps.throttle, hash: 'md5' })).md5Hex;
+    return (
+      await getToFile(address, path, { signal, throttle: deps.throttle, network: deps.network, hash: 'md5' })
+    ).md5Hex;
   } finally {
     await rm(path, { force: true });
   }

@@ -80,7 +80,7 @@ async function getWhenReady(scope: RunScope, url: string, path: string): Promise
   const giveUpAt = Date.now() + importQuietMs;
   for (let n = 0; ; n += 1) {
     try {
-      await getToFile(url, path, { signal, throttle: deps.throttle, ranges: 1 });
+      await getToFile(url, path, { signal, throttle: deps.throttle, network: deps.network, ranges: 1 });
       return true;
     } catch (error) {
       if (!isCourierError(error) || !NOT_YET.has(error.code)) throw error;

@@ -24,7 +24,7 @@ export async function cloudTag(
   for (let attempt = 1; ; attempt += 1) {
     try {
       const url = await cloud.files.downloadUrl(ref.cloudDatasetId, uid, signal);
-      return await objectMd5(url, { signal, throttle: deps.throttle });
+      return await objectMd5(url, { signal, throttle: deps.throttle, network: deps.network });
     } catch (error) {
       if (!isCourierError(error)) throw error;
       if (SAYS_NOTHING.has(error.code)) return undefined;

@@ -36,6 +36,7 @@ export async function sendDocumentsZipped(scope: Sending): Promise<void> {
     await putBytes(url, zip, {
       signal,
       throttle: deps.throttle,
+      network: deps.network,
       onBytes: (more) => {
         bytes += more;
         scope.heartbeat({ unit: unit.unit, what: 'sending', bytes, ofBytes: zip.byteLength });

@@ -99,7 +99,7 @@ export async function withAttempts<Result>(
       scope.heartbeat({ unit: unit.unit, what: 'sending', bytes, ofBytes: sizeBytes });
     };
     try {
-      return await send({ signal, throttle: deps.throttle, onBytes });
+      return await send({ signal, throttle: deps.throttle, network: deps.network, onBytes });
     } catch (error) {
       const again =
         isCourierError(error) && error.class === 'retryable' && error.code !== 'NDI_E_URL_EXPIRED';

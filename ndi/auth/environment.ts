@@ -6,8 +6,9 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { CourierError } from '../../errors/index.ts';
+import type { Environment } from '../../net/proxy.ts';
 
-export type Environment = Readonly<Record<string, string | undefined>>;
+export type { Environment } from '../../net/proxy.ts';
 
 export const STAGES = {
   prod: 'https://api.ndi-cloud.com/v1',

@@ -8,6 +8,7 @@
  * this file         puts them together: from a profile name to a client; login, logout, whoami
  */
 import { CourierError } from '../../errors/index.ts';
+import { networkOf } from '../../net/network.ts';
 import { requestToken } from '../cloud/auth.ts';
 import {
   type CloudClientOptions,
@@ -95,6 +96,7 @@ const only = <Item>(items: readonly Item[]): Item | undefined => (items.length =
  */
 export function connectCloud(options: ConnectOptions): Connection {
   const { env } = options;
+  const network = networkOf(env);
   const store = options.store ?? createProfileStore({ homeDir: options.homeDir, env });
   const name = options.profile === undefined || options.profile === '' ? undefined : options.profile;
   const find = (): AnyProfile | undefined => findProfile(store, env, name);
@@ -116,6 +118,7 @@ export function connectCloud(options: ConnectOptions): Connection {
     profileStamp: store.stamp,
     namedProfile: name === undefined ? undefined : () => ({ email: find()?.email }),
     timeouts: options.timeouts,
+    network,
   });
   const clientOptions: CloudClientOptions = {
     baseUrl,
@@ -131,6 +134,7 @@ export function connectCloud(options: ConnectOptions): Connection {
     },
     connections: options.connections,
     timeouts: options.timeouts,
+    network,
     repeat: options.repeat,
   };
   return { client: createCloudClient(clientOptions), tokens, baseUrl };
@@ -199,7 +203,7 @@ export async function login(options: LoginOptions): Promise<Login> {
     options.baseUrl === undefined
       ? (baseUrlFromEnvironment(options.env) ?? store.get(name)?.baseUrl ?? productionOf(options.env))
       : checkBaseUrl(options.baseUrl, 'The address');
-  const base = { baseUrl, connections: 1, timeouts };
+  const base = { baseUrl, connections: 1, timeouts, network: networkOf(options.env) };
   const open = createRequester(base);
   let user: CloudUser;
   let token: string;

@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { decodeJwt, type JWTPayload } from 'jose';
 import { CourierError, isCourierError } from '../../errors/index.ts';
+import type { Network } from '../../net/network.ts';
 import { requestToken } from '../cloud/auth.ts';
 import { repeatRequests } from '../cloud/repeat.ts';
 import { createRequester, type Timeouts } from '../cloud/request.ts';
@@ -42,6 +43,7 @@ export interface TokenSourceOptions {
    */
   readonly namedProfile?: (() => { readonly email: string | undefined }) | undefined;
   readonly timeouts?: Timeouts | undefined;
+  readonly network?: Network | undefined;
   readonly renewBeforeMs?: number;
   /** How long credentials that were refused are not tried again; guards an account from being locked. */
   readonly refusedForMs?: number;
@@ -171,6 +173,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
       baseUrl: options.baseUrl,
       connections: 1,
       timeouts: options.timeouts,
+      network: options.network,
     });
     try {
       // A login that fails would throw away the request for which it is made, which may be one that nobody

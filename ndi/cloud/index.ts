@@ -12,6 +12,7 @@
  * ../auth/        where the token comes from: environment, profiles, logging in
  */
 
+import type { Network } from '../../net/network.ts';
 import { type AccountRoutes, createAccount } from './account.ts';
 import { createBulkUploads } from './bulk-uploads.ts';
 import { type ComputeRoutes, createCompute } from './compute.ts';
@@ -47,6 +48,8 @@ export interface CloudClientOptions {
   /** Requests at a time, default 6. */
   readonly connections?: number | undefined;
   readonly timeouts?: Timeouts | undefined;
+  /** Proxy and certificates. Default: those of the process. */
+  readonly network?: Network | undefined;
   /** Repeat requests that cannot have acted. Default: each call is one request. */
   readonly repeat?: RepeatPolicy | undefined;
 }
@@ -68,6 +71,7 @@ export function createCloudClient(options: CloudClientOptions): FullCloudClient 
     tokens: options.tokens,
     connections: options.connections,
     timeouts: options.timeouts,
+    network: options.network,
   });
   const requester = options.repeat === undefined ? plain : repeatRequests(plain, options.repeat);
   const users = createUsers(requester);

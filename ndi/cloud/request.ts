@@ -9,8 +9,9 @@
 import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { type Dispatcher, Pool } from 'undici';
+import type { Dispatcher } from 'undici';
 import { CourierError } from '../../errors/index.ts';
+import { type Network, processNetwork } from '../../net/network.ts';
 import { isCloudId } from '../ids.ts';
 import {
   asksForLogin,
@@ -42,6 +43,8 @@ export interface RequesterOptions {
   /** Requests at a time; more of them wait. §10 no. 28: 4–6. Default 6. */
   readonly connections?: number | undefined;
   readonly timeouts?: Timeouts | undefined;
+  /** Proxy and certificates. Default: those of the process. */
+  readonly network?: Network | undefined;
   /**
    * An answer above this is refused. Default 8 MiB, after unpacking: Lambda, which answers, can give 6 MB.
    */
@@ -95,9 +98,10 @@ export function createRequester(options: RequesterOptions): Requester {
     ...options.timeouts,
   };
   const maxBytes = options.maxAnswerBytes ?? 8 * 1024 * 1024;
-  const pool = new Pool(base.origin, {
+  const network = options.network ?? processNetwork();
+  const dispatcher = network.dispatcher({
     connections: options.connections ?? 6,
-    connect: { timeout: timeouts.connectMs },
+    connectMs: timeouts.connectMs,
     headersTimeout: timeouts.headersMs,
     bodyTimeout: timeouts.bodyMs,
   });
@@ -107,7 +111,8 @@ export function createRequester(options: RequesterOptions): Requester {
     const asked = askedOf(options.baseUrl, call, token);
     const deadline = startDeadline(call.signal, timeouts.totalMs);
     try {
-      const response = await pool.request({
+      const response = await dispatcher.request({
+        origin: base.origin,
         method: call.method,
         path: prefix + pathOf(call),
         headers: headersOf(call, token, requestId),
@@ -123,7 +128,7 @@ export function createRequester(options: RequesterOptions): Requester {
           detail: `${call.what} (no whole answer in ${timeouts.totalMs / 1000} s)`,
           requestId,
         });
-      throw brokenConnection(asked, requestId, error);
+      throw network.failure(error, base.origin) ?? brokenConnection(asked, requestId, error);
     } finally {
       deadline.stop();
     }
@@ -148,7 +153,7 @@ export function createRequester(options: RequesterOptions): Requester {
     return { status: answered.status, text: answered.text, requestId: answered.requestId, what: call.what };
   }
 
-  return { baseUrl: options.baseUrl, send, close: () => pool.close() };
+  return { baseUrl: options.baseUrl, send, close: () => dispatcher.close() };
 }
 
 const askedOf = (baseUrl: string, call: ApiCall, token: string | undefined): RequestInfo => ({

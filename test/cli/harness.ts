@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inject } from 'vitest';
 import { makeDataset } from '../../ndi/synthetic/dataset.ts';
-import { type Sandbox, type SandboxUser, startSandbox } from '../../sandbox/server.ts';
+import { type Sandbox, type SandboxOptions, type SandboxUser, startSandbox } from '../../sandbox/server.ts';
 
 const MAIN = fileURLToPath(new URL('../../client/cli/main.ts', import.meta.url));
 
@@ -54,9 +54,20 @@ export interface RunOptions {
 }
 
 /** `login: false` leaves the account out of the environment. */
-export async function createHarness(options: { readonly login?: boolean } = {}): Promise<Harness> {
+export async function createHarness(
+  options: {
+    readonly login?: boolean;
+    readonly sandbox?: Partial<SandboxOptions>;
+    readonly env?: Readonly<Record<string, string>>;
+  } = {},
+): Promise<Harness> {
   const dir = mkdtempSync(join(tmpdir(), 'courier-cli-'));
-  const sandboxOptions = { stateDir: join(dir, 'cloud'), importDelayMs: 30, bulkDownloadDelayMs: 30 };
+  const sandboxOptions = {
+    stateDir: join(dir, 'cloud'),
+    importDelayMs: 30,
+    bulkDownloadDelayMs: 30,
+    ...options.sandbox,
+  };
   let sandbox = await startSandbox(sandboxOptions);
   const lab = sandbox.users[0]!;
   const env: Record<string, string> = {
@@ -68,6 +79,7 @@ export async function createHarness(options: { readonly login?: boolean } = {}):
     NDI_CLOUD_URL: sandbox.apiUrl,
     TEMPORAL_CLI: inject('temporalCliPath'),
     ...(options.login === false ? {} : { NDI_CLOUD_USERNAME: lab.email, NDI_CLOUD_PASSWORD: lab.password }),
+    ...options.env,
   };
   let made = 0;
   const start: Harness['start'] = (args, more = {}) => launch(args, { ...env, ...more.env }, dir, more);

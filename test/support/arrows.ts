@@ -14,16 +14,17 @@ const late = (because: string): Arrow => ({ kinds: ['type', 'late'], because });
 
 /**
  * The ground: every room may import it, because what SQLite, the disk and our errors mean must be the same
- * everywhere. `sqlite` and `disk` import `errors` alone, `errors` nothing. Workflows import `errors` only:
- * the others would not be deterministic.
+ * everywhere. `sqlite`, `disk` and `net` import `errors` alone, `errors` nothing. Workflows import `errors`
+ * only: the others would not be deterministic.
  */
-export const GROUND = ['errors', 'sqlite', 'disk'] as const;
+export const GROUND = ['errors', 'sqlite', 'disk', 'net'] as const;
 
 /** A room that is not named here may not be imported, and is not built. */
 export const ARROWS: Readonly<Record<string, Readonly<Record<string, Arrow>>>> = {
   errors: {},
   sqlite: {},
   disk: {},
+  net: {},
   ndi: {},
   transfer: {},
   ledger: {

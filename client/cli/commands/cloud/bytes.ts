@@ -7,8 +7,9 @@ import { rename, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { request } from 'undici';
+import type { Dispatcher } from 'undici';
 import { CourierError, isCourierError } from '../../../../errors/index.ts';
+import { networkOf } from '../../../../net/network.ts';
 import type { Invocation } from '../../command.ts';
 
 /**
@@ -26,42 +27,73 @@ export async function fileToSend(
   return { path, sizeBytes: size };
 }
 
+/** Limits of the library; a store is spoken to by HTTP/1.1. */
+const LIMITS = { allowH2: false, connectMs: 20_000 };
+
+/** One request to a presigned address, by the way that the environment names. */
+async function exchange<Result>(
+  { env }: Pick<Invocation, 'env'>,
+  url: string,
+  options: Pick<Dispatcher.RequestOptions, 'body' | 'headers'> & {
+    readonly method: 'GET' | 'PUT';
+    readonly signal: AbortSignal;
+  },
+  use: (answer: Dispatcher.ResponseData) => Promise<Result>,
+): Promise<Result> {
+  const network = networkOf(env);
+  const dispatcher = network.dispatcher(LIMITS);
+  try {
+    const { origin, pathname, search } = new URL(url);
+    return await use(await dispatcher.request({ ...options, origin, path: pathname + search }));
+  } catch (error) {
+    throw network.failure(error, url) ?? asNetworkError(error, options.signal);
+  } finally {
+    await dispatcher.destroy();
+  }
+}
+
 export async function sendFrom(
+  invocation: Pick<Invocation, 'env'>,
   { path, sizeBytes }: { readonly path: string; readonly sizeBytes: number },
   url: string,
   signal: AbortSignal,
 ): Promise<void> {
-  try {
-    const { statusCode, body } = await request(url, {
-      method: 'PUT',
-      body: createReadStream(path, { highWaterMark: 1 << 20 }),
-      headers: { 'content-length': String(sizeBytes) },
-      signal,
-    });
-    const said = await body.text();
-    if (statusCode < 200 || statusCode > 299) throw refused(statusCode, said);
-  } catch (error) {
-    throw asNetworkError(error, signal);
-  }
+  const body = createReadStream(path, { highWaterMark: 1 << 20 });
+  const headers = { 'content-length': String(sizeBytes) };
+  await exchange(invocation, url, { method: 'PUT', body, headers, signal }, async (answer) => {
+    const said = await answer.body.text();
+    if (answer.statusCode < 200 || answer.statusCode > 299) throw refused(answer.statusCode, said);
+  });
 }
 
 /** Into `<target>.partial`, renamed when its length is right. Answers the length. */
-export async function fetchTo(url: string, target: string, signal: AbortSignal): Promise<number> {
+export async function fetchTo(
+  invocation: Pick<Invocation, 'env'>,
+  url: string,
+  target: string,
+  signal: AbortSignal,
+): Promise<number> {
   const partial = `${target}.partial`;
   try {
-    const { statusCode, headers, body } = await request(url, { signal });
-    if (statusCode !== 200) throw refused(statusCode, await body.text());
-    await pipeline(body, createWriteStream(partial), { signal });
-    const { size } = await stat(partial);
-    const announced = headers['content-length'];
-    if (announced !== undefined && Number(announced) !== size) {
-      throw new CourierError('NDI_E_INTEGRITY', { detail: `${size} of ${announced} bytes arrived.` });
-    }
-    await rename(partial, target);
-    return size;
+    return await exchange(
+      invocation,
+      url,
+      { method: 'GET', signal },
+      async ({ statusCode, headers, body }) => {
+        if (statusCode !== 200) throw refused(statusCode, await body.text());
+        await pipeline(body, createWriteStream(partial), { signal });
+        const { size } = await stat(partial);
+        const announced = headers['content-length'];
+        if (announced !== undefined && Number(announced) !== size) {
+          throw new CourierError('NDI_E_INTEGRITY', { detail: `${size} of ${announced} bytes arrived.` });
+        }
+        await rename(partial, target);
+        return size;
+      },
+    );
   } catch (error) {
     rmSync(partial, { force: true });
-    throw asNetworkError(error, signal);
+    throw error;
   }
 }
 
@@ -72,6 +104,7 @@ const POLL_MS = 1_000;
  * contract §2.5 E10).
  */
 export async function fetchWhenReady(
+  invocation: Pick<Invocation, 'env'>,
   url: string,
   target: string,
   waitMs: number,
@@ -80,7 +113,7 @@ export async function fetchWhenReady(
   const giveUpAt = Date.now() + waitMs;
   for (;;) {
     try {
-      return await fetchTo(url, target, signal);
+      return await fetchTo(invocation, url, target, signal);
     } catch (error) {
       const isMissing =
         isCourierError(error, 'NDI_E_NOT_FOUND') || isCourierError(error, 'NDI_E_URL_EXPIRED');

@@ -193,7 +193,7 @@ const addZip = defineCommand({
   run: (invocation, [dataset, zip], { profile }) =>
     call(invocation, profile, async (cloud, signal) => {
       const source = await fileToSend(invocation, zip);
-      await sendFrom(source, await cloud.documents.bulkUploadUrl(dataset, signal), signal);
+      await sendFrom(invocation, source, await cloud.documents.bulkUploadUrl(dataset, signal), signal);
       return { sizeBytes: source.sizeBytes };
     }),
 });
@@ -219,7 +219,7 @@ const getZip = defineCommand({
     call(invocation, profile, async (cloud, signal) => {
       const target = resolve(invocation.cwd, output);
       const url = await cloud.documents.bulkDownloadUrl(dataset, ids, signal);
-      return { file: target, sizeBytes: await fetchWhenReady(url, target, wait * 1_000, signal) };
+      return { file: target, sizeBytes: await fetchWhenReady(invocation, url, target, wait * 1_000, signal) };
     }),
 });
 

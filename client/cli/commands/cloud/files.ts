@@ -54,7 +54,12 @@ const get = defineCommand({
       const target = resolve(cwd, output ?? basename(uid));
       const cloud = await courier.cloud({ profile });
       try {
-        const sizeBytes = await fetchTo(await cloud.files.downloadUrl(dataset, uid, signal), target, signal);
+        const sizeBytes = await fetchTo(
+          invocation,
+          await cloud.files.downloadUrl(dataset, uid, signal),
+          target,
+          signal,
+        );
         if (json) out.json({ file: target, sizeBytes });
         else out.print(`${target}  ${formatBytes(sizeBytes)}`);
         return EXIT.done;
@@ -88,7 +93,12 @@ const put = defineCommand({
     call(invocation, profile, async (cloud, signal) => {
       const source = await fileToSend(invocation, file);
       const organization = await organizationOf(cloud, dataset, signal);
-      await sendFrom(source, await cloud.files.uploadUrl(organization, dataset, uid, signal), signal);
+      await sendFrom(
+        invocation,
+        source,
+        await cloud.files.uploadUrl(organization, dataset, uid, signal),
+        signal,
+      );
       return { uid, sizeBytes: source.sizeBytes };
     }),
 });
@@ -104,7 +114,7 @@ const putZip = defineCommand({
       const source = await fileToSend(invocation, zip);
       const organization = await organizationOf(cloud, dataset, signal);
       const { url, jobId } = await cloud.files.bulkUploadUrl(organization, dataset, signal);
-      await sendFrom(source, url, signal);
+      await sendFrom(invocation, source, url, signal);
       return { jobId: jobId ?? null, sizeBytes: source.sizeBytes };
     }),
 });
