@@ -30,6 +30,11 @@ export const DATASET_ERRORS = {
     'Another program is writing to the dataset’s database.',
     'Close MATLAB or Python on this dataset, then resume the run.',
   ),
+  NDI_E_DATABASE_REPLACED: entry(
+    ['moved', 'run', 'none'],
+    'The database of the dataset is another file than when the work on it began.',
+    'Nothing was written to the new file; the run looks again, or repeat the command.',
+  ),
   NDI_E_NOT_LINKED: entry(
     ['permanent', 'run', 'none'],
     'The dataset is not linked to a cloud dataset.',

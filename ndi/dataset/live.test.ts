@@ -1,19 +1,32 @@
 /** Changing a dataset that people use: by random batches, against a model and against a dataset built anew. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { D, inTempDir, rows, T } from '../../test/fixtures/dataset.ts';
+import { D, inTempDir, rows, T, tamper } from '../../test/fixtures/dataset.ts';
+import { asMadeByPython } from '../../test/fixtures/python-layout.ts';
 import { canonicalHash } from '../document/canonical.ts';
 import { newDocument } from '../document/classes.ts';
 import type { NdiDocument } from '../document/types.ts';
 import { finishDataset } from './finish.ts';
 import { databasePath } from './layout.ts';
-import { type Leaving, type LiveChange, openLiveDataset } from './live.ts';
+import { type Leaving, type LiveChange, type LiveDataset, type LiveResult, openLiveDataset } from './live.ts';
+import { placeFile } from './place.ts';
 import { openDataset } from './read.ts';
+import type { DatabaseLayout } from './schema.ts';
 import { databaseStamp } from './stamp.ts';
 import { createDataset, openForWriting } from './write.ts';
 
@@ -34,13 +47,28 @@ const session = newDocument('session', {
   values: { session: { reference: 'live' } },
 });
 
-async function build(dir: string, documents: readonly NdiDocument[]): Promise<void> {
+/** A document with a binary. Two may name the same one. */
+const recording = (item: number, value: number, uid: string): NdiDocument =>
+  newDocument('demoNDI', {
+    id: idOf(item),
+    sessionId: D,
+    createdAt: Date.parse(T),
+    values: { demoNDI: { value } },
+    files: [{ name: 'filename1.ext', uid, location: '/nowhere' }],
+  });
+
+async function build(
+  dir: string,
+  documents: readonly NdiDocument[],
+  layout: DatabaseLayout = 'matlab',
+): Promise<void> {
   mkdirSync(dir, { recursive: true });
   createDataset(dir);
   const writer = openForWriting(dir);
   writer.addDocuments([session, ...documents]);
   writer.close();
   await finishDataset(dir);
+  if (layout === 'python') asMadeByPython(dir);
 }
 
 /** Everything the database says of each document, in an order that does not depend on when it came. */
@@ -49,75 +77,107 @@ const content = (dir: string): unknown[] => [
   rows(dir, 'SELECT doc_id, branch_id FROM branch_docs JOIN docs USING (doc_idx) ORDER BY doc_id'),
   rows(
     dir,
-    `SELECT doc_id, field_name, json_name, class, value FROM doc_data JOIN docs USING (doc_idx) JOIN fields USING (field_idx)
-     ORDER BY doc_id, field_name, value`,
+    `SELECT doc_id, field_name, json_name, class, value, typeof(value) FROM doc_data
+     JOIN docs USING (doc_idx) JOIN fields USING (field_idx) ORDER BY doc_id, field_name, value`,
   ),
-  rows(
-    dir,
-    'SELECT doc_id, filename, uid, cached_location, type FROM files JOIN docs USING (doc_idx) ORDER BY 1, 2',
+  rows(dir, 'SELECT filename, uid, orig_location, type, parameters FROM files ORDER BY uid'),
+  rows(dir, 'SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name'),
+  // Rows of nobody.
+  ...['doc_data', 'files', 'branch_docs'].map((table) =>
+    rows(dir, `SELECT * FROM ${table} WHERE doc_idx NOT IN (SELECT doc_idx FROM docs)`),
   ),
 ];
 
+/** Which of the documents that share a binary has its row depends on who came first: it must name it. */
+const wrongOwners = (dir: string): unknown[] =>
+  rows(dir, 'SELECT doc_id, uid FROM files JOIN docs USING (doc_idx) WHERE instr(json_code, uid) = 0');
+
+const UIDS = ['4126970000000091_40b0000000000000', '4126970000000092_40b0000000000000'] as const;
+
+/** A version of a document: three without a binary, four with one of two. */
+const versionOf = (item: number, version: number): NdiDocument =>
+  version < 3
+    ? subject(item, ['ada', 'bo', ''][version] ?? '')
+    : recording(item, version, UIDS[version % 2] ?? '');
+
 const change = fc.record({
   item: fc.nat(5),
-  name: fc.constantFrom('ada', 'bo', 'cy'),
+  version: fc.nat(6),
   what: fc.constantFrom('put', 'put', 'remove'),
   isStale: fc.boolean(),
 });
 
-describe('a dataset that people use', () => {
+type Change = typeof change extends fc.Arbitrary<infer T> ? T : never;
+type Model = Map<number, number>;
+
+/** Applies one batch to the dataset and to the model, and compares their answers. */
+function applyToBoth(live: LiveDataset, model: Model, batch: readonly Change[]): void {
+  const hashOf = (item: number): string | null => {
+    const version = model.get(item);
+    return version === undefined ? null : canonicalHash(versionOf(item, version));
+  };
+  const expectations: Partial<LiveResult>[] = [];
+  const changes = batch.map(({ item, version, what, isStale }): LiveChange => {
+    const found = hashOf(item);
+    const ndiId = idOf(item);
+    const expected = isStale || (what === 'remove' && found === null) ? 'stale' : found;
+    const wanted = what === 'remove' ? null : canonicalHash(versionOf(item, version));
+    const isDone = wanted === found || (!isStale && (what === 'put' || found !== null));
+    const outcome = isDone ? (wanted === found && wanted !== expected ? 'already' : 'done') : 'moved';
+    expectations.push({ ndiId, found, outcome });
+    if (isDone && what === 'remove') model.delete(item);
+    else if (isDone) model.set(item, version);
+    return what === 'remove'
+      ? { kind: 'remove', ndiId, expected: expected ?? '' }
+      : { kind: 'put', document: versionOf(item, version), expected };
+  });
+  expect(live.apply(changes)).toEqual(expectations);
+}
+
+describe.each(['matlab', 'python'] as const)('a dataset that people use, made by %s', (layout) => {
   it('holds after any batches what a dataset built anew with the same documents holds', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.array(change, { maxLength: 4 }), { maxLength: 4 }), (batches) =>
+      fc.asyncProperty(fc.array(fc.array(change, { maxLength: 6 }), { maxLength: 4 }), (batches) =>
         inTempDir(async (dir) => {
-          const lived = join(dir, 'lived');
-          await build(lived, [subject(0, 'ada'), subject(1, 'bo')]);
-          const model = new Map([
-            [0, 'ada'],
-            [1, 'bo'],
+          const [lived, built] = [join(dir, 'lived'), join(dir, 'built')];
+          await build(lived, [versionOf(0, 0), versionOf(1, 3)], layout);
+          const model: Model = new Map([
+            [0, 0],
+            [1, 3],
           ]);
           const live = openLiveDataset(lived);
-          const hashOf = (item: number): string | null => {
-            const name = model.get(item);
-            return name === undefined ? null : canonicalHash(subject(item, name));
-          };
-          for (const batch of batches) {
-            // One change for each document of a batch: a plan has one decision for each.
-            const once = [...new Map(batch.map((one) => [one.item, one])).values()];
-            const changes = once.map(({ item, name, what, isStale }): LiveChange => {
-              const expected = isStale ? 'stale' : hashOf(item);
-              return what === 'remove'
-                ? { kind: 'remove', ndiId: idOf(item), expected: expected ?? 'stale' }
-                : { kind: 'put', document: subject(item, name), expected };
-            });
-            const results = live.apply(changes);
-            for (const [at, { item, name, what, isStale }] of once.entries()) {
-              const wanted = what === 'remove' ? null : canonicalHash(subject(item, name));
-              const isThere = hashOf(item) === wanted;
-              const isMoved = isStale && !isThere;
-              expect(results[at]).toMatchObject({ ndiId: idOf(item), found: hashOf(item) });
-              expect(results[at]?.outcome === 'moved').toBe(isMoved);
-              if (isMoved) continue;
-              if (what === 'remove') model.delete(item);
-              else model.set(item, name);
-            }
-          }
+          expect(live.layout).toBe(layout);
+          for (const batch of batches) applyToBoth(live, model, batch);
           live.close();
-          const built = join(dir, 'built');
-          await build(
-            built,
-            [...model].map(([item, name]) => subject(item, name)),
-          );
+          const documents = [...model].map(([item, version]) => versionOf(item, version));
+          await build(built, documents, layout);
           expect(content(lived)).toEqual(content(built));
+          expect(wrongOwners(lived)).toEqual([]);
+          expect(rows(lived, 'PRAGMA integrity_check')).toEqual([{ integrity_check: 'ok' }]);
+          expect(rows(lived, 'PRAGMA foreign_key_check')).toEqual([]);
+          expect(rows(lived, 'PRAGMA journal_mode')).toEqual([{ journal_mode: 'delete' }]);
           const reader = openDataset(lived);
           expect(reader.documentCount()).toBe(model.size + 1);
           reader.close();
         }),
       ),
-      { numRuns: 40 },
+      { numRuns: 30 },
     );
   });
 
+  it('writes times in the unit of its maker', () =>
+    inTempDir(async (dir) => {
+      await build(dir, [], layout);
+      const live = openLiveDataset(dir);
+      live.apply([{ kind: 'put', document: subject(2, 'cy'), expected: null }]);
+      live.close();
+      const times = rows(dir, 'SELECT timestamp FROM docs').map(({ timestamp }) => Number(timestamp));
+      for (const time of times) expect(time < 1e7 ? 'matlab' : 'python').toBe(layout);
+      expect(times).toHaveLength(2);
+    }));
+});
+
+describe('a dataset that people use', () => {
   it('is changed by nothing of a batch when what leaves could not be kept', () =>
     inTempDir(async (dir) => {
       await build(dir, [subject(0, 'ada'), subject(1, 'bo')]);
@@ -141,20 +201,118 @@ describe('a dataset that people use', () => {
       expect(content(dir)).toEqual(before);
     }));
 
-  it('that another program writes is waited for, and then named', () =>
+  it('that another program writes is waited for, and then the program is named', () =>
     inTempDir(async (dir) => {
       await build(dir, []);
-      const other = new DatabaseSync(databasePath(dir));
-      other.exec('BEGIN EXCLUSIVE');
+      const script = `
+        const database = new (require('node:sqlite').DatabaseSync)(process.argv[1]);
+        database.exec('BEGIN EXCLUSIVE');
+        process.stdout.write('locked');
+        setInterval(() => {}, 1000);`;
+      const other = spawn(process.execPath, ['-e', script, databasePath(dir)]);
+      await once(other.stdout, 'data');
       const change = { kind: 'put', document: subject(2, 'cy'), expected: null } as const;
-      expect(() => openLiveDataset(dir, { busyTimeoutMs: 50 }).apply([change])).toThrow(
-        expect.objectContaining({ code: 'NDI_E_DATABASE_BUSY' }),
-      );
-      other.exec('ROLLBACK');
-      other.close();
+      const holder = process.platform === 'linux' ? `locked in node (process ${other.pid})` : 'locked';
+      try {
+        expect(() => openLiveDataset(dir, { busyTimeoutMs: 50 }).apply([change])).toThrow(
+          expect.objectContaining({
+            code: 'NDI_E_DATABASE_BUSY',
+            class: 'needs-person',
+            detail: expect.stringContaining(holder),
+          }),
+        );
+      } finally {
+        other.kill('SIGKILL');
+        await once(other, 'close');
+      }
       const live = openLiveDataset(dir, { busyTimeoutMs: 50 });
       expect(live.apply([change])).toMatchObject([{ outcome: 'done' }]);
       live.close();
+    }));
+
+  it('whose database is replaced meanwhile is not written any more', () =>
+    inTempDir(async (dir) => {
+      await build(dir, []);
+      const live = openLiveDataset(dir);
+      copyFileSync(databasePath(dir), join(dir, 'other'));
+      renameSync(join(dir, 'other'), databasePath(dir));
+      const change = { kind: 'put', document: subject(2, 'cy'), expected: null } as const;
+      expect(() => live.apply([change])).toThrow(
+        expect.objectContaining({ code: 'NDI_E_DATABASE_REPLACED', class: 'moved' }),
+      );
+      expect(rows(dir, 'SELECT doc_id FROM docs')).toHaveLength(1);
+      rmSync(databasePath(dir));
+      expect(() => live.apply([change])).toThrow(
+        expect.objectContaining({ code: 'NDI_E_DATABASE_REPLACED' }),
+      );
+      live.close();
+      expect(existsSync(databasePath(dir))).toBe(false);
+    }));
+
+  it('is not made where it is missing, and a damaged one is named', () =>
+    inTempDir(async (dir) => {
+      expect(() => openLiveDataset(dir)).toThrow(expect.objectContaining({ code: 'NDI_E_NOT_A_DATASET' }));
+      mkdirSync(join(dir, '.ndi'));
+      expect(() => openLiveDataset(dir)).toThrow(expect.objectContaining({ code: 'NDI_E_NOT_A_DATASET' }));
+      expect(readdirSync(join(dir, '.ndi'))).toEqual([]);
+      writeFileSync(databasePath(dir), 'no database, and long enough to be looked at '.repeat(100));
+      expect(() => openLiveDataset(dir)).toThrow(expect.objectContaining({ code: 'NDI_E_DATABASE_CORRUPT' }));
+    }));
+
+  it('keeps its write-ahead log, and its readers, while it is changed', () =>
+    inTempDir(async (dir) => {
+      await build(dir, []);
+      tamper(dir, 'PRAGMA journal_mode = WAL');
+      const other = new DatabaseSync(databasePath(dir));
+      other.exec('BEGIN');
+      other.prepare('SELECT count(*) FROM docs').get();
+      const live = openLiveDataset(dir, { busyTimeoutMs: 50 });
+      expect(live.apply([{ kind: 'put', document: subject(2, 'cy'), expected: null }])).toMatchObject([
+        { outcome: 'done' },
+      ]);
+      live.close();
+      other.exec('COMMIT');
+      expect(other.prepare('SELECT count(*) AS n FROM docs').get()?.n).toBe(2);
+      expect(other.prepare('PRAGMA journal_mode').get()?.journal_mode).toBe('wal');
+      other.close();
+    }));
+
+  it('compares a document whose text is stored as bytes', () =>
+    inTempDir(async (dir) => {
+      await build(dir, [subject(0, 'ada')]);
+      tamper(dir, 'UPDATE docs SET json_code = CAST(json_code AS BLOB)');
+      const live = openLiveDataset(dir);
+      const expected = canonicalHash(subject(0, 'ada'));
+      expect(live.apply([{ kind: 'put', document: subject(0, 'bo'), expected }])).toMatchObject([
+        { outcome: 'done', found: expected },
+      ]);
+      live.close();
+    }));
+
+  it('loses no binary that a document uses', () =>
+    inTempDir(async (dir) => {
+      const [uid] = UIDS;
+      const second = (item: number): string => `${idOf(item)}_filename1.ext`;
+      await build(dir, [recording(0, 1, uid), recording(1, 2, uid)]);
+      const source = join(dir, 'source');
+      writeFileSync(source, 'bytes');
+      const uses = [0, 1].map((item) => ({ documentId: idOf(item), name: 'filename1.ext' }));
+      expect(placeFile(dir, uid, source, uses)).toBe('done');
+      const live = openLiveDataset(dir);
+      const remove = (item: number, value: number): LiveChange => ({
+        kind: 'remove',
+        ndiId: idOf(item),
+        expected: canonicalHash(recording(item, value, uid)),
+      });
+      live.apply([remove(0, 1)]);
+      expect([...live.unusedFiles]).toEqual([second(0)]);
+      expect(rows(dir, 'SELECT doc_id FROM files JOIN docs USING (doc_idx)')).toEqual([{ doc_id: idOf(1) }]);
+      expect(live.discardFiles([uid, second(0), second(1)])).toEqual([second(0)]);
+      live.apply([remove(1, 2)]);
+      expect(live.discardFiles([uid, second(1), '../../source'])).toEqual([uid, second(1)]);
+      live.close();
+      expect(readdirSync(join(dir, '.ndi', 'files'))).toEqual([]);
+      expect(readFileSync(source, 'utf8')).toBe('bytes');
     }));
 
   it.skipIf(process.getuid?.() === 0)('that cannot be written says so', () =>

@@ -6,12 +6,18 @@
  * The rows are those that MATLAB and Python write (`write.ts`, `remove.ts`). The journal mode, the folder and
  * everything else stay as they are. Nothing is created: a folder that is gone is an error.
  */
-import { isCourierError } from '../../errors/index.ts';
+import { rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { CourierError, isCourierError } from '../../errors/index.ts';
 import { canonicalHash } from '../document/canonical.ts';
 import { parseDocument } from '../document/codec.ts';
 import { describeDocument } from '../document/describe.ts';
 import type { NdiDocument, NdiId } from '../document/types.ts';
-import { deleteDocuments } from './remove.ts';
+import { isSafeName } from '../ids.ts';
+import { filesDir } from './layout.ts';
+import { toStored } from './read.ts';
+import { dropDocuments, usersOf } from './remove.ts';
+import { type DatabaseLayout, layoutOf } from './schema.ts';
 import { withDatabaseErrors } from './sqlite.ts';
 import { openWriteSession, type WriteOptions, type WriteSession } from './write.ts';
 
@@ -47,10 +53,22 @@ export interface LiveOptions extends Pick<WriteOptions, 'busyTimeoutMs'> {
 }
 
 export interface LiveDataset {
-  /** One transaction. Results in the order of the changes. */
+  /** Who made the database. The rows are such as both read; times are written in its own unit. */
+  readonly layout: DatabaseLayout;
+  /**
+   * One transaction, on disk when it returns. Results in the order of the changes; a second change of one
+   * document sees the first.
+   * @throws NDI_E_DATABASE_BUSY after the waiting time, with who holds the lock; NDI_E_DATABASE_REPLACED;
+   * NDI_E_DATABASE_CORRUPT; NDI_E_READ_ONLY; NDI_E_DISK_FULL. Then nothing of the batch is there.
+   */
   apply(changes: readonly LiveChange[]): LiveResult[];
   /** Names in `.ndi/files` that no document uses since documents were removed. The caller removes them. */
   readonly unusedFiles: ReadonlySet<string>;
+  /**
+   * Removes those of `names` from `.ndi/files` that no document uses, and returns them. No document can
+   * come in between that uses one. Names are uids, or `<docId>_<name>`.
+   */
+  discardFiles(names: Iterable<string>): string[];
   close(): void;
 }
 
@@ -58,35 +76,62 @@ export interface LiveDataset {
 const BUSY_TIMEOUT_MS = 5_000;
 
 /**
- * @throws NDI_E_NOT_A_DATASET, NDI_E_DATABASE_CORRUPT, NDI_E_DATABASE_BUSY, NDI_E_READ_ONLY,
- * NDI_E_DISK_FULL
+ * The database of the dataset in `dir`, to change.
+ * @throws NDI_E_NOT_A_DATASET where there is none, NDI_E_DATABASE_CORRUPT, NDI_E_DATABASE_BUSY,
+ * NDI_E_READ_ONLY, NDI_E_DISK_FULL
  */
 export function openLiveDataset(dir: string, options: LiveOptions = {}): LiveDataset {
-  const session = openWriteSession(dir, { busyTimeoutMs: options.busyTimeoutMs ?? BUSY_TIMEOUT_MS });
-  const { database, path, branch } = session;
+  const busyTimeoutMs = options.busyTimeoutMs ?? BUSY_TIMEOUT_MS;
+  const session = openWriteSession(dir, { busyTimeoutMs, survivesPowerLoss: true });
+  const { database, path } = session;
+  const ensureSame = sameFileCheck(path);
   const unusedFiles = new Set<string>();
-  const find = database.prepare(
-    `SELECT d.json_code AS text FROM docs d JOIN branch_docs b ON b.doc_idx = d.doc_idx AND b.branch_id = ?
-     WHERE d.doc_id = ?`,
-  );
-  const current = (ndiId: NdiId): Found => {
-    const row = find.get(branch, ndiId);
-    return row === undefined ? ABSENT : foundOf(String(row.text ?? ''));
-  };
+  const current = contentReader(session);
+  const transaction = <T>(work: () => T): T =>
+    withDatabaseErrors(path, () =>
+      session.transaction(() => {
+        ensureSame();
+        return work();
+      }),
+    );
   return {
+    layout: layoutOf(database),
     unusedFiles,
     apply: (changes) => {
       const prepared = changes.map(prepare);
-      return withDatabaseErrors(path, () =>
-        session.transaction(() => {
-          const steps = prepared.map((change) => judge(change, current(change.ndiId)));
-          options.onLeaving?.(steps.flatMap(({ leaving }) => leaving ?? []));
-          carryOut(session, steps, unusedFiles);
-          return steps.map(({ result }) => result);
-        }),
-      );
+      return transaction(() => {
+        const { results, effects } = judgeAll(prepared, current);
+        const leaving = effects.flatMap(({ found, ndiId }) => leavingOf(ndiId, found) ?? []);
+        if (leaving.length > 0) options.onLeaving?.(leaving);
+        for (const name of carryOut(session, effects)) unusedFiles.add(name);
+        return results;
+      });
     },
+    discardFiles: (names) => transaction(() => discard(dir, session, names)),
     close: () => withDatabaseErrors(path, () => database.close()),
+  };
+}
+
+/** SQLite goes on writing to a file that has lost its name to another one: nobody would see it again. */
+function sameFileCheck(path: string): () => void {
+  const identity = (): string | undefined => {
+    const stat = statSync(path, { throwIfNoEntry: false });
+    return stat === undefined ? undefined : `${stat.dev}:${stat.ino}`;
+  };
+  const opened = identity();
+  return () => {
+    if (identity() !== opened) throw new CourierError('NDI_E_DATABASE_REPLACED', { detail: `${path}.` });
+  };
+}
+
+function contentReader({ database, branch }: WriteSession): (ndiId: NdiId) => Found {
+  const find = database.prepare(
+    `SELECT d.doc_id AS id, d.json_code AS text FROM docs d
+     JOIN branch_docs b ON b.doc_idx = d.doc_idx AND b.branch_id = ? WHERE d.doc_id = ?`,
+  );
+  return (ndiId) => {
+    const stored = toStored(database, find.get(branch, ndiId));
+    return stored === undefined ? ABSENT : foundOf(stored.text);
   };
 }
 
@@ -123,34 +168,102 @@ function prepare(change: LiveChange): Prepared {
   return { ndiId: describeDocument(document).id, expected, document, wanted: canonicalHash(document) };
 }
 
-interface Step {
-  readonly change: Prepared;
-  readonly result: LiveResult;
-  readonly leaving?: Leaving;
+/** The net change of one document by a batch. */
+interface Effect {
+  readonly ndiId: NdiId;
+  readonly found: Found;
+  /** Undefined: it goes. */
+  readonly document: NdiDocument | undefined;
 }
 
-/** What is there has the wanted content already (an earlier attempt made it), or the expected one, or moved. */
-function judge(change: Prepared, { text, hash }: Found): Step {
-  const { ndiId, expected, wanted } = change;
-  const result = (outcome: LiveResult['outcome']): LiveResult => ({ ndiId, outcome, found: hash });
-  if (hash === wanted && hash !== expected) return { change, result: result('already') };
-  if (hash !== expected) return { change, result: result('moved') };
-  const leaving = text === undefined || hash === null ? {} : { leaving: { ndiId, text, hash } };
-  return { change, result: result('done'), ...leaving };
+/** Each change is judged by what the ones before it leave behind. */
+function judgeAll(
+  changes: readonly Prepared[],
+  current: (ndiId: NdiId) => Found,
+): { readonly results: LiveResult[]; readonly effects: Effect[] } {
+  const hashes = new Map<NdiId, string | null>();
+  const effects = new Map<NdiId, Effect>();
+  const results = changes.map(({ ndiId, expected, wanted, document }): LiveResult => {
+    const found = effects.get(ndiId)?.found ?? current(ndiId);
+    const now = hashes.has(ndiId) ? (hashes.get(ndiId) ?? null) : found.hash;
+    // The wanted content is there already: an earlier attempt made it.
+    if (now === wanted && now !== expected) return { ndiId, outcome: 'already', found: now };
+    if (now !== expected) return { ndiId, outcome: 'moved', found: now };
+    hashes.set(ndiId, wanted);
+    effects.set(ndiId, { ndiId, found, document });
+    return { ndiId, outcome: 'done', found: now };
+  });
+  return { results, effects: [...effects.values()] };
 }
 
-function carryOut(session: WriteSession, steps: readonly Step[], unusedFiles: Set<string>): void {
-  const removed: NdiId[] = [];
-  for (const { change, result } of steps) {
-    if (result.outcome !== 'done') continue;
-    const { document, ndiId } = change;
-    if (document === undefined) removed.push(ndiId);
-    else {
-      const item = { document, facts: describeDocument(document) };
-      if (result.found === null) session.insert(item);
-      else session.replace([item]);
-    }
+const leavingOf = (ndiId: NdiId, { text, hash }: Found): Leaving | undefined =>
+  text === undefined || hash === null ? undefined : { ndiId, text, hash };
+
+/**
+ * Rows that go, go first: a binary may pass from one document to another within a batch, and the table
+ * allows its uid once. Returns names of binaries that nobody uses any more.
+ */
+function carryOut(session: WriteSession, effects: readonly Effect[]): string[] {
+  const described = (effect: Effect) =>
+    effect.document === undefined
+      ? []
+      : [{ document: effect.document, facts: describeDocument(effect.document) }];
+  const isThere = ({ found }: Effect): boolean => found.text !== undefined;
+  const removed = effects.filter((effect) => effect.document === undefined && isThere(effect));
+  const { names, uids } = dropDocuments(
+    session.database,
+    session.branch,
+    removed.map(({ ndiId }) => ndiId),
+  );
+  const replaced = effects.filter(isThere);
+  const freed = new Set([...uids, ...replaced.flatMap(({ found }) => uidsIn(found.text ?? ''))]);
+  session.replace(replaced.flatMap(described));
+  for (const item of effects.filter((effect) => !isThere(effect)).flatMap(described)) session.insert(item);
+  const users = usersOf(session.database, withoutRow(session, freed));
+  for (const { ndiId } of users) completeRows(session, ndiId);
+  const used = new Set(users.map(({ uid }) => uid));
+  const withRow = session.database.prepare('SELECT 1 FROM files WHERE uid = ?');
+  const isUsed = (uid: string): boolean => used.has(uid) || withRow.get(uid) !== undefined;
+  return [...names, ...[...uids].filter((uid) => !isUsed(uid))].filter(isSafeName);
+}
+
+const uidsIn = (text: string): string[] =>
+  text.includes('"file_info"')
+    ? [...text.matchAll(/"uid"\s*:\s*"([^"\\]+)"/g)].map(([, uid]) => uid ?? '')
+    : [];
+
+function withoutRow({ database }: WriteSession, uids: ReadonlySet<string>): Set<string> {
+  const find = database.prepare('SELECT 1 FROM files WHERE uid = ?');
+  return new Set([...uids].filter((uid) => find.get(uid) === undefined));
+}
+
+/** Another document had the row of a binary that both use: now this one gets it. */
+function completeRows(session: WriteSession, ndiId: NdiId): void {
+  const { text } = contentReader(session)(ndiId);
+  if (text === undefined) return;
+  try {
+    session.completeFileRows(parseDocument(text));
+  } catch (error) {
+    if (!isCourierError(error)) throw error;
   }
-  if (removed.length === 0) return;
-  for (const name of deleteDocuments(session.database, session.branch, removed)) unusedFiles.add(name);
 }
+
+function discard(dir: string, { database }: WriteSession, names: Iterable<string>): string[] {
+  const safe = new Set([...names].filter(isSafeName));
+  const used = new Set(usersOf(database, safe).map(({ uid }) => uid));
+  const hasRow = database.prepare('SELECT 1 FROM files WHERE uid = ?');
+  const hasDocument = database.prepare(
+    'SELECT 1 FROM docs d JOIN branch_docs b ON b.doc_idx = d.doc_idx WHERE d.doc_id = ?',
+  );
+  const ownerOf = (name: string): string => name.slice(0, ID_LENGTH);
+  return [...safe].filter((name) => {
+    const isSecondName = name[ID_LENGTH] === '_';
+    if (isSecondName ? hasDocument.get(ownerOf(name)) !== undefined : used.has(name) || hasRow.get(name))
+      return false;
+    rmSync(join(filesDir(dir), name), { force: true });
+    return true;
+  });
+}
+
+/** Of an NDI id: in a second name, `<docId>_<name>`, an underscore follows. */
+const ID_LENGTH = 33;

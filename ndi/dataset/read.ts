@@ -215,7 +215,7 @@ function* storedIds(database: DatabaseSync, branch: string, path: string): Gener
  * Text may be stored as a BLOB; a document without text is yielded as empty text, for the caller to report.
  * SQLite hands out text that is no UTF-8 with U+FFFD in it: that text is read once more as bytes.
  */
-function toStored(
+export function toStored(
   database: DatabaseSync,
   row: Record<string, unknown> | undefined,
 ): StoredDocument | undefined {

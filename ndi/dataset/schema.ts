@@ -38,6 +38,16 @@ CREATE INDEX fields_field_name ON fields(field_name);
  */
 export const VALUE_INDEX = 'CREATE INDEX IF NOT EXISTS doc_data_value ON doc_data(value)';
 
+export type DatabaseLayout = 'matlab' | 'python';
+
+/** Who made the tables: Python declares its times REAL, MATLAB NUMERIC. They count in different units. */
+export function layoutOf(database: DatabaseSync): DatabaseLayout {
+  const column = database
+    .prepare(`SELECT type FROM pragma_table_info('docs') WHERE name = 'timestamp'`)
+    .get();
+  return String(column?.type).toUpperCase() === 'REAL' ? 'python' : 'matlab';
+}
+
 /** The required tables that are not there; empty for a valid database. */
 export function missingTables(database: DatabaseSync): string[] {
   const found = new Set(

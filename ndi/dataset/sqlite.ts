@@ -1,5 +1,6 @@
 /** SQLite's errors about a document database, which other programs write too. */
-import type { CourierError } from '../../errors/index.ts';
+import { type FileHolder, holdersOf } from '../../disk/holders.ts';
+import { CourierError, isCourierError } from '../../errors/index.ts';
 import * as sqlite from '../../sqlite/errors.ts';
 
 export const DATASET_CODES = {
@@ -15,11 +16,30 @@ export const DATASET_CODES = {
 
 /**
  * The error for what SQLite or the file system said about the database at `path`; our own errors stay as they
- * are.
+ * are. That it is busy names who holds it, where the system tells.
  */
-export const databaseError = (error: unknown, path: string): CourierError =>
-  sqlite.databaseError(error, path, DATASET_CODES);
+export function databaseError(error: unknown, path: string): CourierError {
+  const said = sqlite.databaseError(error, path, DATASET_CODES);
+  if (said === error || !isCourierError(said, 'NDI_E_DATABASE_BUSY')) return said;
+  const holders = holdersOf(['', '-wal', '-shm', '-journal'].map((suffix) => path + suffix));
+  if (holders.length === 0) return said;
+  return new CourierError(said.code, { detail: `${said.detail} ${namesOf(holders)}`, cause: error });
+}
+
+/** Those that hold a lock, or when none is known, those that have it open. */
+function namesOf(holders: readonly FileHolder[]): string {
+  const locking = holders.filter(({ holdsLock }) => holdsLock);
+  const named = (locking.length > 0 ? locking : holders)
+    .slice(0, 5)
+    .map(({ pid, command }) => `${command || 'a program'} (process ${pid})`);
+  return `It is ${locking.length > 0 ? 'locked' : 'open'} in ${named.join(', ')}.`;
+}
 
 /** Runs `work` on the database at `path`. @throws what `databaseError` makes of its error */
-export const withDatabaseErrors = <T>(path: string, work: () => T): T =>
-  sqlite.withDatabaseErrors(path, DATASET_CODES, work);
+export function withDatabaseErrors<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw databaseError(error, path);
+  }
+}

@@ -30,7 +30,7 @@ import {
 } from './layout.ts';
 import { locateDatabase } from './read.ts';
 import { deleteDocuments, dropRowsOf } from './remove.ts';
-import { chooseBranch, DDL, missingTables } from './schema.ts';
+import { chooseBranch, DDL, layoutOf, missingTables } from './schema.ts';
 import { databaseError, withDatabaseErrors } from './sqlite.ts';
 import type { DatasetWriter, WriterProblem } from './types.ts';
 
@@ -90,6 +90,8 @@ export interface WriteOptions {
   readonly finalDir?: string;
   /** How long to wait for another writer. */
   readonly busyTimeoutMs?: number;
+  /** Every commit survives a power cut, also where the database has a write-ahead log. Default: no. */
+  readonly survivesPowerLoss?: boolean;
 }
 
 /**
@@ -149,6 +151,8 @@ export interface WriteSession {
   insert(item: DescribedDocument): boolean;
   /** Inside a transaction. Returns how many were present, and are replaced. */
   replace(items: readonly DescribedDocument[]): number;
+  /** Inside a transaction. Adds the rows of `files` that a present document lacks. */
+  completeFileRows(document: NdiDocument): void;
 }
 
 export function openWriteSession(dir: string, options: WriteOptions = {}): WriteSession {
@@ -176,7 +180,7 @@ export function openWriteSession(dir: string, options: WriteOptions = {}): Write
       }
       // A lost last transaction is written again by whoever builds; WAL keeps the file whole either way.
       if (database.prepare('PRAGMA journal_mode').get()?.journal_mode === 'wal') {
-        database.exec('PRAGMA synchronous = NORMAL');
+        if (options.survivesPowerLoss !== true) database.exec('PRAGMA synchronous = NORMAL');
       } else if (options.busyTimeoutMs === undefined) {
         database.exec(`PRAGMA busy_timeout = ${SHARED_BUSY_TIMEOUT_MS}`);
       }
@@ -192,26 +196,19 @@ export function openWriteSession(dir: string, options: WriteOptions = {}): Write
 function writeSession(database: DatabaseSync, path: string, branch: string, finalDir: string): WriteSession {
   const problems: WriterProblem[] = [];
   const statements = prepareStatements(database);
-  const fieldIds = new Map<string, number>();
+  const timestamp = layoutOf(database) === 'python' ? () => Date.now() / 1000 : localDatenum;
+  const fields = fieldTable(statements);
+  const fieldId = fields.idOf;
   const transaction = <T>(work: () => T): T => {
     try {
       return inTransaction(database, work);
     } catch (error) {
-      // Field ids made here are gone with it.
-      fieldIds.clear();
+      fields.forget();
       throw error;
     }
   };
-  const fieldId = (group: string, field: string): number => {
-    const known = fieldIds.get(field);
-    if (known !== undefined) return known;
-    statements.addField.run(group, field, jsonName(field));
-    const id = Number(statements.fieldId.get(field)?.id);
-    fieldIds.set(field, id);
-    return id;
-  };
   const insert = ({ document, facts, text }: DescribedDocument): boolean => {
-    const now = localDatenum();
+    const now = timestamp();
     const place = placeDocument(statements, branch, facts.id, text ?? stringifyDocument(document), now);
     if (place === undefined) return false;
     if (place.revived) problems.push({ kind: 'revived', documentId: facts.id });
@@ -225,7 +222,7 @@ function writeSession(database: DatabaseSync, path: string, branch: string, fina
     return true;
   };
   const replace = (items: readonly DescribedDocument[]): number => {
-    const now = localDatenum();
+    const now = timestamp();
     const present = items.flatMap((item) => {
       const row = statements.find.get(branch, item.facts.id);
       return row === undefined || Number(row.present) !== 1 ? [] : [{ ...item, index: Number(row.position) }];
@@ -243,7 +240,25 @@ function writeSession(database: DatabaseSync, path: string, branch: string, fina
     }
     return present.length;
   };
-  return { database, path, branch, problems, transaction, insert, replace };
+  const completeFileRows = (document: NdiDocument): void => {
+    const row = statements.find.get(branch, describeDocument(document).id);
+    if (row !== undefined) addFileRows(statements, Number(row.position), document, finalDir);
+  };
+  return { database, path, branch, problems, transaction, insert, replace, completeFileRows };
+}
+
+/** Ids of fields, made when they are first needed. `forget`: those made in a transaction are gone with it. */
+function fieldTable(statements: Statements) {
+  const known = new Map<string, number>();
+  const idOf = (group: string, field: string): number => {
+    const before = known.get(field);
+    if (before !== undefined) return before;
+    statements.addField.run(group, field, jsonName(field));
+    const id = Number(statements.fieldId.get(field)?.id);
+    known.set(field, id);
+    return id;
+  };
+  return { idOf, forget: () => known.clear() };
 }
 
 type Statements = ReturnType<typeof prepareStatements>;
