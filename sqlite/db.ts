@@ -131,17 +131,26 @@ function dbOn(database: DatabaseSync, path: string, { guard, hasWal, synchronous
 /**
  * Copies the database at `from` to `to`, as it is at this moment, also while others write. Changes nothing at
  * `from`.
- * @throws as `openDb`; `cannotOpen` when there is none
+ * @throws as `openDb`; `cannotOpen` when there is none; `busy` when it stays locked for `busyTimeoutMs`
  */
-export async function copyDb(from: string, to: string, codes: SqliteCodes): Promise<void> {
+export async function copyDb(
+  from: string,
+  to: string,
+  codes: SqliteCodes,
+  busyTimeoutMs: number = BUSY_TIMEOUT_MS,
+): Promise<void> {
   try {
-    const source = new DatabaseSync(from, { readOnly: true });
+    const source = new DatabaseSync(from, { readOnly: true, timeout: busyTimeoutMs });
     try {
+      // A lock is told here with its own code. Node's backup gives up for a lock without any (0).
+      source.prepare('SELECT count(*) FROM sqlite_schema').get();
       await backup(source, to);
     } finally {
       source.close();
     }
   } catch (error) {
+    if ((error as { errcode?: unknown }).errcode === 0)
+      throw new CourierError(codes.busy, { detail: `${from} was locked while it was copied.`, cause: error });
     throw databaseError(error, from, codes);
   }
 }

@@ -10,7 +10,7 @@ import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CourierError, isCourierError } from '../../errors/index.ts';
 import { canonicalHash } from '../document/canonical.ts';
-import { parseDocument } from '../document/codec.ts';
+import { parseDocument, stringifyDocument } from '../document/codec.ts';
 import { describeDocument } from '../document/describe.ts';
 import type { NdiDocument, NdiId } from '../document/types.ts';
 import { isSafeName } from '../ids.ts';
@@ -113,7 +113,7 @@ export function openLiveDataset(dir: string, options: LiveOptions = {}): LiveDat
 }
 
 /** SQLite goes on writing to a file that has lost its name to another one: nobody would see it again. */
-function sameFileCheck(path: string): () => void {
+export function sameFileCheck(path: string): () => void {
   const identity = (): string | undefined => {
     const stat = statSync(path, { throwIfNoEntry: false });
     return stat === undefined ? undefined : `${stat.dev}:${stat.ino}`;
@@ -143,12 +143,15 @@ interface Found {
 const ABSENT: Found = { text: undefined, hash: null };
 const UNREADABLE = 'unreadable';
 
-function foundOf(text: string): Found {
+const foundOf = (text: string): Found => ({ text, hash: versionOf(text) });
+
+/** The canonical hash of a stored text; `unreadable` for one that is no document. */
+export function versionOf(text: string): string {
   try {
-    return { text, hash: canonicalHash(parseDocument(text)) };
+    return canonicalHash(parseDocument(text));
   } catch (error) {
     if (!isCourierError(error)) throw error;
-    return { text, hash: UNREADABLE };
+    return UNREADABLE;
   }
 }
 
@@ -189,12 +192,20 @@ function judgeAll(
     // The wanted content is there already: an earlier attempt made it.
     if (now === wanted && now !== expected) return { ndiId, outcome: 'already', found: now };
     if (now !== expected) return { ndiId, outcome: 'moved', found: now };
+    if (document !== undefined && !effects.has(ndiId) && isSame(found, document))
+      return { ndiId, outcome: 'already', found: now };
     hashes.set(ndiId, wanted);
     effects.set(ndiId, { ndiId, found, document });
     return { ndiId, outcome: 'done', found: now };
   });
   return { results, effects: [...effects.values()] };
 }
+
+/** To the last member, also those that do not count: a rewrite would only take away its maker's own rows. */
+const isSame = ({ text, hash }: Found, document: NdiDocument): boolean =>
+  text !== undefined &&
+  hash !== UNREADABLE &&
+  stringifyDocument(parseDocument(text)) === stringifyDocument(document);
 
 const leavingOf = (ndiId: NdiId, { text, hash }: Found): Leaving | undefined =>
   text === undefined || hash === null ? undefined : { ndiId, text, hash };

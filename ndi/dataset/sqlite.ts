@@ -20,10 +20,16 @@ export const DATASET_CODES = {
  */
 export function databaseError(error: unknown, path: string): CourierError {
   const said = sqlite.databaseError(error, path, DATASET_CODES);
-  if (said === error || !isCourierError(said, 'NDI_E_DATABASE_BUSY')) return said;
+  return said === error ? said : withHolders(said, path);
+}
+
+/** An error that the database at `path` is busy, with who holds it; others as they are. */
+export function withHolders<T>(error: T, path: string): T | CourierError {
+  if (!isCourierError(error, 'NDI_E_DATABASE_BUSY')) return error;
   const holders = holdersOf(['', '-wal', '-shm', '-journal'].map((suffix) => path + suffix));
-  if (holders.length === 0) return said;
-  return new CourierError(said.code, { detail: `${said.detail} ${namesOf(holders)}`, cause: error });
+  if (holders.length === 0) return error;
+  const detail = `${error.detail} ${namesOf(holders)}`;
+  return new CourierError(error.code, { detail, cause: error.cause });
 }
 
 /** Those that hold a lock, or when none is known, those that have it open. */
