@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { drained } from './drained.ts';
 import { type FaultHit, findHit, type Interception, param } from './fault-kinds.ts';
 import { xmlError } from './objects/xml.ts';
+import { resetConnection } from './reset.ts';
 
 /** Answers without doing the work where a switch says so: refusals of a gateway, a lock or a store. */
 export function answerEarly({ origin, request, response, hits }: Interception): boolean {
@@ -77,7 +78,7 @@ export function discardAnswer({ request, response }: Interception, hit: FaultHit
     over = true;
     await sleep(param(hit, 'delayMs', 0));
     if (hit.kind === 'reset-after') {
-      request.socket.resetAndDestroy();
+      resetConnection(request.socket);
       return;
     }
     for (const name of response.getHeaderNames()) response.removeHeader(name);
@@ -224,7 +225,7 @@ export function intakeOf(
     pace: (bytes) => {
       taken += bytes;
       if (taken >= cut && reset !== undefined) {
-        request.socket.resetAndDestroy();
+        resetConnection(request.socket);
         // Even where this was the whole body: what was reset is not stored.
         return Promise.reject(new Error('reset by a fault'));
       }

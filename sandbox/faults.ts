@@ -23,6 +23,7 @@ import {
   param,
 } from './fault-kinds.ts';
 import { answerEarly, discardAnswer, shapeAnswer } from './fault-wire.ts';
+import { resetConnection } from './reset.ts';
 import { normalizeRoute, type RouteTable } from './routes.ts';
 
 export * from './fault-kinds.ts';
@@ -163,7 +164,7 @@ async function intercept(interception: Interception): Promise<void> {
   if (latency !== undefined) await sleep(param(latency, 'ms', 1000));
   if (request.destroyed && !request.complete) return;
   if (findHit(hits, 'reset-before') !== undefined) {
-    request.socket.resetAndDestroy();
+    resetConnection(request.socket);
     return;
   }
   if (answerEarly(interception)) return;

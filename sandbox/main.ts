@@ -13,12 +13,13 @@ export interface RunSandboxOptions {
   readonly stateDir: string;
   /** One line of JSON when ready, for scripts; else a few lines for people. */
   readonly json: boolean;
+  readonly tls?: boolean;
 }
 
 /** Runs a sandbox until SIGTERM or SIGINT, then stops it cleanly. Resolves when it has stopped. */
-export async function runSandbox({ port, stateDir, json }: RunSandboxOptions): Promise<void> {
+export async function runSandbox({ port, stateDir, json, tls = false }: RunSandboxOptions): Promise<void> {
   const log = (line: string): void => void process.stderr.write(`${line}\n`);
-  const sandbox = await startSandbox({ stateDir, log, port, keepPorts: true });
+  const sandbox = await startSandbox({ stateDir, log, port, tls, keepPorts: true });
   // Waiting starts before the line is out: whoever reads it may send the signal at once.
   const stopped = new Promise<void>((resolve) => {
     process.once('SIGTERM', () => resolve());
@@ -29,10 +30,11 @@ export async function runSandbox({ port, stateDir, json }: RunSandboxOptions): P
   await sandbox.close();
 }
 
-const readyLine = ({ apiUrl, objectsUrl, controlUrl, users }: Sandbox) => ({
+const readyLine = ({ apiUrl, objectsUrl, controlUrl, caFile, users }: Sandbox) => ({
   apiUrl,
   objectsUrl,
   controlUrl,
+  caFile,
   users,
 });
 
@@ -43,6 +45,7 @@ function readyText(sandbox: Sandbox): string {
   return [
     'A local NDI Cloud is running. Point a client at it with',
     `  export NDI_CLOUD_URL=${sandbox.apiUrl}`,
+    ...(sandbox.caFile === null ? [] : [`  export COURIER_CA_FILE='${sandbox.caFile}'`]),
     'and log in as one of',
     ...users,
     `Faults, knobs and counters: ${sandbox.controlUrl}`,
@@ -56,11 +59,13 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
       port: { type: 'string' },
       state: { type: 'string' },
       json: { type: 'boolean', default: false },
+      tls: { type: 'boolean', default: false },
     },
   });
   await runSandbox({
     ...(values.port === undefined ? {} : { port: Number(values.port) }),
     stateDir: values.state ?? join(tmpdir(), 'ndi-courier-sandbox'),
     json: values.json,
+    tls: values.tls,
   });
 }

@@ -97,7 +97,7 @@ describe('the sandbox', () => {
       reader.on('line', (line) => lines.push(line));
       await new Promise((resolve) => reader.once('line', resolve));
       const ready = JSON.parse(lines[0] ?? '');
-      expect(Object.keys(ready)).toEqual(['apiUrl', 'objectsUrl', 'controlUrl', 'users']);
+      expect(Object.keys(ready)).toEqual(['apiUrl', 'objectsUrl', 'controlUrl', 'caFile', 'users']);
       expect(ready.apiUrl).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/v1$/);
       expect(ready.users).toHaveLength(5);
       expect(Object.keys(ready.users[0])).toEqual(['email', 'password', 'organizationId', 'isAdmin']);

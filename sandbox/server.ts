@@ -8,15 +8,25 @@
  *   tasks.ts       what the cloud does later (imports, extraction, publishing); survives a restart
  *   faults.ts      one middleware before both origins for all fault switches; fault-kinds.ts, fault-wire.ts
  *   control.ts     the control endpoint, `<api origin>/control` (docs/sandbox.md)
+ *   certificate.ts the certificate of `--tls`, in `<stateDir>/tls`
  *   seed.ts        users and public datasets of a new state folder
  *
  * It is as strict and as odd as the NDI Cloud contract says the cloud is (§2, §3, §4, §9.3): a client that
  * works here only because the sandbox is kind would fail there. It must not be the bottleneck of a
  * measurement, and stays small at any file size.
  */
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+} from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
+import { certificateIn, type SandboxCertificate } from './certificate.ts';
 import { createCloudApp } from './cloud/app.ts';
 import { coldTierOf } from './cloud/file-tiers.ts';
 import type { Cloud } from './cloud/http.ts';
@@ -53,6 +63,8 @@ export interface SandboxOptions {
    * `127.0.0.1`, and that is where it listens in any case.
    */
   hostname?: string;
+  /** Serve https, with a certificate that is made in `<stateDir>/tls` and used as long as it is valid. */
+  tls?: boolean;
   tokenTtlSeconds?: number;
   urlTtlSeconds?: number;
   importDelayMs?: number;
@@ -84,6 +96,8 @@ export interface Sandbox {
   apiUrl: string;
   objectsUrl: string;
   controlUrl: string;
+  /** PEM file that clients must trust; null without TLS. */
+  caFile: string | null;
   users: SandboxUser[];
   faults: FaultControl;
   /** Live: changes take effect at the next use. */
@@ -105,12 +119,18 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const cloud = openCloud(options, () => urls.objects);
   const stats = (): SandboxStats => statsOf(cloud);
   const status = (): Record<string, unknown> => ({ ...urls, knobs: cloud.knobs, stats: stats() });
-  const { apiServer, objectServer } = createServers(cloud, status, options.hostname);
+  const certificate = options.tls === true ? certificateOf(options) : undefined;
+  const { apiServer, objectServer } = createServers({
+    cloud,
+    status,
+    certificate,
+    ownName: options.hostname,
+  });
   if (options.seed !== false) seedCloud(cloud);
   const listenAt = async (server: Server, key: PortKey, port = 0): Promise<string> => {
     const asBefore = port === 0 && options.keepPorts === true;
     const bound = await (asBefore ? listenAsBefore(cloud, server, key) : listen(server, port));
-    return `http://${options.hostname ?? '127.0.0.1'}:${bound}`;
+    return `${certificate === undefined ? 'http' : 'https'}://${options.hostname ?? '127.0.0.1'}:${bound}`;
   };
   urls.api = `${await listenAt(apiServer, 'api port', options.port)}/v1`;
   urls.objects = await listenAt(objectServer, 'objects port', options.objectsPort);
@@ -120,6 +140,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     apiUrl: urls.api,
     objectsUrl: urls.objects,
     controlUrl: urls.api.replace(/\/v1$/, '/control'),
+    caFile: certificate?.caFile ?? null,
     users: usersOf(cloud),
     faults: cloud.faults,
     knobs: cloud.knobs,
@@ -157,13 +178,32 @@ function openCloud(options: SandboxOptions, objectsUrl: () => string): Cloud {
   };
 }
 
-function createServers(cloud: Cloud, status: () => Record<string, unknown>, ownName: string | undefined) {
+const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '::1'];
+
+const certificateOf = ({ stateDir, hostname }: SandboxOptions): SandboxCertificate =>
+  certificateIn(
+    join(stateDir, 'tls'),
+    hostname === undefined ? LOOPBACK_NAMES : [hostname, ...LOOPBACK_NAMES],
+  );
+
+interface ServerParts {
+  readonly cloud: Cloud;
+  readonly status: () => Record<string, unknown>;
+  readonly certificate: SandboxCertificate | undefined;
+  readonly ownName: string | undefined;
+}
+
+function createServers({ cloud, status, certificate, ownName }: ServerParts) {
+  const serverOf = (listener: RequestListener, options: ServerOptions = {}): Server =>
+    certificate === undefined
+      ? createServer(options, listener)
+      : createTlsServer({ ...options, cert: certificate.cert, key: certificate.key }, listener);
   const listenerOf = (fetch: FetchOf): RequestListener =>
     getRequestListener(fetch, { overrideGlobalObjects: false });
   const app = createCloudApp(cloud);
   const api = cloud.faults.wrap('api', apiNamer(cloud.routes), listenerOf(app.fetch));
   const control = listenerOf(createControlApp({ cloud, status }).fetch);
-  const apiServer = createServer(
+  const apiServer = serverOf(
     forLoopback((request, response) => (isControl(request.url) ? control : api)(request, response), {
       ownPages: isControl,
       ownName,
@@ -174,7 +214,7 @@ function createServers(cloud: Cloud, status: () => Record<string, unknown>, ownN
   const listener = createObjectListener({ ...cloud, onPut, coldTierOf: coldTier });
   const objects = forLoopback(cloud.faults.wrap('objects', objectNamer, listener), { ownName });
   // Chunks of up to 1 MiB: the default of 16 KiB would spend its time in calls.
-  const objectServer = createServer({ highWaterMark: 1024 * 1024, requestTimeout: 0 }, objects);
+  const objectServer = serverOf(objects, { highWaterMark: 1024 * 1024, requestTimeout: 0 });
   objectServer.on('checkContinue', objects);
   for (const server of [apiServer, objectServer]) server.keepAliveTimeout = 65_000;
   return { apiServer, objectServer };

@@ -23,6 +23,9 @@ export const command = defineCommand({
         value: 'DIR',
         defaultText: '`sandbox` in the state folder',
       }),
+      tls: option(z.boolean().default(false), {
+        help: 'Serve https, with a certificate made in its folder; the file to trust is said.',
+      }),
       json: option(z.boolean().default(false), {
         help: 'Print one line of JSON when it is ready: addresses and users.',
       }),
@@ -31,10 +34,10 @@ export const command = defineCommand({
   examples: [
     { line: 'ndi-courier sandbox --port 8100 --state /tmp/cloud', does: 'then: export NDI_CLOUD_URL=…' },
   ],
-  run: async ({ env, cwd }, _args, { port, state, json }) => {
+  run: async ({ env, cwd }, _args, { port, state, tls, json }) => {
     const { runSandbox } = await import('../../../sandbox/main.ts');
     const stateDir = state === undefined ? await defaultState(env) : resolve(cwd, state);
-    await runSandbox({ port, stateDir, json });
+    await runSandbox({ port, stateDir, json, tls });
     return EXIT.done;
   },
 });
