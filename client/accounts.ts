@@ -19,6 +19,7 @@ import { openKeyring } from '../ndi/auth/keyring.ts';
 import { NDI_KEYRING_SERVICE, ndiPassword } from '../ndi/auth/ndi-profiles.ts';
 import type { FullCloudClient } from '../ndi/cloud/index.ts';
 import type { CloudRef } from '../workflows/contracts/index.ts';
+import { withNetworkSettings } from './network.ts';
 
 export type { Login, NdiProfile, Profile, WhoAmI } from '../ndi/auth/index.ts';
 
@@ -62,11 +63,12 @@ export function createAccounts(env: Environment, homeDir: () => Promise<string>)
   const connect = async (choice: AccountChoice): Promise<Connection> =>
     connectCloud({
       homeDir: await homeDir(),
-      env,
+      env: await withNetworkSettings(env),
       profile: choice.profile,
       organizationId: choice.organizationId,
     });
-  const logIn = async (options: NewLogin): Promise<Login> => login({ ...options, store: await store(), env });
+  const logIn = async (options: NewLogin): Promise<Login> =>
+    login({ ...options, store: await store(), env: await withNetworkSettings(env) });
   return {
     open: async (choice) => {
       const { client, baseUrl } = await connect(choice);

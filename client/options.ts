@@ -251,6 +251,18 @@ export const previewShape = {
   list: option(z.boolean().default(false), { help: 'With --dry-run: the plan by name and size.' }),
 };
 
+/** How the cloud is reached: the section `network` of `config.json`. */
+export const networkOptions = z
+  .object({
+    caFile: option(nonEmpty.optional(), {
+      help: 'PEM file with the certificates of authorities to trust besides those of Node.js.',
+      value: 'FILE',
+      env: { name: 'COURIER_CA_FILE' },
+      defaultText: 'none',
+    }),
+  })
+  .strict();
+
 /** How a command shows a run that it started or attached to. */
 export const followOptions = z
   .object({

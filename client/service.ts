@@ -4,6 +4,7 @@
 import { join } from 'node:path';
 import type { Environment } from '../ndi/auth/environment.ts';
 import { CONTROL_QUEUE, siteQueue } from '../workflows/contracts/index.ts';
+import { withNetworkSettings } from './network.ts';
 import { pollersOf } from './pollers.ts';
 import type { TemporalConnection } from './temporal.ts';
 
@@ -67,7 +68,7 @@ export function createService(
   return {
     up: async (options = {}) => {
       const { up } = await import('../workers/service.ts');
-      return up({ env, log, ...options });
+      return up({ env: await withNetworkSettings(env), log, ...options });
     },
     down: async () => {
       const { down } = await import('../workers/service.ts');

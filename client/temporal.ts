@@ -16,6 +16,7 @@ import {
 import { CourierError } from '../errors/index.ts';
 import type { Environment } from '../ndi/auth/environment.ts';
 import { DIRECT_GRPC } from '../net/grpc.ts';
+import { withNetworkSettings } from './network.ts';
 
 export interface TemporalTarget {
   readonly address: string;
@@ -105,7 +106,7 @@ async function embeddedService(
   const { status, up } = await import('../workers/service.ts');
   const found = status({ env });
   if (!found.running && !start) throw new CourierError('NDI_E_NOT_RUNNING');
-  const state = found.running ? found : await up({ env, log });
+  const state = found.running ? found : await up({ env: await withNetworkSettings(env), log });
   const { temporalAddress, namespace, uiUrl } = state;
   if (temporalAddress === null || namespace === null) throw new CourierError('NDI_E_NOT_RUNNING');
   if (!found.running) {

@@ -106,6 +106,16 @@ export const CLOUD_ERRORS = {
     'The connection broke.',
     'Nothing to do: the run tries again by itself.',
   ),
+  NDI_E_CERTIFICATE: entry(
+    ['retryable', 'run', 'none'],
+    'The certificate of a server is not trusted.',
+    'Name the CA file of your lab or its proxy with COURIER_CA_FILE; `ndi-courier doctor` shows which is used.',
+  ),
+  NDI_E_CA_FILE: entry(
+    ['needs-person', 'run', 'none'],
+    'The file with certificates to trust cannot be used.',
+    'Correct the file or the setting that names it, then resume the run.',
+  ),
   NDI_E_PROXY: entry(
     ['retryable', 'run', 'none'],
     'The proxy of this network did not let the connection through.',

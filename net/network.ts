@@ -2,8 +2,11 @@
  * The one place that decides how an address is reached: directly or through a proxy, and whose certificates
  * are trusted. Everything that speaks HTTP takes its dispatcher from here; Temporal does not (`grpc.ts`).
  */
+
+import type { SecureContext } from 'node:tls';
 import { Agent, type Dispatcher, Pool, ProxyAgent } from 'undici';
 import type { CourierError } from '../errors/index.ts';
+import { contextWith } from './certificates.ts';
 import { connectionFailure } from './failures.ts';
 import { type Environment, type ProxyServer, proxyFor } from './proxy.ts';
 
@@ -28,11 +31,23 @@ export interface Network {
   failure(error: unknown, address: string): CourierError | undefined;
 }
 
+/** The variable that names a lab's CA file. */
+export const CA_FILE = 'COURIER_CA_FILE';
+
 export function networkOf(env: Environment): Network {
+  const caFile = env[CA_FILE]?.trim() || undefined;
+  let context: SecureContext | undefined;
+  // Read at the first connection, and again after a failure: the file may be mended meanwhile.
+  const tls = (): { readonly secureContext?: SecureContext } => {
+    if (caFile === undefined) return {};
+    context ??= contextWith(caFile, CA_FILE);
+    return { secureContext: context };
+  };
   const network: Network = {
     proxyFor: (address) => proxyFor(address, env),
-    dispatcher: (limits) => createDispatcher(network, limits),
-    failure: (error, address) => connectionFailure(error, address, () => network.proxyFor(address)),
+    dispatcher: (limits) => createDispatcher(network, limits, tls),
+    failure: (error, address) =>
+      connectionFailure(error, address, { proxy: () => network.proxyFor(address), caFile }),
   };
   return network;
 }
@@ -44,16 +59,25 @@ export const processNetwork = (): Network => {
   return own;
 };
 
-function createDispatcher(network: Network, { connectMs, ...limits }: Limits): Dispatcher {
+function createDispatcher(
+  network: Network,
+  { connectMs, ...limits }: Limits,
+  tls: () => { readonly secureContext?: SecureContext },
+): Dispatcher {
   return new Agent({
     ...limits,
     factory: (origin) => {
       const proxy = network.proxyFor(origin);
-      if (proxy === undefined) return new Pool(origin, { ...limits, connect: { timeout: connectMs } });
+      const trust = new URL(origin).protocol === 'https:' || proxy !== undefined ? tls() : {};
+      if (proxy === undefined) {
+        return new Pool(origin, { ...limits, connect: { timeout: connectMs, ...trust } });
+      }
       return new ProxyAgent({
         ...limits,
         uri: proxy.url,
         connectTimeout: connectMs,
+        requestTls: trust,
+        proxyTls: trust,
         // The limits hold for requests that a proxy passes on without a tunnel, too.
         factory: (to, options) => new Pool(to, { ...limits, ...options }),
         // A proxy that takes the connection and says nothing.

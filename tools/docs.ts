@@ -10,7 +10,7 @@ import type { Command } from '../client/cli/command.ts';
 import { optionsOf } from '../client/cli/commander.ts';
 import { COMMANDS } from '../client/cli/commands.ts';
 import { EXIT, EXIT_MEANINGS } from '../client/cli/exit.ts';
-import { flagOf } from '../client/options.ts';
+import { flagOf, networkOptions } from '../client/options.ts';
 import { ERRORS, type ErrorClass, WAITS } from '../errors/index.ts';
 import { TUNING, type TuningSpec } from '../workflows/contracts/index.ts';
 import { OPERATIONS } from '../workflows/operations.ts';
@@ -24,6 +24,7 @@ export async function generateDocs(): Promise<Record<string, string>> {
     'docs/cli.md': fill(readFileSync(join(root, 'docs/cli.md'), 'utf8'), {
       'exit-codes': exitCodes(),
       runs: runTypes(),
+      network: settingsTable(networkOptions),
       tuning: tuningTable(),
       commands: await commandPages(),
     }),
@@ -120,6 +121,13 @@ function tuningTable(): string {
     '| --- | --- | --- | --- | --- | --- |',
     ...rows,
   ].join('\n');
+}
+
+function settingsTable(schema: Parameters<typeof optionsOf>[0]): string {
+  const rows = optionsOf(schema).map(({ key, help, defaultText = '', env }) =>
+    row(`\`${key}\``, help, defaultText, env === undefined ? '' : `\`${env}\``),
+  );
+  return [row('key', 'does', 'default', 'environment'), '| --- | --- | --- | --- |', ...rows].join('\n');
 }
 
 async function commandPages(): Promise<string> {

@@ -67,7 +67,7 @@ function helpText(info: OptionInfo): string {
 }
 
 export interface BuildDeps {
-  invocation(): Invocation;
+  invocation(): Promise<Invocation>;
   finish(code: ExitCode): void;
 }
 
@@ -93,7 +93,7 @@ export function buildCommand(spec: Command, deps: BuildDeps): Commander {
     command.action(async (...given: unknown[]) => {
       // commander passes the arguments, then the options, then itself.
       const values = given.slice(0, -2) as Parameters<typeof run>[1];
-      const invocation = deps.invocation();
+      const invocation = await deps.invocation();
       const typed = given.at(-2) as GivenOptions;
       const options =
         spec.options === undefined ? {} : resolveOptions(spec.options, typed, { env: invocation.env });

@@ -6,6 +6,7 @@ import { packageVersion } from '../../disk/package.ts';
 import { isCourierError } from '../../errors/index.ts';
 import type { Environment } from '../../ndi/auth/environment.ts';
 import type { Courier } from '../courier.ts';
+import { networkVariables } from '../network.ts';
 import { formatBytes, plural } from '../view/format.ts';
 import { toCourierError } from './output.ts';
 
@@ -48,6 +49,8 @@ export async function runChecks(context: CheckContext): Promise<Check[]> {
     ['service', service],
     ['server', server],
     ['worker', worker],
+    ['proxy', proxy],
+    ['certificates', certificates],
     ...(context.offline ? [] : ([['login', login]] as [string, typeof login][])),
     ...(context.dataset === undefined ? [] : ([['dataset', dataset]] as [string, typeof dataset][])),
   ];
@@ -161,6 +164,33 @@ async function worker({ courier }: CheckContext): Promise<Check> {
   return missing.length === 0
     ? ok('worker', `serves workflows and site ${site}`)
     : warn('worker', `nobody serves ${missing.join(' and ')}`, 'Run `ndi-courier up`.');
+}
+
+/** The way to the cloud; no password of a proxy is shown. */
+async function proxy({ courier, env, profile }: CheckContext): Promise<Check> {
+  const { client, ref } = await courier.accounts.open({ profile });
+  await client.close();
+  const { networkOf } = await import('../../net/network.ts');
+  const found = networkOf(env).proxyFor(ref.baseUrl);
+  const { host } = new URL(ref.baseUrl);
+  return ok(
+    'proxy',
+    found === undefined
+      ? `none: ${host} is reached directly`
+      : `${found.shown} (from ${found.from}) for ${host}`,
+  );
+}
+
+async function certificates({ env }: CheckContext): Promise<Check> {
+  const { readCaFile } = await import('../../net/certificates.ts');
+  // As the commands do; a wrong `config.json` is told here.
+  const settings = { ...env, ...(await networkVariables(env)) };
+  const used = ['COURIER_CA_FILE', 'NODE_EXTRA_CA_CERTS'].flatMap((name) => {
+    const path = settings[name];
+    if (!path) return [];
+    return [`${path} (${plural(readCaFile(path, name).length, 'certificate')}, from ${name})`];
+  });
+  return ok('certificates', ['those of Node.js', ...used].join(' and '));
 }
 
 async function login({ courier, profile }: CheckContext): Promise<Check> {

@@ -6,6 +6,7 @@
 import { Command as Commander, CommanderError } from 'commander';
 import { packageVersion } from '../../disk/package.ts';
 import { CourierError } from '../../errors/index.ts';
+import { networkVariables } from '../network.ts';
 import type { Invocation } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { EXIT, type ExitCode, exitCodeOf } from './exit.ts';
@@ -18,14 +19,17 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   let code: number = EXIT.done;
   try {
     const program = await buildProgram(argv, {
-      invocation: () => ({
-        env: process.env,
-        cwd: process.cwd(),
-        stdin: process.stdin,
-        out,
-        signal: stop.signal,
-        allCommands: () => Promise.all(COMMANDS.map(({ load }) => load())),
-      }),
+      invocation: async () => {
+        await setNetworkVariables();
+        return {
+          env: process.env,
+          cwd: process.cwd(),
+          stdin: process.stdin,
+          out,
+          signal: stop.signal,
+          allCommands: () => Promise.all(COMMANDS.map(({ load }) => load())),
+        };
+      },
       finish: (exit) => {
         code = exit;
       },
@@ -41,6 +45,12 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   } finally {
     stop.release();
   }
+}
+
+/** For this process and those that it starts. A wrong `config.json` is told by what needs it. */
+async function setNetworkVariables(): Promise<void> {
+  const variables = await networkVariables(process.env).catch(() => ({}));
+  Object.assign(process.env, variables);
 }
 
 /** Ctrl-C, a polite kill and a closed terminal all mean: let go. A second one ends the process at once. */
@@ -78,7 +88,7 @@ function report(error: unknown, argv: readonly string[], out: Output): ExitCode 
 }
 
 interface ProgramDeps {
-  invocation(): Invocation;
+  invocation(): Promise<Invocation>;
   finish(code: ExitCode): void;
 }
 

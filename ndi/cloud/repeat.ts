@@ -58,4 +58,6 @@ export function repeatRequests(requester: Requester, policy: RepeatPolicy = {}):
 
 const mayRepeat = (call: ApiCall, error: CourierError): boolean =>
   error.class === 'retryable' &&
+  // Whoever must set a CA file should not have to wait for that sentence.
+  error.code !== 'NDI_E_CERTIFICATE' &&
   (call.kind === 'read' || call.kind === 'login' || error.code === 'NDI_E_RATE_LIMITED');

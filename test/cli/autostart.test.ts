@@ -60,6 +60,26 @@ describe.skipIf(process.platform !== 'linux')('the service command', () => {
     expect(existsSync(unit)).toBe(false);
   });
 
+  it('keeps proxy and CA file, but no proxy with a password', () => {
+    const { stdout } = spawnSync(process.execPath, [main, 'service', 'install', '--print'], {
+      env: {
+        ...env,
+        COURIER_CA_FILE: '/etc/lab/ca.pem',
+        HTTPS_PROXY: 'http://me:s3cr3t@proxy.lab:3128',
+        HTTP_PROXY: 'http://proxy.lab:3128',
+        NO_PROXY: '.lab',
+      },
+      encoding: 'utf8',
+    });
+    for (const kept of [
+      'COURIER_CA_FILE=/etc/lab/ca.pem',
+      'HTTP_PROXY=http://proxy.lab:3128',
+      'NO_PROXY=.lab',
+    ])
+      expect(stdout).toContain(`Environment="${kept}"`);
+    expect(stdout).not.toContain('s3cr3t');
+  });
+
   it('says which commands to run where systemctl is missing, and removes its file', () => {
     const installed = cli('install');
     expect(installed.status).toBe(1);

@@ -49,7 +49,7 @@ async function cloud(
     ...options.env,
   };
   const program = buildCommand(command, {
-    invocation: () => ({
+    invocation: async () => ({
       env,
       cwd: dir,
       stdin: Readable.from([options.input ?? '']) as unknown as NodeJS.ReadStream,

@@ -15,8 +15,11 @@ import { EXIT } from '../exit.ts';
 import type { Output } from '../output.ts';
 import { jsonOptions, jsonShape } from '../shared-options.ts';
 
-/** Settings that the started service keeps. None of them is a secret. */
+/** Settings that the started service keeps. None of them is a secret; a proxy with a password is left out. */
 const KEPT = [
+  'COURIER_CA_FILE',
+  'NODE_EXTRA_CA_CERTS',
+  ...['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy', 'NO_PROXY', 'no_proxy'],
   'COURIER_HOME',
   'COURIER_CACHE',
   'NDI_CLOUD_URL',
@@ -32,7 +35,10 @@ const fileOf = ({ path }: Autostart, env: Environment): string =>
   join(env.HOME || homedir(), ...path.split('/'));
 
 function serviceCommand(env: Environment): ServiceCommand {
-  const kept = KEPT.flatMap((name) => (env[name] ? [[name, env[name]]] : []));
+  const kept = KEPT.flatMap((name) => {
+    const value = env[name];
+    return value && !(/^https?_proxy$/i.test(name) && value.includes('@')) ? [[name, value]] : [];
+  });
   const script = realpathSync(process.argv[1] ?? '');
   return { argv: [process.execPath, script, 'dev'], env: Object.fromEntries(kept) };
 }
