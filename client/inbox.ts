@@ -1,5 +1,4 @@
 /** The inbox of conflicts and the trash of a dataset folder, as people look at them and decide. */
-import { existsSync, renameSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import { CourierError } from '../errors/index.ts';
@@ -7,11 +6,12 @@ import type { Conflict, ConflictChoice } from '../ledger/conflicts.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { existingLedgerPath } from '../ledger/locate.ts';
 import { openLedger } from '../ledger/open.ts';
-import { type NamedTrashEntry, openTrash } from '../ledger/trash.ts';
-import { uidPath } from '../ndi/dataset/layout.ts';
+import { type NamedTrashEntry, openTrash, type Trash } from '../ledger/trash.ts';
 import { openLiveDataset } from '../ndi/dataset/live.ts';
+import { placeBinaries } from '../ndi/dataset/place.ts';
 import { openDataset } from '../ndi/dataset/read.ts';
 import { parseDocument, textForCloud } from '../ndi/document/codec.ts';
+import { describeDocument } from '../ndi/document/describe.ts';
 import type { NdiDocument } from '../ndi/document/types.ts';
 import type { SyncResult } from '../workflows/contracts/index.ts';
 import type { AccountChoice } from './accounts.ts';
@@ -184,7 +184,7 @@ export interface RestoredDocument {
  * Brings a document of the trash back to the side that lost it. The cloud takes no deletion back (contract
  * §2.5 E7): there it is added again.
  * @throws NDI_E_NOT_FOUND, NDI_E_CHANGED_HERE for a document that is there with other content,
- * NDI_E_DATASET_IN_USE
+ * NDI_E_UID_TWICE for a binary that is, NDI_E_DATASET_IN_USE
  */
 async function restoreFromTrash(
   context: Context,
@@ -198,14 +198,11 @@ async function restoreFromTrash(
   const restored = await withLedger(context, dir, async (ledger, path) => {
     const trash = openTrash(path);
     const entry = trash.get(name);
+    if (entry.side === 'local') restoreFiles(datasetDir, trash, entry);
     const back =
       entry.side === 'local'
         ? restoreHere(datasetDir, entry)
         : await restoreThere(context, dir, entry, choice);
-    if (entry.side === 'local') {
-      for (const uid of entry.files)
-        if (existsSync(trash.filePath(uid))) renameSync(trash.filePath(uid), uidPath(datasetDir, uid));
-    }
     // Else the next sync would take it for one that came back by itself.
     ledger.tombstones.remove('document', [entry.ndiId]);
     return back;
@@ -213,6 +210,16 @@ async function restoreFromTrash(
   if (restored === undefined)
     throw new CourierError('NDI_E_NOT_FOUND', { detail: `There is no ${name} in the trash.` });
   return restored;
+}
+
+/** Before the document, so that none is there without its binaries. They stay in the trash as well. */
+function restoreFiles(dir: string, trash: Trash, { ndiId, body, files }: NamedTrashEntry): void {
+  const paths = new Map(files.map((file) => [file.uid, trash.pathOf(file)]));
+  const moved = placeBinaries(dir, describeDocument(parseDocument(body)), (uid) => paths.get(uid));
+  if (moved.length > 0)
+    throw new CourierError('NDI_E_UID_TWICE', {
+      detail: `Binaries of ${ndiId} are there with other bytes: ${moved.join(', ')}.`,
+    });
 }
 
 function restoreHere(dir: string, { ndiId, body }: NamedTrashEntry): RestoredDocument {

@@ -7,8 +7,8 @@ import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { fileFailure } from './errors.ts';
 
-/** Windows flushes a file only through a descriptor that may write. */
-const FILE_FLAGS = 'r+';
+/** Windows flushes a file only through a descriptor that may write; elsewhere a file may be read-only. */
+const FILE_FLAGS = process.platform === 'win32' ? 'r+' : 'r';
 
 /** Windows cannot open a folder, and needs no flush of it: NTFS keeps a journal of names. */
 const hasFolderFlush = process.platform !== 'win32';

@@ -2,15 +2,19 @@
  * Deletions go last (peers §3.1, rule 10): documents that one side deleted leave the other. Each is in the
  * trash, and is what the plan looked at, when it goes.
  */
-import { rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { haveSameBytes } from '../../disk/same-bytes.ts';
 import { CourierError, isCourierError } from '../../errors/index.ts';
 import type { KeptDecision } from '../../ledger/sync-ledger.ts';
 import { type NewTrashEntry, openTrash, type Trash } from '../../ledger/trash.ts';
+import { ownBinaries } from '../../ndi/dataset/files.ts';
 import { filesDir } from '../../ndi/dataset/layout.ts';
 import { type Leaving, openLiveDataset } from '../../ndi/dataset/live.ts';
 import { parseDocument, stringifyDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
+import type { DocumentFacts } from '../../ndi/document/types.ts';
+import { isSafeName } from '../../ndi/ids.ts';
 import type { SyncInput } from '../../workflows/contracts/index.ts';
 import type { CountsDelta } from '../../workflows/steps.ts';
 import type { RunScope } from '../deps.ts';
@@ -60,27 +64,55 @@ async function deleteHere(
   batch: readonly KeptDecision[],
 ): Promise<void> {
   await makeRestorePoint(scope, input);
-  const live = openLiveDataset(input.datasetDir, {
-    onLeaving: (leaving) => trash.put(leaving.map((one) => deletedHere(one, scope.ref.runKey))),
+  const dir = input.datasetDir;
+  const trashed: Trashed[] = [];
+  const live = openLiveDataset(dir, {
+    onLeaving: (leaving) => {
+      const entries = leaving.map((one) => deletedHere(dir, one, scope.ref.runKey));
+      trash.put(entries);
+      trashed.push(...entries);
+    },
   });
   try {
     const results = live.apply(
       batch.map(({ id, local }) => ({ kind: 'remove', ndiId: id, expected: local ?? '' })),
     );
     const gone = results.filter(({ outcome }) => outcome !== 'moved').map(({ ndiId }) => ndiId);
+    // An earlier attempt may have died after it had removed the documents, and before their binaries.
+    const before = new Set(results.filter(({ outcome }) => outcome === 'already').map(({ ndiId }) => ndiId));
+    if (before.size > 0) trashed.push(...trashedBefore(scope, trash, before));
+    live.discardFiles(trashed.flatMap((one) => binaryNames(dir, one)));
     settle(scope, 'cloud', batch, new Set(gone));
-    for (const name of live.unusedFiles) {
-      const path = join(filesDir(input.datasetDir), name);
-      // A second name of a binary needs no place in the trash.
-      if (/^[0-9a-f]{16}_[0-9a-f]{16}$/i.test(name)) trash.takeFile(path);
-      else await rm(path, { force: true });
-    }
   } finally {
     live.close();
   }
 }
 
-const deletedHere = ({ ndiId, text, hash }: Leaving, runKey: string): NewTrashEntry => ({
+/** An entry of the trash, and where the bytes of its binaries are kept or were taken from. */
+type Trashed = Pick<NewTrashEntry, 'ndiId' | 'body' | 'files'>;
+
+function* trashedBefore({ ref }: RunScope, trash: Trash, ids: ReadonlySet<string>): Generator<Trashed> {
+  for (const { side, ndiId, body, files } of trash.entriesOfRun(ref.runKey)) {
+    if (side !== 'local' || !ids.has(ndiId)) continue;
+    const kept = files.map((file) => ({ uid: file.uid, path: trash.pathOf(file) ?? null }));
+    yield { ndiId, body, files: kept };
+  }
+}
+
+/** Names in `.ndi/files` that hold the very bytes that are in the trash. */
+function binaryNames(dir: string, { ndiId, body, files }: Trashed): string[] {
+  const facts = factsOf(body);
+  return files.flatMap(({ uid, path }) => {
+    if (path === null || facts === undefined) return [];
+    const uses = facts.files.filter(({ locations }) => locations.some((location) => location.uid === uid));
+    return [uid, ...uses.map(({ name }) => `${ndiId}_${name}`)].filter((name) => {
+      const here = join(filesDir(dir), name);
+      return isSafeName(name) && existsSync(here) && haveSameBytes(here, path);
+    });
+  });
+}
+
+const deletedHere = (dir: string, { ndiId, text, hash }: Leaving, runKey: string): NewTrashEntry => ({
   ndiId,
   side: 'local',
   cloudId: null,
@@ -88,17 +120,20 @@ const deletedHere = ({ ndiId, text, hash }: Leaving, runKey: string): NewTrashEn
   runKey,
   hash,
   body: text,
-  files: uidsOf(text),
+  files: binariesOf(dir, text),
 });
 
-function uidsOf(text: string): string[] {
+function binariesOf(dir: string, text: string): NewTrashEntry['files'] {
+  const facts = factsOf(text);
+  return facts === undefined ? [] : ownBinaries(dir, facts);
+}
+
+function factsOf(text: string): DocumentFacts | undefined {
   try {
-    return describeDocument(parseDocument(text)).files.flatMap(({ locations }) =>
-      locations.map(({ uid }) => uid).filter((uid) => uid !== ''),
-    );
+    return describeDocument(parseDocument(text));
   } catch (error) {
     if (!isCourierError(error)) throw error;
-    return [];
+    return undefined;
   }
 }
 

@@ -66,7 +66,7 @@ async function learn(scope: RunScope, input: SyncInput, down: RunScope, up: RunS
     syncKey: scope.ref.runKey,
   });
   ledger.sync.dropBodies();
-  openTrash(scope.ref.ledgerPath).expire(TRASH_DAYS * DAY_MS);
+  openTrash(scope.ref.ledgerPath).expire({ olderThanMs: TRASH_DAYS * DAY_MS });
 }
 
 async function updatedAt({ cloud, ref, signal }: RunScope): Promise<string | null> {

@@ -33,6 +33,30 @@ export function resolveFiles(dir: string, facts: DocumentFacts, uidsOf: UidsOf):
   return found;
 }
 
+/**
+ * Binaries of a document that lie in `.ndi/files`, under MATLAB's name or Python's, once for each uid; `path`
+ * is null for one that does not. Members of a file series are not among them.
+ */
+export function ownBinaries(
+  dir: string,
+  facts: DocumentFacts,
+): { readonly uid: string; readonly path: string | null }[] {
+  const paths = new Map<string, string | null>();
+  for (const { name, locations } of facts.files) {
+    const second = `${facts.id}_${name}`;
+    for (const { uid } of locations) {
+      if (uid === '' || (paths.get(uid) ?? null) !== null) continue;
+      const places = [
+        ...(isSafeName(uid) ? [uidPath(dir, uid)] : []),
+        ...(isSafeName(second) ? [documentFilePath(dir, facts.id, name)] : []),
+      ];
+      const path = places.find((place) => localFile(place, uid) !== undefined);
+      paths.set(uid, path ?? null);
+    }
+  }
+  return Array.from(paths, ([uid, path]) => ({ uid, path }));
+}
+
 function resolveFile(dir: string, documentId: string, entry: DocumentFile, uidsOf: UidsOf): ResolvedFile[] {
   const own = entry.locations
     .map((location) =>

@@ -1,9 +1,10 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { haveSameBytes } from '../../disk/same-bytes.ts';
 import { IDS, inTempDir } from '../../test/fixtures/dataset.ts';
 import { filesDir, uidPath } from './layout.ts';
-import { haveSameBytes, placeFile } from './place.ts';
+import { placeFile } from './place.ts';
 
 const USES = [{ documentId: IDS.demo, name: 'filename1.ext' }];
 

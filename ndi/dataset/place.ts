@@ -1,14 +1,15 @@
 /** Binaries come into a dataset that people use, under both of their names. */
 import { randomBytes } from 'node:crypto';
-import { closeSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeFailure } from '../../disk/errors.ts';
 import { fsyncDirectorySync, fsyncFileSync } from '../../disk/fsync.ts';
 import { linkOrCopy, placeIfAbsent } from '../../disk/link.ts';
 import { realPath } from '../../disk/real-path.ts';
-import { ensureRegular, openSourceSync, readUpTo } from '../../disk/source.ts';
+import { haveSameBytes } from '../../disk/same-bytes.ts';
+import { ensureRegular } from '../../disk/source.ts';
 import { CourierError } from '../../errors/index.ts';
-import type { NdiId } from '../document/types.ts';
+import type { DocumentFacts, NdiId } from '../document/types.ts';
 import { filesDir, uidPath } from './layout.ts';
 import { linkFileNames } from './write.ts';
 
@@ -40,6 +41,25 @@ export function placeFile(dir: string, uid: string, source: string, uses: readon
   return isNew ? 'done' : 'already';
 }
 
+/**
+ * Places each binary of a document that `pathOf` knows a file for. Returns the uids that are there with other
+ * bytes, which were left. @throws as `placeFile`
+ */
+export function placeBinaries(
+  dir: string,
+  facts: DocumentFacts,
+  pathOf: (uid: string) => string | undefined,
+): string[] {
+  const uses = new Map<string, FileUse[]>();
+  for (const { name, locations } of facts.files)
+    for (const { uid } of locations)
+      if (uid !== '') uses.set(uid, [...(uses.get(uid) ?? []), { documentId: facts.id, name }]);
+  return [...uses].flatMap(([uid, names]) => {
+    const path = pathOf(uid);
+    return path !== undefined && placeFile(dir, uid, path, names) === 'moved' ? [uid] : [];
+  });
+}
+
 function placeBytes(folder: string, from: string, target: string): boolean {
   if (statSync(target, { throwIfNoEntry: false }) !== undefined) return false;
   const aside = join(folder, `.${randomBytes(8).toString('hex')}.partial`);
@@ -54,30 +74,5 @@ function placeBytes(folder: string, from: string, target: string): boolean {
     throw writeFailure(error, target);
   } finally {
     rmSync(aside, { force: true });
-  }
-}
-
-const PIECE_BYTES = 1024 * 1024;
-
-/** @throws NDI_E_FILE_UNREADABLE for all but regular files */
-export function haveSameBytes(one: string, other: string): boolean {
-  const left = openSourceSync(one);
-  try {
-    const right = openSourceSync(other);
-    try {
-      if (left.stats.ino === right.stats.ino && left.stats.dev === right.stats.dev) return true;
-      if (left.stats.size !== right.stats.size) return false;
-      const pieces = [Buffer.allocUnsafe(PIECE_BYTES), Buffer.allocUnsafe(PIECE_BYTES)] as const;
-      for (let at = 0; at < left.stats.size; at += PIECE_BYTES) {
-        const length = readUpTo(left.file, pieces[0], at);
-        if (readUpTo(right.file, pieces[1], at) !== length) return false;
-        if (!pieces[0].subarray(0, length).equals(pieces[1].subarray(0, length))) return false;
-      }
-      return true;
-    } finally {
-      closeSync(right.file);
-    }
-  } finally {
-    closeSync(left.file);
   }
 }
