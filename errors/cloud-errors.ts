@@ -136,6 +136,11 @@ export const CLOUD_ERRORS = {
     'NDI Cloud answered more than one answer can hold.',
     'If it goes on, report it with the request id.',
   ),
+  NDI_E_UNSAFE_REDIRECT: entry(
+    ['permanent', 'item', 'none'],
+    'The object store redirects from https to an address without it, which was not followed.',
+    'Ask whoever runs the object store or the proxy between; then run the command again.',
+  ),
   NDI_E_URL_EXPIRED: entry(
     ['retryable', 'item', 'none'],
     'A transfer address expired.',

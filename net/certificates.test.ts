@@ -1,4 +1,5 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer as createPlainServer } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -19,6 +20,8 @@ const made = makeCertificate(['cloud.test', 'localhost']);
 const received: string[] = [];
 const server = createServer({ cert: made.cert, key: made.key }, (request, response) => {
   received.push(`${request.method} ${request.headers.host}`);
+  const location = new URL(request.url ?? '/', 'http://x').searchParams.get('to');
+  if (location !== null) response.writeHead(307, { location });
   request.resume().on('end', () => response.end('{}'));
 });
 let port = 0;
@@ -113,5 +116,41 @@ describe('a CA file', () => {
     expect((await failing(put())).code).toBe('NDI_E_CA_FILE');
     writeFileSync(path('late.pem'), made.ca);
     expect((await put()).sizeBytes).toBe(1);
+  });
+});
+
+describe('an object’s redirect', () => {
+  const put = (to: string) => {
+    const network = networkOf({ COURIER_CA_FILE: path('ca.pem') });
+    const url = `https://localhost:${port}/key?X-Amz-Signature=s&to=${encodeURIComponent(to)}`;
+    return putBytes(url, Buffer.from('x'), { network });
+  };
+
+  it('from https to anything else is refused, and nobody is asked there', async () => {
+    const asked: string[] = [];
+    const plain = createPlainServer((request, response) => {
+      asked.push(request.url ?? '');
+      response.end();
+    });
+    await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve));
+    const { port: plainPort } = plain.address() as AddressInfo;
+    for (const [to, shown] of [
+      [`http://localhost:${plainPort}/key?sig=s3cr3t`, `http://localhost:${plainPort}`],
+      ['ftp://files.lab/key', 'ftp://files.lab'],
+      ['file:///etc/passwd', 'file:'],
+      ['http://[', 'something that is no address'],
+    ] as const) {
+      const error = await failing(put(to));
+      expect(error.code, to).toBe('NDI_E_UNSAFE_REDIRECT');
+      expect(error.detail).toBe(`localhost:${port} redirects to ${shown}.`);
+      expect(inspect(error)).not.toMatch(/s3cr3t|X-Amz/);
+    }
+    expect(asked).toEqual([]);
+    plain.close();
+  });
+
+  it('to https is followed', async () => {
+    expect((await put('/elsewhere')).sizeBytes).toBe(1);
+    expect((await put(`https://localhost:${port}/elsewhere`)).sizeBytes).toBe(1);
   });
 });

@@ -122,11 +122,24 @@ async function once(
       throw refusal({ status, headers, body }, host, options.notReadyStatuses);
     }
     close();
-    return { location: new URL(location, call.url).href };
+    return { location: nextAddress(location, call.url) };
   } catch (error) {
     close();
     throw inOurWords(error);
   }
+}
+
+/**
+ * The address to which an object is redirected.
+ * @throws NDI_E_UNSAFE_REDIRECT for one that anybody on the way could read or change, or that is none
+ */
+function nextAddress(location: string, from: string): string {
+  const next = URL.canParse(location, from) ? new URL(location, from) : undefined;
+  const isSafe = next?.protocol === 'https:' || (next?.protocol === 'http:' && !from.startsWith('https:'));
+  if (next !== undefined && isSafe) return next.href;
+  const target =
+    next === undefined ? 'something that is no address' : next.protocol + (next.host && `//${next.host}`);
+  throw new CourierError('NDI_E_UNSAFE_REDIRECT', { detail: `${hostOf(from)} redirects to ${target}.` });
 }
 
 /** @throws TypeError for what is no address, as the library does */

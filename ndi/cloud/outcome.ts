@@ -7,6 +7,7 @@
  */
 import { CourierError, type ErrorCode } from '../../errors/index.ts';
 import { parseLenient } from './json-text.ts';
+import { type Redirect, redirectHint } from './redirect.ts';
 import { sanitize } from './sanitize.ts';
 
 /**
@@ -22,6 +23,7 @@ export interface RawAnswer {
   readonly retryAfter: string | undefined;
   /** The server's clock, to read a `Retry-After` date without trusting ours. */
   readonly date: string | undefined;
+  readonly redirect?: Redirect | undefined;
 }
 
 export interface RequestInfo {
@@ -49,7 +51,7 @@ export function outcomeOf(asked: RequestInfo, answered: RawAnswer): CourierError
   const retryAfterMs = retryAfterOf(answered, said);
   const theirs = said.code === '' || said.message.includes(said.code) ? '' : ` [${said.code}]`;
   const words = said.message === '' ? '' : `: ${said.message}${theirs}`;
-  const hint = hintOf(code, asked, answered.status, said);
+  const hint = hintOf(code, asked, answered, said);
   return new CourierError(code, {
     detail: `${sanitize(asked.what, asked.secrets)} (HTTP ${answered.status}${words})${hint}`,
     requestId: answered.requestId,
@@ -58,10 +60,14 @@ export function outcomeOf(asked: RequestInfo, answered: RawAnswer): CourierError
 }
 
 /** A person's likely mistake, from all that the answer shows. */
-function hintOf(code: ErrorCode, asked: RequestInfo, status: number, said: ServerMessage): string {
+function hintOf(code: ErrorCode, asked: RequestInfo, answered: RawAnswer, said: ServerMessage): string {
   const { kind, baseUrl, ids } = asked;
-  if (code === 'NDI_E_SETTING' && status >= 300 && status < 400)
-    return ' The address of NDI Cloud redirects; check NDI_CLOUD_URL.';
+  const { status, redirect } = answered;
+  if (code === 'NDI_E_SETTING' && status >= 300 && status < 400) {
+    const words =
+      redirect === undefined ? 'The address of NDI Cloud redirects' : redirectHint(redirect, asked.secrets);
+    return ` ${words}; check NDI_CLOUD_URL.`;
+  }
   const isForgotten = kind === 'login' && (status === 403 || status === 404) && !/\/v\d+$/.test(baseUrl);
   if (isForgotten) return ` The API lies below a version: ${baseUrl}/v1 may be meant instead of ${baseUrl}.`;
   if (status !== 404 || ids.length === 0 || said.isPage || isUnknownRoute(said)) return '';

@@ -204,6 +204,74 @@ describe('a broken connection', () => {
   });
 });
 
+describe('a redirect', () => {
+  const redirecting =
+    (location: (port: string) => string, status = 302): Handler =>
+    (request, response) => {
+      if (request.path === '/arrived?page=2') return answer(response, 200, 'here');
+      const port = request.headers.host?.split(':')[1] ?? '';
+      response.writeHead(status, { location: location(port) }).end();
+    };
+
+  it('of a GET is followed within its own host, with the token', async () => {
+    for (const where of ['/v1/arrived?page=2', '../arrived?page=2', '//127.0.0.1:PORT/v1/arrived?page=2']) {
+      const { server, requester } = await start(
+        redirecting((port) => where.replace('PORT', port)),
+        { tokens: tokensOf('t1') },
+      );
+      expect((await requester.send({ ...get, path: ['a', 'b'] })).text).toBe('here');
+      expect(server.seen.map((one) => one.headers.authorization)).toEqual(['Bearer t1', 'Bearer t1']);
+    }
+  });
+
+  it('without end is an error after three', async () => {
+    const { server, requester } = await start(redirecting(() => '/v1/again'));
+    const error = await caught(requester.send(get));
+    expect(error.code).toBe('NDI_E_SETTING');
+    expect(error.detail).toMatch(
+      /127\.0\.0\.1:\d+ redirects to http:\S+\/v1\/again; only .* not more than 3 times/,
+    );
+    expect(server.seen).toHaveLength(4);
+  });
+
+  it('to another host or port is named and never asked, and the token goes nowhere', async () => {
+    const other = await start(() => undefined);
+    const { host } = new URL(other.server.baseUrl);
+    const { server, requester } = await start(
+      redirecting(() => `http://${host}/v1/x?token=s3cr3t`),
+      { tokens: tokensOf('t1') },
+    );
+    for (const method of ['GET', 'POST'] as const) {
+      const error = await caught(requester.send({ ...get, method }));
+      expect(error.code).toBe('NDI_E_SETTING');
+      expect(error.detail).toContain(`redirects to http://${host}/v1/x, another host`);
+      expect(error.detail).toContain('check NDI_CLOUD_URL');
+      expect(inspect(error)).not.toContain('s3cr3t');
+    }
+    expect(other.server.seen).toEqual([]);
+    expect(server.seen).toHaveLength(2);
+  });
+
+  it('of anything but a GET is named, also within the host', async () => {
+    const { server, requester } = await start(redirecting(() => '/v1/arrived?page=2', 308));
+    const error = await caught(requester.send({ ...get, method: 'POST', kind: 'write', json: {} }));
+    expect(error.code).toBe('NDI_E_SETTING');
+    expect(error.detail).toContain('/v1/arrived; only requests that read are followed');
+    expect(server.seen).toHaveLength(1);
+  });
+
+  it('to no address, or to no place at all, is an error with the setting', async () => {
+    for (const where of ['http://[', 'file:///etc/passwd', undefined]) {
+      const { requester } = await start((_request, response) => {
+        response.writeHead(301, where === undefined ? {} : { location: where }).end();
+      });
+      const error = await caught(requester.send(get));
+      expect(error.code).toBe('NDI_E_SETTING');
+      expect(error.detail).toContain('check NDI_CLOUD_URL');
+    }
+  });
+});
+
 describe('secrets', () => {
   it('are in no error, whatever the server repeats and however the error is printed', async () => {
     const secrets = ['tok-en-in-use', 'pass-word'];

@@ -21,6 +21,7 @@ import {
   type RequestInfo,
   type RouteKind,
 } from './outcome.ts';
+import { MAX_REDIRECTS, pathWithinHost, redirectOf } from './redirect.ts';
 import type { TokenSource } from './types.ts';
 
 const gunzipAsync = promisify(gunzip);
@@ -106,7 +107,7 @@ export function createRequester(options: RequesterOptions): Requester {
     bodyTimeout: timeouts.bodyMs,
   });
 
-  async function once(call: ApiCall, token: string | undefined): Promise<RawAnswer> {
+  async function once(call: ApiCall, token: string | undefined, path: string): Promise<RawAnswer> {
     const requestId = randomUUID();
     const asked = askedOf(options.baseUrl, call, token);
     const deadline = startDeadline(call.signal, timeouts.totalMs);
@@ -114,12 +115,17 @@ export function createRequester(options: RequesterOptions): Requester {
       const response = await dispatcher.request({
         origin: base.origin,
         method: call.method,
-        path: prefix + pathOf(call),
+        path,
         headers: headersOf(call, token, requestId),
         body: call.text ?? (call.json === undefined ? null : JSON.stringify(call.json)),
         signal: deadline.signal,
       });
-      return await readAnswer(response, requestId, maxBytes, asked);
+      const redirect = redirectOf(
+        response.statusCode,
+        headerOf(response, 'location'),
+        new URL(base.origin + path),
+      );
+      return { ...(await readAnswer(response, requestId, maxBytes, asked)), redirect };
     } catch (error) {
       if (error instanceof CourierError) throw error;
       if (call.signal?.aborted) throw cancelled(call);
@@ -134,10 +140,23 @@ export function createRequester(options: RequesterOptions): Requester {
     }
   }
 
+  /** Follows what a GET is redirected to within its host. */
+  async function ask(call: ApiCall, token: string | undefined): Promise<RawAnswer> {
+    let path = prefix + pathOf(call);
+    for (let hops = 0; ; hops += 1) {
+      const answered = await once(call, token, path);
+      const { redirect } = answered;
+      if (redirect === undefined || call.method !== 'GET' || hops === MAX_REDIRECTS) return answered;
+      const next = pathWithinHost(redirect);
+      if (next === undefined) return answered;
+      path = next;
+    }
+  }
+
   async function send(call: ApiCall): Promise<ApiAnswer> {
     if (call.signal?.aborted) throw cancelled(call);
     const token = await tokenFor(call, options.tokens);
-    let answered = await once(call, token);
+    let answered = await ask(call, token);
     let used = token;
     if (token !== undefined && asksForLogin(answered)) {
       // Nothing was done for a refused token, so asking again is safe even for a POST.
@@ -145,7 +164,7 @@ export function createRequester(options: RequesterOptions): Requester {
       used = await tokenFor(call, options.tokens);
       // Asked even when the text is the same: two logins within a second can give equal tokens, and the new
       // one is good.
-      if (used !== undefined) answered = await once(call, used);
+      if (used !== undefined) answered = await ask(call, used);
       if (used !== undefined && asksForLogin(answered)) options.tokens?.invalidate(used);
     }
     const error = outcomeOf(askedOf(options.baseUrl, call, used), answered);
