@@ -9,6 +9,7 @@ import type { StepDeps } from './deps.ts';
 import { createDownloadActivities } from './download/index.ts';
 import { createFilesActivities } from './files/index.ts';
 import { createPreviewActivities } from './preview/index.ts';
+import { awaitRoom } from './shared/room.ts';
 import { asActivity } from './step.ts';
 import { createSyncActivities } from './sync/index.ts';
 import { createUploadActivities } from './upload/index.ts';
@@ -40,4 +41,5 @@ const createCommonActivities = (deps: StepDeps): CommonSteps => ({
     if (runKey !== undefined) lease.release(runKey);
     else if (holder?.workflowId === workflowId) lease.release(holder.runKey);
   }),
+  awaitRoom: asActivity(awaitRoom),
 });

@@ -132,13 +132,21 @@ const infoOf = (error: CourierError): FailureInfo => ({
   class: error.class,
   sentence: error.message,
   nextStep: error.nextStep,
+  ...(error.code !== 'NDI_E_DISK_FULL' || error.room === undefined ? {} : { room: error.room }),
 });
 
 function unexpected(error: unknown): CourierError {
   const name = error instanceof Error ? error.name : typeof error;
   const message = withoutQueries(error instanceof Error ? error.message : String(error));
   const code = diskErrorCode(error);
-  if (code !== undefined) return new CourierError(code, { detail: message, cause: error });
+  if (code !== undefined) {
+    const { path } = error as NodeJS.ErrnoException;
+    return new CourierError(code, {
+      detail: message,
+      ...(path === undefined ? {} : { room: { path } }),
+      cause: error,
+    });
+  }
   log.error('A step failed in a way that was not foreseen', {
     error: withoutQueries((error instanceof Error && error.stack) || message),
   });

@@ -7,7 +7,7 @@ export function fileFailure(error: unknown, path: string): unknown {
   const code = (error as NodeJS.ErrnoException | null | undefined)?.code ?? '';
   const detail = `${path} (${code}).`;
   const known = diskErrorCode(error);
-  if (known !== undefined) return new CourierError(known, { detail, cause: error });
+  if (known !== undefined) return new CourierError(known, { detail, room: { path }, cause: error });
   switch (code) {
     case 'ENOENT':
     case 'ENOTDIR':
@@ -30,6 +30,7 @@ export function writeFailure(error: unknown, path: string): unknown {
   if (isCourierError(error) || code === undefined || errno === undefined) return error;
   return new CourierError(diskErrorCode(error) ?? 'NDI_E_READ_ONLY', {
     detail: `${path} could not be written (${code}).`,
+    room: { path },
     cause: error,
   });
 }

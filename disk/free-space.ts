@@ -32,6 +32,7 @@ export function notEnoughSpace(dir: string, free: number, bytes: number): Courie
     detail:
       `${dir} has ${megabytes(free)} free; ${megabytes(bytes)} are needed, ` +
       `and ${megabytes(RESERVE_BYTES)} more must stay free for other programs.`,
+    room: { path: dir, freeBytes: bytes + RESERVE_BYTES },
   });
 }
 

@@ -10,6 +10,14 @@ export { ERRORS, type ErrorCode } from './table.ts';
 export type { ErrorClass, ErrorEntry } from './types.ts';
 export { WAITS, type WaitEntry, type WaitKind } from './waits.ts';
 
+/** Room that a full disk lacks. */
+export interface NeededRoom {
+  /** A path on that disk; it need not exist. */
+  readonly path: string;
+  /** Bytes that must be free; absent where only the failure of a write is known. */
+  readonly freeBytes?: number;
+}
+
 export interface CourierErrorOptions {
   /** The particulars in a few words: the file, the id, the path. Never a secret, never a presigned URL. */
   readonly detail?: string;
@@ -17,6 +25,8 @@ export interface CourierErrorOptions {
   readonly retryAfterMs?: number | undefined;
   /** The other side's id of this request, so that its keepers can find it. */
   readonly requestId?: string | undefined;
+  /** Of a full disk: where there must be room again. */
+  readonly room?: NeededRoom;
   readonly cause?: unknown;
 }
 
@@ -31,6 +41,7 @@ export class CourierError extends Error {
   readonly detail: string | undefined;
   readonly retryAfterMs: number | undefined;
   readonly requestId: string | undefined;
+  readonly room: NeededRoom | undefined;
 
   constructor(code: ErrorCode, options: CourierErrorOptions = {}) {
     const entry = ERRORS[code];
@@ -49,6 +60,7 @@ export class CourierError extends Error {
     this.detail = options.detail;
     this.retryAfterMs = options.retryAfterMs;
     this.requestId = options.requestId;
+    this.room = options.room;
   }
 }
 

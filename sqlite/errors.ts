@@ -108,7 +108,7 @@ export function databaseError(error: unknown, path: string, codes: SqliteCodes):
   const code = failure === undefined ? (diskErrorCode(error) ?? 'NDI_E_INTERNAL') : codeOf(failure, codes);
   const message = error instanceof Error ? error.message : String(error);
   const detail = failure === 'corrupt' ? `${path} is damaged: ${message}.` : `${path}: ${message}.`;
-  return new CourierError(code, { detail, cause: error });
+  return new CourierError(code, { detail, room: { path }, cause: error });
 }
 
 const codeOf = (failure: SqliteFailure, codes: SqliteCodes): ErrorCode => ({ ...COMMON, ...codes })[failure];

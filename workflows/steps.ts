@@ -2,6 +2,7 @@
  * The activities of a run, as a workflow sees them; `activities/` implements them. An activity gets
  * references and returns counts; what is long stays in the ledger of the site.
  */
+import type { NeededRoom } from '../errors/index.ts';
 import type { ApprovalAnswer, CloudRef, CommonResult, Counts, Differences } from './contracts/common.ts';
 import type { DownloadInput } from './contracts/download.ts';
 import type { FilesAction, FilesInput } from './contracts/files.ts';
@@ -189,9 +190,16 @@ export interface PreviewSteps {
   previewTransfer(input: PreviewInput, run: RunNames): Promise<Omit<PreviewResult, 'operation' | 'retries'>>;
 }
 
+export interface RoomWatch {
+  readonly room: NeededRoom;
+  readonly lookEveryMs: number;
+}
+
 export interface CommonSteps {
   /** Gives the lease back; what is done stays done. Called twice, the second call does nothing. */
   releaseRun(run: { workflowId: string; ledgerPath: string; runKey?: string }): Promise<void>;
+  /** Resolves with true once a full disk has room again, or at once with false where too many disks are watched. */
+  awaitRoom(watch: RoomWatch): Promise<boolean>;
 }
 
 export type SiteSteps = UploadSteps & DownloadSteps & FilesSteps & SyncSteps & PreviewSteps & CommonSteps;

@@ -177,6 +177,7 @@ function copyUnlocked(from: string, to: string): void {
     const full = /no space left|quota exceeded/i.test(String(cause));
     throw new CourierError(full ? 'NDI_E_DISK_FULL' : 'NDI_E_DATABASE_BUSY', {
       detail: `${from} could not be copied to ${to}.`,
+      room: { path: to },
       cause,
     });
   }

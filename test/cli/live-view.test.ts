@@ -1,8 +1,14 @@
 /** The view of a run that goes on tells the truth: the parts that a run needs are stopped and come back. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { mountSmallDisk, whyNoSmallDisk } from '../support/small-disk.ts';
 import { createHarness, type Harness, type RunningCommand } from './harness.ts';
+
+const MAIN = fileURLToPath(new URL('../../client/cli/main.ts', import.meta.url));
 
 /** A person waits no longer than this for the truth. */
 const TRUTH_MS = 5_000;
@@ -65,6 +71,37 @@ describe('the live view', () => {
     // The pause before the next request is up to 15 s by then, and nothing ends it sooner.
     await isNotShown('trying again', 60_000);
     expect((await upload.finished).code).toBe(0);
+  });
+});
+
+const noDisk = whyNoSmallDisk();
+if (noDisk !== undefined) console.warn(`The live view of a full disk is left out: ${noDisk}.`);
+
+describe.skipIf(noDisk !== undefined)('the live view of a run on a full disk', () => {
+  it('says so, and no more once there is room', async () => {
+    const uploaded = await cli.run(['upload', await cli.dataset(), '--new', 'Small disk', '--json']);
+    expect(uploaded.code).toBe(0);
+    const disk = mountSmallDisk(join(cli.dir, 'small'), '4m');
+    try {
+      const { datasetId } = uploaded.json();
+      // Without a terminal, a command lets go of a run that waits for a person.
+      const command = [process.execPath, MAIN, 'download', datasetId, join(disk.dir, 'target')];
+      const download = spawn('script', ['-qefc', command.join(' '), '/dev/null'], {
+        env: cli.env,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const ended = once(download, 'exit');
+      stderr = '';
+      download.stdout.on('data', (text: string) => {
+        stderr += text;
+      });
+      await isShown('waiting: The disk is full');
+      disk.resize('100m');
+      await isNotShown('The disk is full');
+      expect(await ended).toEqual([0, null]);
+    } finally {
+      disk.unmount();
+    }
   });
 });
 

@@ -5,7 +5,7 @@
  * Payloads stay under 32 KiB: lists lie in the ledger of the site and never travel here.
  */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
-import type { ErrorClass } from '../../errors/index.ts';
+import type { ErrorClass, NeededRoom } from '../../errors/index.ts';
 import type { Tuning } from './tuning.ts';
 
 // --- Queues
@@ -172,6 +172,8 @@ export interface FailureInfo {
   readonly class: ErrorClass;
   readonly sentence: string;
   readonly nextStep: string;
+  /** Of a full disk: where there must be room again. */
+  readonly room?: NeededRoom;
 }
 
 /** Details of a heartbeat; clients read them from the pending activity. */

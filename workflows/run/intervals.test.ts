@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { otherRunIntervalMs, personIntervalMs, siteTimeoutMs } from './intervals.ts';
+import { otherRunIntervalMs, personIntervalMs, roomIntervalMs, siteTimeoutMs } from './intervals.ts';
 
 const first = (count: number, interval: (n: number) => number): number[] =>
   Array.from({ length: count }, (_, n) => interval(n));
@@ -9,6 +9,12 @@ describe('the interval between two looks of a parked run', () => {
     expect(first(9, personIntervalMs)).toEqual(
       [30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600].map((s) => s * 1_000),
     );
+  });
+
+  it('grows from two seconds to a minute between two looks at a full disk', () => {
+    expect(roomIntervalMs(0)).toBe(2_000);
+    expect(roomIntervalMs(5)).toBeLessThan(5_000);
+    expect(roomIntervalMs(50)).toBe(60_000);
   });
 
   it('grows by half from a second to a quarter of an hour while another run has the dataset', () => {

@@ -15,11 +15,11 @@ import {
   TimeoutFailure,
   workflowInfo,
 } from '@temporalio/workflow';
-import { WAITS } from '../../errors/index.ts';
+import { type NeededRoom, WAITS } from '../../errors/index.ts';
 import type { FailureInfo, RunInput } from '../contracts/common.ts';
 import type { Tuning } from '../contracts/tuning.ts';
 import type { SiteSteps } from '../steps.ts';
-import { otherRunIntervalMs, personIntervalMs, siteTimeoutMs } from './intervals.ts';
+import { otherRunIntervalMs, personIntervalMs, roomIntervalMs, siteTimeoutMs } from './intervals.ts';
 import { siteSteps } from './site.ts';
 import { type RunView, waitingNow } from './view.ts';
 
@@ -40,6 +40,8 @@ export interface Parking {
   wakeUps: number;
   /** Steps that wait for a person or a login. */
   parked: number;
+  /** A step of this run watches a full disk for all of them. */
+  watching: boolean;
   /** A step asked for continue-as-new: the others that are parked leave, too. */
   leaving: boolean;
 }
@@ -56,14 +58,47 @@ export function createStep(input: RunInput, view: RunView, parking: Parking): St
   const wokenWithin = (seenWakeUps: number, ms: number): Promise<boolean> =>
     condition(() => parking.wakeUps > seenWakeUps || parking.leaving, ms);
 
+  /**
+   * Looks for room on a full disk and wakes every step that is parked. One activity does all the looking, so
+   * that history does not grow with it. Where it fails, the timer and the person are still there.
+   */
+  const watchRoom = (room: NeededRoom, parkedBefore: number): (() => void) => {
+    if (parking.watching) return () => {};
+    parking.watching = true;
+    const scope = new CancellationScope();
+    const { tuning } = input;
+    const options = {
+      scheduleToStartMs: personIntervalMs(parkedBefore),
+      summary: 'Watch the full disk',
+      tuning,
+    };
+    const watch = { room, lookEveryMs: roomIntervalMs(parkedBefore) };
+    scope
+      .run(() => siteSteps(input.site, options).awaitRoom(watch))
+      .then(
+        (hasRoom) => {
+          if (hasRoom) parking.wakeUps += 1;
+        },
+        () => undefined,
+      );
+    return () => {
+      parking.watching = false;
+      scope.cancel();
+    };
+  };
+
   /** Waits until a person resumes, or for a time that doubles with each time the step was parked before. */
   const park = async (failure: FailureInfo, seenWakeUps: number, parkedBefore: number): Promise<void> => {
     parking.parked += 1;
     view.wait(waitingNow(failure.class === 'needs-login' ? 'login' : 'person', failure));
     log.info('The run waits', { code: failure.code });
+    const { room } = failure;
+    const endWatch =
+      room !== undefined && patched('full-disk-is-watched') ? watchRoom(room, parkedBefore) : undefined;
     try {
       await wokenWithin(seenWakeUps, personIntervalMs(parkedBefore));
     } finally {
+      endWatch?.();
       parking.parked -= 1;
       stopWaiting();
     }

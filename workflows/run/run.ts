@@ -81,7 +81,7 @@ export function startRun<O extends Operation>(operation: O, input: RunInput): Ru
     ? restoreProgress(resume.progress)
     : beginProgress(operation, input, info.startTime);
   const view = createRunView(progress);
-  const parking: Parking = { wakeUps: 0, parked: 0, leaving: false };
+  const parking: Parking = { wakeUps: 0, parked: 0, watching: false, leaving: false };
   let unitsDone = 0;
   const names: RunNames = {
     runKey: key,
