@@ -10,7 +10,7 @@ import { type CourierError, isCourierError } from '../errors/index.ts';
 import { repeatRequests } from '../ndi/cloud/repeat.ts';
 import { createRequester } from '../ndi/cloud/request.ts';
 import { makeCertificate } from '../sandbox/certificate.ts';
-import { startProxy, type TestProxy } from '../test/support/proxy.ts';
+import { PROXY_PASSWORD, startProxy, type TestProxy } from '../test/support/proxy.ts';
 import { putBytes } from '../transfer/put.ts';
 import { networkOf } from './network.ts';
 
@@ -116,6 +116,30 @@ describe('a CA file', () => {
     expect((await failing(put())).code).toBe('NDI_E_CA_FILE');
     writeFileSync(path('late.pem'), made.ca);
     expect((await put()).sizeBytes).toBe(1);
+  });
+});
+
+describe('a proxy with https', () => {
+  it('is trusted by the same file, and named where its certificate is not', async () => {
+    const secure = await startProxy({ needsLogin: true, tls: makeCertificate(['127.0.0.1']) });
+    const own = makeCertificate(['127.0.0.1']);
+    const known = await startProxy({ needsLogin: true, tls: own });
+    writeFileSync(path('both.pem'), made.ca + own.ca);
+    try {
+      const env = { COURIER_CA_FILE: path('both.pem'), HTTPS_PROXY: known.url };
+      expect(await read(behind(), env)).toBe(200);
+      expect(known.asked).toEqual([`cloud.test:${port}`]);
+      const error = await failing(read(behind(), { ...env, HTTPS_PROXY: secure.url }));
+      expect(error.code).toBe('NDI_E_CERTIFICATE');
+      expect(error.detail).toContain(
+        `cloud.test:${port} or of the proxy https://127.0.0.1:${secure.port} comes`,
+      );
+      expect(inspect(error)).not.toContain(PROXY_PASSWORD);
+      expect(secure.asked).toEqual([]);
+    } finally {
+      await secure.close();
+      await known.close();
+    }
   });
 });
 

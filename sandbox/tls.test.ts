@@ -1,7 +1,9 @@
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { get } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { afterAll, expect, it } from 'vitest';
 import { startSandbox } from './server.ts';
 
@@ -34,4 +36,27 @@ it('a sandbox with TLS serves both origins by https, and keeps certificate and p
   expect([second.apiUrl, second.caFile]).toEqual([apiUrl, caFile]);
   expect(await status(second.controlUrl, ca)).toBe(200);
   await second.close();
+});
+
+const hasPython = spawnSync('python3', ['--version']).status === 0;
+it.skipIf(!hasPython)('its JSON line names the file that makes Python trust it', async () => {
+  const main = new URL('./main.ts', import.meta.url).pathname;
+  const child = spawn(process.execPath, [main, '--tls', '--json', '--state', stateDir]);
+  try {
+    const line = await new Promise<string>((resolve) =>
+      createInterface({ input: child.stdout }).once('line', resolve),
+    );
+    const { apiUrl, caFile } = JSON.parse(line);
+    const ask = (env: Record<string, string>) =>
+      spawnSync(
+        'python3',
+        ['-c', `import urllib.request as u; print(u.urlopen("${apiUrl}/datasets/published").status)`],
+        { encoding: 'utf8', env: { PATH: process.env.PATH, ...env } },
+      );
+    expect(ask({ SSL_CERT_FILE: caFile }).stdout.trim()).toBe('200');
+    expect(ask({}).stderr).toContain('CERTIFICATE_VERIFY_FAILED');
+  } finally {
+    child.kill('SIGTERM');
+    await new Promise((resolve) => child.once('close', resolve));
+  }
 });

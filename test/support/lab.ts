@@ -114,6 +114,7 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     NDI_CLOUD_USERNAME: user.email,
     NDI_CLOUD_PASSWORD: user.password,
     COURIER_KEYRING: 'off',
+    ...(sandbox.caFile === null ? {} : { COURIER_CA_FILE: sandbox.caFile }),
     ...options.env,
   };
   const homeDir = join(dir, 'home');

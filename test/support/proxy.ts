@@ -2,7 +2,14 @@
  * A real HTTP proxy: tunnels (CONNECT) and plain requests in absolute form. It leads every host to this
  * computer, as a proxy resolves names that the client cannot.
  */
-import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type RequestListener,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
@@ -20,16 +27,24 @@ export interface TestProxy {
 export const PROXY_PASSWORD = 'pr0xy-passw0rd';
 const CREDENTIALS = `Basic ${Buffer.from(`lab:${PROXY_PASSWORD}`).toString('base64')}`;
 
-export async function startProxy(options: { readonly needsLogin?: boolean } = {}): Promise<TestProxy> {
+export interface ProxyOptions {
+  readonly needsLogin?: boolean;
+  /** Spoken to by https. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+}
+
+export async function startProxy(options: ProxyOptions = {}): Promise<TestProxy> {
   const sockets = new Set<Duplex>();
-  const server = createServer((request, response) => {
+  const listener: RequestListener = (request, response) => {
     const status = refusal(request);
     if (status === undefined) passOn(self, request, response);
     else response.writeHead(status).end();
-  });
+  };
+  const server =
+    options.tls === undefined ? createServer(listener) : createTlsServer({ ...options.tls }, listener);
   const refusal = (request: IncomingMessage): number | undefined =>
     options.needsLogin && request.headers['proxy-authorization'] !== CREDENTIALS ? 407 : self.refuseWith;
-  server.on('connection', (socket: Socket) => {
+  server.on(options.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
     sockets.add(socket);
     socket.on('error', () => {}).on('close', () => sockets.delete(socket));
   });
@@ -54,7 +69,7 @@ export async function startProxy(options: { readonly needsLogin?: boolean } = {}
   const self: TestProxy = {
     asked: [],
     port,
-    url: `http://${options.needsLogin ? `lab:${PROXY_PASSWORD}@` : ''}127.0.0.1:${port}`,
+    url: `${options.tls === undefined ? 'http' : 'https'}://${options.needsLogin ? `lab:${PROXY_PASSWORD}@` : ''}127.0.0.1:${port}`,
     refuseWith: undefined,
     close: async () => {
       for (const socket of sockets) socket.destroy();
