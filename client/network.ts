@@ -12,7 +12,8 @@ export async function networkVariables(env: Environment): Promise<Readonly<Recor
   const { homeFromEnv } = await import('../workers/home.ts');
   const configFile = join(homeFromEnv(env).dir, 'config.json');
   const config = readConfig(configFile).network ?? {};
-  const { caFile } = resolveOptions(networkOptions, {}, { config, env });
+  const { caFile, bwlimit } = resolveOptions(networkOptions, {}, { config, env });
+  if (bwlimit !== undefined) (await import('../workers/bandwidth.ts')).checkBandwidth(bwlimit);
   const extra = env.NODE_EXTRA_CA_CERTS;
   const folder = env.COURIER_CA_FILE ? '.' : dirname(configFile);
   return {

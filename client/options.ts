@@ -260,6 +260,11 @@ export const networkOptions = z
       env: { name: 'COURIER_CA_FILE' },
       defaultText: 'none',
     }),
+    bwlimit: option(nonEmpty.optional(), {
+      help: 'How fast the workers of this computer may go, or a timetable: `08:00,2M 19:00,off`. `ndi-courier bwlimit` goes before it.',
+      value: 'LIMIT',
+      defaultText: 'off',
+    }),
   })
   .strict();
 

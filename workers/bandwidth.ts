@@ -1,5 +1,6 @@
 /**
- * The bandwidth limit of this computer: a file in the state folder, which workers read again while they run.
+ * The bandwidth limit of this computer: a file in the state folder, else `network.bwlimit` of `config.json`
+ * there. Workers read both again while they run.
  */
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,19 +15,40 @@ const fileOf = (home: Home): string => join(home.dir, 'bwlimit');
 
 /** As it was set; `off` when it never was. */
 export function readBandwidth(home: Home): string {
+  return readIfThere(fileOf(home))?.trim() ?? configured(home) ?? 'off';
+}
+
+function configured(home: Home): string | undefined {
+  const text = readIfThere(join(home.dir, 'config.json'));
+  if (text === undefined) return undefined;
+  const { network } = JSON.parse(text) as { readonly network?: { readonly bwlimit?: unknown } };
+  return network?.bwlimit === undefined ? undefined : String(network.bwlimit);
+}
+
+function readIfThere(path: string): string | undefined {
   try {
-    return readFileSync(fileOf(home), 'utf8').trim();
+    return readFileSync(path, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'off';
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
 }
 
-/** Running workers take it within about a second. @throws NDI_E_USAGE, and nothing is changed */
+/** @throws NDI_E_USAGE */
+export const checkBandwidth = (text: string): void => void parseBandwidth(text);
+
+/**
+ * Running workers take it within about a second. `config` goes back to what `config.json` says.
+ * @throws NDI_E_USAGE, and nothing is changed
+ */
 export function writeBandwidth(home: Home, text: string): void {
-  parseBandwidth(text);
-  if (text.trim().toLowerCase() === 'off') rmSync(fileOf(home), { force: true });
-  else writeAtomically(fileOf(ensureHome(home)), `${text.trim()}\n`);
+  if (text.trim() === 'config') {
+    rmSync(fileOf(home), { force: true });
+    return;
+  }
+  checkBandwidth(text);
+  // `off` is written, too: it holds against a limit in `config.json`.
+  writeAtomically(fileOf(ensureHome(home)), `${text.trim()}\n`);
 }
 
 /**

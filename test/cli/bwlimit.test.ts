@@ -1,14 +1,16 @@
 /** `ndi-courier bwlimit`, and the pace of a worker's throttle that follows it. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { bandwidthAt, parseBandwidth } from '../../transfer/bandwidth.ts';
 import { createThrottle } from '../../transfer/throttle.ts';
 import { followBandwidth } from '../../workers/bandwidth.ts';
 import { homeAt } from '../../workers/home.ts';
+import { createHarness, type Harness } from './harness.ts';
 
 const main = fileURLToPath(new URL('../../client/cli/main.ts', import.meta.url));
 const home = mkdtempSync(join(tmpdir(), 'courier-bwlimit-'));
@@ -49,6 +51,19 @@ describe('a bandwidth limit', () => {
     }
   });
 
+  it('of config.json holds until the command sets one, and again after that one is taken back', () => {
+    const config = join(home, 'config.json');
+    bwlimit('config');
+    writeFileSync(config, JSON.stringify({ network: { bwlimit: '00:00,3M 12:00,off' } }));
+    expect(bwlimit().stdout).toBe('00:00,3M 12:00,off\n');
+    expect(bwlimit('off').stdout).toBe('off\n');
+    expect(bwlimit('config').stdout).toBe('00:00,3M 12:00,off\n');
+    writeFileSync(config, JSON.stringify({ network: { bwlimit: 'fast' } }));
+    const { status, stderr } = spawnSync(process.execPath, [main, 'up'], { env, encoding: 'utf8' });
+    expect([status, stderr]).toEqual([2, expect.stringContaining('"fast" is no bandwidth')]);
+    rmSync(config);
+  });
+
   it('changes the pace of what goes on', async () => {
     bwlimit('100K');
     const throttle = createThrottle();
@@ -62,3 +77,52 @@ describe('a bandwidth limit', () => {
     stop();
   });
 });
+
+describe('a transfer under a bandwidth limit', () => {
+  it('keeps to the limit of config.json, and is fast as soon as the limit is lifted', {
+    timeout: 120_000,
+  }, async () => {
+    const cli = await createHarness();
+    try {
+      const config = join(cli.env.COURIER_HOME!, 'config.json');
+      mkdirSync(dirname(config), { recursive: true });
+      // Of a timetable, whatever the time of the day: both entries hold it to the same.
+      writeFileSync(config, JSON.stringify({ network: { bwlimit: '00:00,1M 12:00,1M' } }));
+      const slow = await cli.dataset({ files: 4, fileBytes: 1_500_000 });
+      const { bytes, sendingMs } = await timed(cli, slow);
+      expect(bytes).toBeGreaterThan(5_000_000);
+      // A quarter of a second's worth may pass at once, and progress is told once a second.
+      expect(sendingMs).toBeGreaterThan((bytes / 2 ** 20 - 1.25) * 1_000);
+
+      const big = await cli.dataset({ files: 6, fileBytes: 10_000_000 });
+      expect((await cli.run(['bwlimit', '500K'])).code).toBe(0);
+      const begun = performance.now();
+      const upload = cli.start(['upload', big, '--new', 'Lifted', '--json']);
+      await upload.says('"phase":"files"');
+      await sleep(3_000);
+      expect(upload.child.exitCode).toBeNull();
+      await cli.run(['bwlimit', 'off']);
+      const { code } = await upload.finished;
+      expect(code).toBe(0);
+      // With the limit it would have taken two minutes.
+      expect(performance.now() - begun).toBeLessThan(60_000);
+    } finally {
+      await cli.close();
+    }
+  });
+});
+
+/** An upload, with the time that its bytes took: while the phase of files was seen. */
+async function timed(cli: Harness, dataset: string): Promise<{ bytes: number; sendingMs: number }> {
+  const seen: { phase: string; atMs: number }[] = [];
+  const upload = cli.start(['upload', dataset, '--new', 'Limited', '--json']);
+  upload.child.stdout?.on('data', (text: string) => {
+    for (const [, phase] of text.matchAll(/"phase":"(\w+)"/g))
+      seen.push({ phase: phase!, atMs: performance.now() });
+  });
+  const { code, json, stderr } = await upload.finished;
+  expect(code, stderr).toBe(0);
+  const first = seen.findIndex(({ phase }) => phase === 'files');
+  const after = seen.slice(first).find(({ phase }) => phase !== 'files');
+  return { bytes: json().bytes, sendingMs: after!.atMs - seen[first]!.atMs };
+}

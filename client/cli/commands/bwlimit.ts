@@ -9,7 +9,12 @@ export const command = defineCommand({
   description:
     'The limit holds for each worker of this computer, also while it runs, and is kept. A timetable names local times and the limit ' +
     'from then on. K, M and G are 1024 bytes a second and their powers, as in rclone.',
-  args: [{ name: '[limit]', help: '`10M`, `off`, or a timetable: `"08:00,2M 19:00,off"`.' }],
+  args: [
+    {
+      name: '[limit]',
+      help: '`10M`, `off`, a timetable: `"08:00,2M 19:00,off"`, or `config`: what `config.json` says.',
+    },
+  ],
   options: jsonOptions,
   examples: [{ line: 'ndi-courier bwlimit "08:00,2M 19:00,off"', does: 'slow in working hours' }],
   run: async ({ env, out }, [limit], { json }) => {
