@@ -29,6 +29,10 @@ export interface StepDeps {
   isWorkerAlive(worker: string): boolean;
   /** A folder for plans that people look at, in the state of this site. */
   readonly previewsDir: string;
+  /** The settings of alerts as they are now; they may hold secrets. */
+  alerts(): Readonly<Record<string, unknown>>;
+  /** The settings of alerts as they are now; they may hold secrets. */
+  alerts(): Readonly<Record<string, unknown>>;
   /** A folder for zips on their way, beside the state of this site. */
   readonly scratchDir: string;
 }

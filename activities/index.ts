@@ -8,6 +8,7 @@ import type { CommonSteps, SiteSteps } from '../workflows/steps.ts';
 import type { StepDeps } from './deps.ts';
 import { createDownloadActivities } from './download/index.ts';
 import { createFilesActivities } from './files/index.ts';
+import { createNightActivities } from './night/index.ts';
 import { createPreviewActivities } from './preview/index.ts';
 import { awaitRoom } from './shared/room.ts';
 import { asActivity } from './step.ts';
@@ -25,6 +26,7 @@ export const createSiteActivities = (deps: StepDeps): SiteSteps => ({
   ...createDownloadActivities(deps),
   ...createFilesActivities(deps),
   ...createSyncActivities(deps),
+  ...createNightActivities(deps),
   ...createPreviewActivities(deps),
   ...createCommonActivities(deps),
 });

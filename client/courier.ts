@@ -52,6 +52,7 @@ import {
 import { checkCloudId, preflightDownload, preflightUpload, uploadTarget } from './preflight.ts';
 import type { RunHandle } from './run-handle.ts';
 import { createRuns, type Runs } from './runs.ts';
+import { createSchedules, type Schedules } from './schedules.ts';
 import { createService, type Service } from './service.ts';
 import type { StartRun } from './start.ts';
 import { applyPlan, diffDataset, type SyncOptions, syncDataset } from './sync.ts';
@@ -119,6 +120,8 @@ export interface Courier {
   applyPlan(path: string, options?: Pick<AccountChoice, 'profile'>): Promise<RunHandle<SyncResult>>;
   /** Conflicts, decisions and the trash of dataset folders. */
   readonly inbox: Inbox;
+  /** Nightly syncs. */
+  readonly schedules: Schedules;
   /** Links a dataset folder to a cloud dataset that exists; uploads go there from then on. */
   linkDataset(options: LinkOptions): Promise<LinkResult>;
   /** Forgets the link of a dataset folder; the cloud dataset stays as it is. */
@@ -161,6 +164,7 @@ export function createCourier(options: CourierOptions = {}): Courier {
     diff: (asked) => diffDataset(context, asked),
     applyPlan: (path, asked = {}) => applyPlan(context, runs, path, asked),
     inbox: createInbox(context, runs),
+    schedules: createSchedules(context),
     linkDataset: (asked) => linkDataset(context, asked),
     unlinkDataset: (dir) => unlinkDataset(context, dir),
     attach: runs.attach,

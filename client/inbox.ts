@@ -66,7 +66,7 @@ export const createInbox = (context: Context, runs: Runs): Inbox => ({
 });
 
 /** Opens the ledger of a folder for `use`; undefined where no run has worked on the folder. */
-async function withLedger<T>(
+export async function withLedger<T>(
   context: Context,
   dir: string,
   use: (ledger: Ledger, ledgerPath: string) => T | Promise<T>,

@@ -56,6 +56,7 @@ export type { ExecutionStatus, Progress, UnitInFlight } from './progress.ts';
 export type { RunHandle, WatchOptions } from './run-handle.ts';
 export type { RunSummary } from './run-records.ts';
 export type { RunDetails, RunQuery, Runs } from './runs.ts';
+export type { ScheduleOptions, ScheduleState, Schedules } from './schedules.ts';
 export type { Service, ServiceState } from './service.ts';
 export { type PlanFile, readPlanFile, type SyncOptions } from './sync.ts';
 export type { TemporalTarget } from './temporal.ts';

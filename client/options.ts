@@ -295,6 +295,7 @@ export const flagOf = (key: string): string =>
 
 /** One issue as a person would say it: the given value, and what is allowed. */
 function issueText(issue: z.core.$ZodIssue, values: Readonly<Record<string, unknown>>): string {
+  if (values[String(issue.path[0] ?? '')] === undefined) return 'must be given';
   // A message that the option declares is ours already.
   if (!/^(?:Invalid|Too small|Too big|Unrecognized)\b/.test(issue.message)) return issue.message;
   const given = JSON.stringify(values[String(issue.path[0] ?? '')]) ?? 'nothing';

@@ -24,6 +24,7 @@ import {
   type RunResult,
   resumeSignal,
   setWindowUpdate,
+  supersededSignal,
 } from '../workflows/contracts/index.ts';
 import { parseRunId } from '../workflows/operations.ts';
 import { missingWorker } from './pollers.ts';
@@ -50,6 +51,8 @@ export interface RunHandle<Result extends RunResult = RunResult> {
   watch(options?: WatchOptions): AsyncIterable<Progress>;
   /** Waits for the end. Throws `CourierError`: what the run failed of, or NDI_E_CANCELLED. */
   result(): Promise<Result>;
+  /** A sync that only waits for an approval ends without it; any other run goes on. */
+  supersede(): Promise<void>;
   /** Answers the approval that a sync waits for. `by` goes into the audit. */
   answer(approved: boolean, by: string): Promise<void>;
   /** No new units from now on; those in flight end. */
@@ -114,6 +117,7 @@ export function createRunHandle(deps: RunHandleDeps): RunHandle {
         await ended(() => readStatus(client, workflowId, runId));
         return resultOf(handle);
       }),
+    supersede: () => steer(() => handle.signal(supersededSignal)),
     answer: (approved, by) => steer(() => handle.signal(approvalSignal, { approved, by })),
     pause: () => steer(() => handle.signal(pauseSignal)),
     resume: () => steer(() => handle.signal(resumeSignal)),

@@ -57,6 +57,10 @@ export async function diffDataset(context: Context, asked: SyncOptions): Promise
   return begin(context, { ...run, operation: 'diff', workflowId, summary, input });
 }
 
+/** The input of a sync with these options; checks them. */
+export const syncInputOf = async (context: Context, asked: SyncOptions): Promise<SyncInput> =>
+  (await syncRun(context, asked, {})).input;
+
 type Prepared = Omit<StartRun, 'operation' | 'workflowId'> & { readonly input: SyncInput };
 
 async function syncRun(context: Context, asked: SyncOptions, extra: Extra): Promise<Prepared> {
@@ -104,7 +108,7 @@ async function takeThePlaceOf(runs: Runs, workflowId: string): Promise<void> {
     throw error;
   });
   if (before === undefined || !(await waitsForApproval(before))) return;
-  await before.answer(false, 'a newer sync');
+  await before.supersede();
   await before.result();
 }
 

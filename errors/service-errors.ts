@@ -33,6 +33,16 @@ export const SERVICE_ERRORS = {
     'The sandbox cannot use its state folder.',
     'Stop the sandbox that uses the folder, or give an empty folder with --state.',
   ),
+  NDI_E_NO_SCHEDULE: entry(
+    ['permanent', 'run', 'none'],
+    'This dataset has no schedule.',
+    'Set one with `ndi-courier schedule set DIR --at 02:00`.',
+  ),
+  NDI_E_ALERT: entry(
+    ['retryable', 'run', 'none'],
+    'An alert could not be sent.',
+    'Check `alerts` in config.json; the night itself is recorded.',
+  ),
   NDI_E_NOT_WAITING: entry(
     ['permanent', 'run', 'none'],
     'The run does not wait for an approval.',

@@ -92,6 +92,16 @@ const gate = z.object({
   updates: z.number(),
 });
 
+/** How the nights of a dataset went. */
+const nights = z.object({
+  lastAt: z.string(),
+  lastStatus: z.enum(['done', 'done-with-leftovers', 'waiting', 'failed']),
+  sentence: z.string(),
+  syncWorkflowId: z.string(),
+  badInARow: z.number(),
+  alerted: z.boolean(),
+});
+
 const answer = z.object({ approved: z.boolean(), by: z.string() });
 
 /** The work that was begun on a unit, and how often its worker ended meanwhile. */
@@ -155,6 +165,7 @@ export const DATASET_FACTS = {
   builtBy: text('built by'),
   /** Documents that a download made because the cloud's list lacked them: they go when the list is whole. */
   madeForLack: json('made for lack', z.array(z.string())),
+  nights: json('nights', nights),
   generation: json('generation', generation),
   /** Boot id of the machine when the folder was last written. */
   boot: text('boot'),

@@ -14,6 +14,8 @@ export interface LeaseRequest {
   readonly runKey: string;
   /** The run that started this one. A child works under the lease of its parent. */
   readonly parentWorkflowId?: string | undefined;
+  /** Key of the run that this one is a part of, with a plan of its own, and whose lease it shares. */
+  readonly partOf?: string | undefined;
   /** Which service asks, for people. */
   readonly holder: string;
   /**
@@ -91,8 +93,8 @@ export function openLease(db: Db, now: () => number = Date.now): LeaseLedger {
   const acquire = (request: LeaseRequest): LeaseResult => {
     const row = current();
     if (row === undefined) return take(request);
-    if (row.run_key === request.runKey || row.workflow_id === request.parentWorkflowId)
-      return renewed(row, request.ttlMs);
+    const isShared = row.run_key === request.partOf || row.workflow_id === request.parentWorkflowId;
+    if (row.run_key === request.runKey || isShared) return renewed(row, request.ttlMs);
     // Temporal runs a workflow id once at a time: the run that held the lease under this id has ended.
     if (row.workflow_id === request.workflowId) return take(request);
     const by = holderOf(row);
@@ -109,11 +111,12 @@ export function openLease(db: Db, now: () => number = Date.now): LeaseLedger {
         return isSame ? take(request) : acquire(request);
       }),
 
-    renew: ({ runKey, parentWorkflowId, ttlMs }) =>
+    renew: ({ runKey, partOf, parentWorkflowId, ttlMs }) =>
       db.run(
-        'UPDATE lease SET expires_at_ms = ? WHERE run_key = ? OR workflow_id = ?',
+        'UPDATE lease SET expires_at_ms = ? WHERE run_key IN (?, ?) OR workflow_id = ?',
         now() + ttlMs,
         runKey,
+        partOf ?? runKey,
         parentWorkflowId ?? '',
       ) > 0,
 

@@ -24,6 +24,7 @@ const PURE_DATA = [
   'workflows/contracts/upload.ts',
   'workflows/contracts/download.ts',
   'workflows/contracts/files.ts',
+  'workflows/contracts/night.ts',
   'workflows/contracts/preview.ts',
   'workflows/contracts/sync.ts',
 ];

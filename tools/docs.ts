@@ -1,6 +1,6 @@
 /**
- * Generates what docs say of the code: `docs/errors.md` whole, and the tables in `docs/cli.md` between their
- * marks. `node tools/docs.ts` writes them, `--check` ends with 1 when they are out of date; a test does the
+ * Generates what docs say of the code: `docs/errors.md` whole, and the tables in `docs/cli.md` and
+ * `docs/sync.md` between their marks. `node tools/docs.ts` writes them, `--check` ends with 1 when they are out of date; a test does the
  * same.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -12,6 +12,10 @@ import { COMMANDS } from '../client/cli/commands.ts';
 import { EXIT, EXIT_MEANINGS } from '../client/cli/exit.ts';
 import { flagOf, networkOptions } from '../client/options.ts';
 import { ERRORS, type ErrorClass, WAITS } from '../errors/index.ts';
+import { SYNC_MODES } from '../sync/modes.ts';
+import { CONFLICT_POLICIES } from '../sync/policies.ts';
+import { scenarios } from '../sync/scenarios.ts';
+import { ACTION_WORDS } from '../sync/sentences.ts';
 import { TUNING, type TuningSpec } from '../workflows/contracts/index.ts';
 import { OPERATIONS } from '../workflows/operations.ts';
 
@@ -28,7 +32,51 @@ export async function generateDocs(): Promise<Record<string, string>> {
       tuning: tuningTable(),
       commands: await commandPages(),
     }),
+    'docs/sync.md': fill(readFileSync(join(root, 'docs/sync.md'), 'utf8'), {
+      modes: syncModes(),
+      policies: syncPolicies(),
+    }),
   };
+}
+
+const WORDS_OF_STATES: Readonly<Record<string, string>> = { same: 'unchanged', absent: 'never there' };
+const stateWords = (state: string): string => WORDS_OF_STATES[state] ?? state;
+
+function syncModes(): string {
+  const rows = [...scenarios()].map(({ local, cloud, isBaseLost, byMode, withDeletes }) =>
+    row(
+      stateWords(local),
+      stateWords(cloud),
+      isBaseLost ? 'lost' : '',
+      ...SYNC_MODES.map((mode) => ACTION_WORDS[byMode[mode].action]),
+      ACTION_WORDS[withDeletes.action],
+    ),
+  );
+  const head = row(
+    'here',
+    'cloud',
+    'base',
+    ...SYNC_MODES.map((mode) => `\`${mode}\``),
+    '`two-way --deletes`',
+  );
+  return [head, '| --- | --- | --- | --- | --- | --- | --- | --- | --- |', ...rows].join('\n');
+}
+
+function syncPolicies(): string {
+  const rows = [...scenarios()].flatMap(({ local, cloud, isBaseLost, byPolicy }) =>
+    byPolicy === undefined
+      ? []
+      : [
+          row(
+            stateWords(local),
+            stateWords(cloud),
+            isBaseLost ? 'lost' : '',
+            ...CONFLICT_POLICIES.map((policy) => ACTION_WORDS[byPolicy[policy].action]),
+          ),
+        ],
+  );
+  const head = row('here', 'cloud', 'base', ...CONFLICT_POLICIES.map((policy) => `\`${policy}\``));
+  return [head, '| --- | --- | --- | --- | --- | --- | --- | --- |', ...rows].join('\n');
 }
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');

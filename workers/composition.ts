@@ -13,6 +13,7 @@ import type { CloudClient } from '../ndi/cloud/types.ts';
 import { networkOf } from '../net/network.ts';
 import { createThrottle } from '../transfer/throttle.ts';
 import type { CloudRef } from '../workflows/contracts/index.ts';
+import { alertSettings } from './alerts.ts';
 import { followBandwidth } from './bandwidth.ts';
 import type { Home } from './home.ts';
 import { createLedgerCache } from './ledger-cache.ts';
@@ -69,6 +70,7 @@ export function composeSite({ home, env, workflows, holder }: CompositionOptions
       worker: workerName(process.pid),
       isWorkerAlive: (worker) => workerName(Number.parseInt(worker, 10)) === worker,
       previewsDir: join(home.dir, 'previews'),
+      alerts: () => alertSettings(home, env),
       scratchDir,
     },
     close: async () => {

@@ -5,6 +5,7 @@
  */
 import { downloadOperation } from './contracts/download.ts';
 import { filesOperation } from './contracts/files.ts';
+import { nightOperation } from './contracts/night.ts';
 import { makeWorkflowId, type OperationSpec, parseWorkflowId } from './contracts/operation.ts';
 import { previewOperation } from './contracts/preview.ts';
 import { diffOperation, syncOperation } from './contracts/sync.ts';
@@ -16,6 +17,7 @@ export const OPERATIONS = {
   files: filesOperation,
   sync: syncOperation,
   diff: diffOperation,
+  night: nightOperation,
   preview: previewOperation,
 } as const satisfies Record<string, OperationSpec>;
 

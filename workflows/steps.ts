@@ -6,6 +6,7 @@ import type { NeededRoom } from '../errors/index.ts';
 import type { ApprovalAnswer, CloudRef, CommonResult, Counts, Differences } from './contracts/common.ts';
 import type { DownloadInput } from './contracts/download.ts';
 import type { FilesAction, FilesInput } from './contracts/files.ts';
+import type { NightInput, NightOutcome } from './contracts/night.ts';
 import type { PreviewInput, PreviewResult } from './contracts/preview.ts';
 import type { ApprovalRequest, SyncInput, SyncResult } from './contracts/sync.ts';
 import type { Tuning } from './contracts/tuning.ts';
@@ -33,6 +34,8 @@ export interface RunNames {
   readonly workflowId: string;
   /** The run that started this one and whose lease it shares. */
   readonly parentWorkflowId?: string;
+  /** Key of the run that this is a part of: its lease is shared. */
+  readonly partOf?: string;
 }
 
 /** Names a run, its ledger and its two sides for every activity after the first. */
@@ -45,6 +48,7 @@ export interface RunRef {
   readonly organizationId: string;
   readonly tuning: Tuning;
   readonly parentWorkflowId?: string;
+  readonly partOf?: string;
 }
 
 export interface PlanSummary {
@@ -185,6 +189,11 @@ export interface SyncSteps {
   finishSync(input: SyncInput, refs: SyncRefs): Promise<Omit<SyncResult, 'operation' | 'retries'>>;
 }
 
+export interface NightSteps {
+  /** Keeps how the night went, and sends the alert that is due. Done again, it sends none twice. */
+  recordNight(input: NightInput, night: NightOutcome): Promise<void>;
+}
+
 export interface PreviewSteps {
   /** Plans in a ledger that goes away again. */
   previewTransfer(input: PreviewInput, run: RunNames): Promise<Omit<PreviewResult, 'operation' | 'retries'>>;
@@ -202,4 +211,10 @@ export interface CommonSteps {
   awaitRoom(watch: RoomWatch): Promise<boolean>;
 }
 
-export type SiteSteps = UploadSteps & DownloadSteps & FilesSteps & SyncSteps & PreviewSteps & CommonSteps;
+export type SiteSteps = UploadSteps &
+  DownloadSteps &
+  FilesSteps &
+  SyncSteps &
+  NightSteps &
+  PreviewSteps &
+  CommonSteps;

@@ -16,7 +16,7 @@
  */
 import { condition, setHandler } from '@temporalio/workflow';
 import { WAITS } from '../errors/index.ts';
-import { type ApprovalAnswer, approvalSignal } from './contracts/common.ts';
+import { type ApprovalAnswer, approvalSignal, supersededSignal } from './contracts/common.ts';
 import type { SyncInput, SyncResult } from './contracts/sync.ts';
 import type { UploadInput } from './contracts/upload.ts';
 import { type Lease, withLease } from './run/lease.ts';
@@ -63,13 +63,12 @@ export async function openAndObserve<O extends 'sync' | 'diff'>(
   return ref;
 }
 
-/** Transfers work under the lease of the run, as its children would. */
+/** Transfers have plans of their own, and work under the lease of the run. */
 export function refsOf(run: RunRef): SyncRefs {
-  const parentWorkflowId = run.parentWorkflowId ?? run.workflowId;
   const transfer = (which: string): RunRef => ({
     ...run,
     runKey: `${run.runKey}-${which}`,
-    parentWorkflowId,
+    partOf: run.runKey,
   });
   return { run, down: transfer('down'), up: transfer('up') };
 }
@@ -164,12 +163,16 @@ function uploadOf(input: SyncInput, { cloudDatasetId }: RunRef): UploadInput {
 
 interface Approval {
   answer: ApprovalAnswer | undefined;
+  isAsked: boolean;
 }
 
 function listenForApproval(): Approval {
-  const approval: Approval = { answer: undefined };
+  const approval: Approval = { answer: undefined, isAsked: false };
   setHandler(approvalSignal, (answer) => {
     approval.answer ??= answer;
+  });
+  setHandler(supersededSignal, () => {
+    if (approval.isAsked) approval.answer ??= { approved: false, by: 'a newer sync' };
   });
   return approval;
 }
@@ -177,6 +180,7 @@ function listenForApproval(): Approval {
 /** Waits for a person, days if need be. A newer sync that takes this one's place counts as a refusal. */
 async function isApproved(run: Run<'sync'>, refs: SyncRefs, approval: Approval): Promise<boolean> {
   run.phase('approval');
+  approval.isAsked = true;
   await run.waitFor(WAITS.approval, () => condition(() => approval.answer !== undefined));
   const answer = approval.answer as ApprovalAnswer;
   await run.step('Note the answer', (site) => site.settleApproval(refs, answer));

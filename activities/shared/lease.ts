@@ -16,11 +16,12 @@ export const LEASE_TTL_MS = 120_000;
 
 export const leaseRequest = (
   deps: Pick<StepDeps, 'holder'>,
-  { workflowId, runKey, parentWorkflowId }: RunNames,
+  { workflowId, runKey, parentWorkflowId, partOf }: RunNames,
 ) => ({
   workflowId,
   runKey,
   parentWorkflowId,
+  partOf,
   holder: deps.holder,
   ttlMs: LEASE_TTL_MS,
 });

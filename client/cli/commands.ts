@@ -50,6 +50,12 @@ export const COMMANDS: readonly CommandEntry[] = [
   ),
   entry(
     TRANSFER,
+    'schedule',
+    'Sync datasets every night, and see whether the nights went right.',
+    () => import('./commands/schedule.ts'),
+  ),
+  entry(
+    TRANSFER,
     'trash',
     'See and bring back what syncs overwrote or deleted.',
     () => import('./commands/trash.ts'),

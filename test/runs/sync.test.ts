@@ -4,35 +4,44 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openLedger } from '../../ledger/open.ts';
 import { openTrash } from '../../ledger/trash.ts';
-import { connectCloud } from '../../ndi/auth/index.ts';
-import type { CloudClient } from '../../ndi/cloud/types.ts';
 import { databasePath, filesDir, uidPath } from '../../ndi/dataset/layout.ts';
 import { openDataset } from '../../ndi/dataset/read.ts';
-import { openForWriting } from '../../ndi/dataset/write.ts';
 import { canonicalHash } from '../../ndi/document/canonical.ts';
-import { parseDocument, textForCloud } from '../../ndi/document/codec.ts';
+import { parseDocument } from '../../ndi/document/codec.ts';
 import { asArray, asObject, describeDocument } from '../../ndi/document/describe.ts';
 import type { JsonObject } from '../../ndi/document/types.ts';
 import { newNdiId } from '../../ndi/ids.ts';
 import { makeDataset } from '../../ndi/synthetic/dataset.ts';
 import { approvalSignal } from '../../workflows/contracts/index.ts';
 import { createLab, type Lab } from '../support/lab.ts';
+import {
+  type CloudSide,
+  cloudSide,
+  copyOf,
+  documentsHere,
+  hashesOf,
+  ledgerOf,
+  nameOf,
+  ofClass,
+  renamed,
+  writeHere,
+} from '../support/sync-sides.ts';
 
 let lab: Lab;
 let source: string;
 let dir: string;
 let cloudId: string;
-let cloud: CloudClient;
+let cloud: CloudSide;
 let made = 0;
 
 beforeAll(async () => {
   lab = await createLab();
   source = join(lab.dir, 'source');
   await makeDataset(source, { documents: 60, files: 6, fileBytes: 2_000, seed: 11 });
-  cloud = connectCloud({ env: lab.env, homeDir: lab.homeDir }).client;
+  cloud = cloudSide(lab, () => cloudId);
 });
 afterAll(async () => {
-  await cloud.close();
+  await cloud.client.close();
   await lab.close();
 });
 beforeEach(async () => {
@@ -44,73 +53,13 @@ beforeEach(async () => {
   await lab.sync(dir);
 });
 
-const local = (): Map<string, JsonObject> => {
-  const reader = openDataset(dir);
-  try {
-    return new Map([...reader.documents()].map(({ id, text }) => [id, parseDocument(text)]));
-  } finally {
-    reader.close();
-  }
-};
-
-const there = async (): Promise<Map<string, { cloudId: string; document: JsonObject }>> => {
-  const found = new Map<string, { cloudId: string; document: JsonObject }>();
-  for (let page = 1; ; page += 1) {
-    const { rows } = await cloud.documents.list(cloudId, { page, pageSize: 500 });
-    if (rows.length === 0) return found;
-    const bodies = await cloud.documents.bulkFetch(
-      cloudId,
-      rows.map(({ id }) => id),
-    );
-    for (const { id, text } of bodies) {
-      const document = parseDocument(text);
-      found.set(describeDocument(document).id, { cloudId: id, document });
-    }
-  }
-};
-
-const thereDocuments = async (): Promise<[string, JsonObject][]> =>
-  [...(await there())].map(([id, { document }]) => [id, document]);
-
-const ledgerOf = (dataset: string): string => join(dataset, '.ndi', 'courier', 'ledger.sqlite');
-
-const hashes = (documents: Iterable<[string, JsonObject]>): Record<string, string> =>
-  Object.fromEntries([...documents].map(([id, document]) => [id, canonicalHash(document)]).sort());
+const local = () => documentsHere(dir);
+const there = () => cloud.documents();
+const subjects = () => ofClass(local(), 'subject');
 
 const expectEqualSides = async (): Promise<void> => {
-  const cloudDocuments = [...(await there())].map(([id, { document }]): [string, JsonObject] => [
-    id,
-    document,
-  ]);
-  expect(hashes(cloudDocuments)).toEqual(hashes(local()));
-};
-
-const subjects = (): [string, JsonObject][] =>
-  [...local()].filter(([, document]) => describeDocument(document).className === 'subject');
-
-const renamed = (document: JsonObject, name: string): JsonObject => ({
-  ...document,
-  base: { ...asObject(document.base), name },
-});
-
-const writeHere = (documents: readonly JsonObject[], removed: readonly string[] = []): void => {
-  const writer = openForWriting(dir);
-  writer.addDocuments(documents);
-  writer.replaceDocuments(documents);
-  writer.removeDocuments(removed);
-  writer.close();
-};
-
-const writeThere = async (document: JsonObject): Promise<void> => {
-  const known = (await there()).get(describeDocument(document).id);
-  const text = textForCloud(JSON.stringify(document));
-  if (known === undefined) await cloud.documents.add(cloudId, text);
-  else await cloud.documents.update(cloudId, known.cloudId, text);
-};
-
-const copyOf = (document: JsonObject, name: string): JsonObject => {
-  const base = asObject(document.base);
-  return { ...document, base: { ...base, id: newNdiId(), name } };
+  expect(hashesOf(await there())).toEqual(hashesOf(local()));
+  expect(await cloud.rowCount()).toBe(local().size);
 };
 
 describe('a two-way sync', () => {
@@ -124,9 +73,9 @@ describe('a two-way sync', () => {
 
   it('passes adds and edits of each side on to the other', async () => {
     const [[, a], [, b]] = subjects() as [[string, JsonObject], [string, JsonObject]];
-    writeHere([renamed(a, 'edited here'), copyOf(a, 'new here')]);
-    await writeThere(renamed(b, 'edited there'));
-    await writeThere(copyOf(b, 'new there'));
+    writeHere(dir, [renamed(a, 'edited here'), copyOf(a, 'new here')]);
+    await cloud.write(renamed(b, 'edited there'));
+    await cloud.write(copyOf(b, 'new there'));
     const result = await lab.sync(dir);
     expect(result).toMatchObject({
       status: 'done',
@@ -143,8 +92,8 @@ describe('a two-way sync', () => {
 describe('a deletion', () => {
   it('of a side is listed and not passed on, and does not come back, unless --deletes is given', async () => {
     const [[a], [b, bDocument]] = subjects() as [[string, JsonObject], [string, JsonObject]];
-    writeHere([], [a]);
-    await cloud.documents.delete(cloudId, (await there()).get(b)!.cloudId, '7d');
+    writeHere(dir, [], [a]);
+    await cloud.remove(b);
     const listed = await lab.sync(dir);
     expect(listed).toMatchObject({ status: 'done', listed: { deletedHere: 1, deletedThere: 1, other: 0 } });
     expect(local().has(a)).toBe(false);
@@ -166,7 +115,7 @@ describe('a deletion', () => {
     expect(canonicalHash(parseDocument(kept.body))).toBe(canonicalHash(bDocument));
 
     // Another client that brings it back, as it was, has not changed anything.
-    await writeThere(bDocument);
+    await cloud.write(bDocument);
     expect(await lab.sync(dir, { deletes: true })).toMatchObject({ status: 'done', listed: { other: 1 } });
     expect(local().has(b)).toBe(false);
   });
@@ -177,6 +126,7 @@ describe('a deletion', () => {
       ([, document]) => describeDocument(document).className === 'element_epoch',
     );
     writeHere(
+      dir,
       [renamed(edited, 'edited here')],
       epochs.slice(0, 2).map(([id]) => id),
     );
@@ -187,7 +137,7 @@ describe('a deletion', () => {
       phase: 'approval',
       waitingFor: { kind: 'person', code: 'NDI_E_NEEDS_APPROVAL' },
     });
-    const names = [...(await there()).values()].map(({ document }) => describeDocument(document).name);
+    const names = [...(await there()).values()].map(nameOf);
     expect(names).toContain('edited here');
     await run.signal(approvalSignal, { approved: false, by: 'ana' });
     expect(await run.result()).toMatchObject({
@@ -207,17 +157,16 @@ describe('a deletion', () => {
 describe('a document that both sides edited', () => {
   const editBoth = async (): Promise<{ id: string; base: JsonObject }> => {
     const [[id, base]] = subjects() as [[string, JsonObject]];
-    writeHere([renamed(base, 'mine')]);
-    await writeThere(renamed(base, 'theirs'));
+    writeHere(dir, [renamed(base, 'mine')]);
+    await cloud.write(renamed(base, 'theirs'));
     return { id, base };
   };
-  const nameHere = (id: string): string => describeDocument(local().get(id)!).name;
-  const nameThere = async (id: string): Promise<string> =>
-    describeDocument((await there()).get(id)!.document).name;
+  const nameHere = (id: string): string => nameOf(local().get(id));
+  const nameThere = async (id: string): Promise<string> => nameOf((await there()).get(id));
 
   it('waits in the inbox, stays as it is on both sides, and holds nothing else up', async () => {
     const { id } = await editBoth();
-    writeHere([copyOf(local().get(id)!, 'another')]);
+    writeHere(dir, [copyOf(local().get(id)!, 'another')]);
     for (const uploaded of [1, 0]) {
       const result = await lab.sync(dir);
       expect(result).toMatchObject({ status: 'done-with-leftovers', documents: { uploaded, conflicts: 1 } });
@@ -260,9 +209,9 @@ describe('a document that both sides edited', () => {
   it('is merged field by field by merge, and asks where both changed one field', async () => {
     const [[id, base], [other, otherBase]] = subjects() as [[string, JsonObject], [string, JsonObject]];
     const described = { ...asObject(base.subject), description: 'described there' };
-    writeHere([renamed(base, 'mine'), renamed(otherBase, 'mine')]);
-    await writeThere({ ...base, subject: described });
-    await writeThere(renamed(otherBase, 'theirs'));
+    writeHere(dir, [renamed(base, 'mine'), renamed(otherBase, 'mine')]);
+    await cloud.write({ ...base, subject: described });
+    await cloud.write(renamed(otherBase, 'theirs'));
     const result = await lab.sync(dir, { conflicts: { default: 'merge', byClass: {} } });
     expect(result).toMatchObject({
       status: 'done-with-leftovers',
@@ -271,14 +220,14 @@ describe('a document that both sides edited', () => {
     const merged = local().get(id)!;
     expect(describeDocument(merged).name).toBe('mine');
     expect(asObject(merged.subject).description).toBe('described there');
-    expect(canonicalHash((await there()).get(id)!.document)).toBe(canonicalHash(merged));
+    expect(canonicalHash((await there()).get(id)!)).toBe(canonicalHash(merged));
     expect([nameHere(other), await nameThere(other)]).toEqual(['mine', 'theirs']);
   });
 
   it('is settled by a decision of the inbox, in a run that does nothing else', async () => {
     const { id } = await editBoth();
     await lab.sync(dir);
-    writeHere([copyOf(local().get(id)!, 'not now')]);
+    writeHere(dir, [copyOf(local().get(id)!, 'not now')]);
     const ledger = openLedger(ledgerOf(dir));
     const [conflict] = [...ledger.conflicts.each('open')];
     expect(ledger.conflicts.decide(conflict!.conflict, 'local', 'ana')).toBe(true);
@@ -291,9 +240,9 @@ describe('a document that both sides edited', () => {
 
   it('and that one side then deletes keeps the edit', async () => {
     const [[a, aDocument], [b, bDocument]] = subjects() as [[string, JsonObject], [string, JsonObject]];
-    writeHere([renamed(aDocument, 'mine')], [b]);
-    await cloud.documents.delete(cloudId, (await there()).get(a)!.cloudId, '7d');
-    await writeThere(renamed(bDocument, 'theirs'));
+    writeHere(dir, [renamed(aDocument, 'mine')], [b]);
+    await cloud.remove(a);
+    await cloud.write(renamed(bDocument, 'theirs'));
     const result = await lab.sync(dir, { deletes: true });
     expect(result).toMatchObject({ documents: { conflicts: 2, deletedLocal: 0, deletedCloud: 0 } });
     expect(nameHere(a)).toBe('mine');
@@ -310,7 +259,7 @@ describe('a base that is not of these two sides', () => {
     const backup = `${database}.backup`;
     cpSync(database, backup);
     const [[, a]] = subjects() as [[string, JsonObject]];
-    writeHere([copyOf(a, 'after the backup')]);
+    writeHere(dir, [copyOf(a, 'after the backup')]);
     await lab.sync(dir);
     // Written into the same file, as a person who restores with a copy does.
     writeFileSync(database, readFileSync(backup));
@@ -322,7 +271,7 @@ describe('a base that is not of these two sides', () => {
 
   it('is not trusted when the ledger is gone: union, no deletes', async () => {
     const [[a], [, b]] = subjects() as [[string, JsonObject], [string, JsonObject]];
-    writeHere([renamed(b, 'mine')], [a]);
+    writeHere(dir, [renamed(b, 'mine')], [a]);
     rmSync(join(dir, '.ndi', 'courier'), { recursive: true });
     const result = await lab.sync(dir, { deletes: true });
     expect(result).toMatchObject({ documents: { downloaded: 1, deletedCloud: 0, conflicts: 1 } });
@@ -337,9 +286,9 @@ describe('the mode', () => {
     const [c] = [...local()].find(
       ([, document]) => describeDocument(document).className === 'element_epoch',
     )!;
-    writeHere([renamed(aDocument, 'edited here'), copyOf(aDocument, 'new here')], [c]);
-    await writeThere(renamed(bDocument, 'edited there'));
-    await writeThere(copyOf(bDocument, 'new there'));
+    writeHere(dir, [renamed(aDocument, 'edited here'), copyOf(aDocument, 'new here')], [c]);
+    await cloud.write(renamed(bDocument, 'edited there'));
+    await cloud.write(copyOf(bDocument, 'new there'));
     return { a, b, c };
   };
 
@@ -366,11 +315,11 @@ describe('the mode', () => {
     '%s makes one side as the other',
     async (mode) => {
       await change();
-      const before = hashes(mode === 'mirror-to-cloud' ? local() : await thereDocuments());
+      const before = hashesOf(mode === 'mirror-to-cloud' ? local() : await there());
       const result = await lab.sync(dir, { mode });
       expect(result).toMatchObject({ status: 'done', documents: { conflicts: 0, failed: 0 } });
       await expectEqualSides();
-      expect(hashes(local())).toEqual(before);
+      expect(hashesOf(local())).toEqual(before);
       const reader = openDataset(dir);
       expect(reader.identity.remotes).toHaveLength(1);
       reader.close();
@@ -396,7 +345,7 @@ describe('files', () => {
       name: 'more.bin',
       locations: [{ ...asObject(asArray(asObject(info[0]).locations)[0]), uid, location: uidPath(dir, uid) }],
     };
-    writeHere([{ ...document, files: { ...asObject(document.files), file_info: [...info, added] } }]);
+    writeHere(dir, [{ ...document, files: { ...asObject(document.files), file_info: [...info, added] } }]);
     const result = await lab.sync(dir);
     expect(result).toMatchObject({ status: 'done', documents: { updatedCloud: 1 }, files: { uploaded: 1 } });
 
@@ -414,7 +363,7 @@ describe('files', () => {
     const target = join(lab.dir, `hybrid-${made}`);
     await lab.download(cloudId, target, { mode: 'hybrid' });
     const [, document] = fileDocument();
-    await writeThere(copyOf(document, 'new there'));
+    await cloud.write(copyOf(document, 'new there'));
     dir = target;
     expect(await lab.sync(target)).toMatchObject({ documents: { downloaded: 1 }, files: { downloaded: 0 } });
     expect(existsSync(filesDir(target)) ? readdirSync(filesDir(target)) : []).toEqual([]);
@@ -425,13 +374,13 @@ describe('files', () => {
 describe('a dry run', () => {
   it('writes a plan and nothing else', async () => {
     const [[, a], [b]] = subjects() as [[string, JsonObject], [string, JsonObject]];
-    writeHere([renamed(a, 'edited here')], [b]);
-    const before = [hashes(local()), hashes(await thereDocuments())];
+    writeHere(dir, [renamed(a, 'edited here')], [b]);
+    const before = [hashesOf(local()), hashesOf(await there())];
     const result = await lab.diff(dir, { deletes: true });
     expect(result).toMatchObject({ status: 'planned', documents: { updatedCloud: 1, deletedCloud: 1 } });
     const planned = JSON.parse(readFileSync(result.planPath, 'utf8')) as { items: { action: string }[] };
     expect(planned.items.map(({ action }) => action).sort()).toEqual(['delete-cloud', 'update-cloud']);
-    expect([hashes(local()), hashes(await thereDocuments())]).toEqual(before);
+    expect([hashesOf(local()), hashesOf(await there())]).toEqual(before);
     expect(await lab.sync(dir, { deletes: true })).toMatchObject({
       status: 'done',
       documents: { updatedCloud: 1, deletedCloud: 1 },
@@ -440,20 +389,20 @@ describe('a dry run', () => {
 
   it('gives a plan that is carried out as it is, once, and not after an item has moved', async () => {
     const [[a, document]] = subjects() as [[string, JsonObject]];
-    writeHere([renamed(document, 'edited here')]);
+    writeHere(dir, [renamed(document, 'edited here')]);
     const { planPath } = await lab.diff(dir);
-    writeHere([copyOf(document, 'after the plan')]);
+    writeHere(dir, [copyOf(document, 'after the plan')]);
     expect(await lab.sync(dir, { planPath })).toMatchObject({
       status: 'done',
       documents: { updatedCloud: 1, uploaded: 0 },
     });
     await expect(lab.sync(dir, { planPath })).rejects.toMatchObject({ type: 'NDI_E_PLAN_MOVED' });
 
-    writeHere([renamed(document, 'edited again')]);
+    writeHere(dir, [renamed(document, 'edited again')]);
     const second = (await lab.diff(dir)).planPath;
-    writeHere([renamed(document, 'and once more')]);
+    writeHere(dir, [renamed(document, 'and once more')]);
     await expect(lab.sync(dir, { planPath: second })).rejects.toMatchObject({ type: 'NDI_E_PLAN_MOVED' });
-    expect(describeDocument((await there()).get(a)!.document).name).toBe('edited here');
+    expect(nameOf((await there()).get(a))).toBe('edited here');
 
     writeFileSync(second, readFileSync(second, 'utf8').replace('update-cloud', 'delete-cloud'));
     await expect(lab.sync(dir, { planPath: second })).rejects.toMatchObject({ type: 'NDI_E_PLAN_FILE' });

@@ -209,5 +209,8 @@ export interface ApprovalAnswer {
   readonly by: string;
 }
 
+/** A newer sync is about to begin: a sync that only waits for an approval ends without it. */
+export const supersededSignal = defineSignal('superseded');
+
 /** Units in flight from now on; 1 to 64. Returns the number before. */
 export const setWindowUpdate = defineUpdate<number, [number]>('setWindow');

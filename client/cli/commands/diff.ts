@@ -1,5 +1,7 @@
 /** `ndi-courier diff DIR` */
 import { z } from 'zod';
+import { NO_DIFFERENCE, REASON_WORDS } from '../../../sync/sentences.ts';
+import type { SyncReason } from '../../../sync/types.ts';
 import type { DiffResult } from '../../../workflows/contracts/index.ts';
 import { option } from '../../options.ts';
 import { type PlanFile, readPlanFile, type SyncOptions } from '../../sync.ts';
@@ -9,24 +11,10 @@ import { defineCommand, withCourier } from '../command.ts';
 import { EXIT } from '../exit.ts';
 import { jsonShape, pick } from '../shared-options.ts';
 
-/** What a reason of the plan is called here; those that are left out are no difference. */
-const WORDS: Readonly<Record<string, string>> = {
-  'new-here': 'new here',
-  'new-there': 'new in the cloud',
-  'changed-here': 'changed here',
-  'changed-there': 'changed in the cloud',
-  'deleted-here': 'deleted here',
-  'deleted-there': 'deleted in the cloud',
-  'deleted-on-both-sides': 'deleted on both sides',
-  'came-back': 'deleted before, and there again',
-  'not-listed': 'not in the cloud’s list, which is not whole',
-  'missing-here': 'missing here',
-  'missing-there': 'missing in the cloud',
-  'edit-edit': 'changed on both sides',
-  'edit-delete': 'changed here, deleted in the cloud',
-  'delete-edit': 'deleted here, changed in the cloud',
-  'two-places': 'different on both sides, and never compared before',
-};
+/** Reasons of the plan that are differences, with their words. */
+const WORDS: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(REASON_WORDS).filter(([reason]) => !NO_DIFFERENCE.has(reason as SyncReason)),
+);
 
 const shown = {
   names: option(z.coerce.number().int().min(0).max(1_000).default(5), {

@@ -1,6 +1,6 @@
 /** `ndi-courier up` */
 import { z } from 'zod';
-import { option } from '../../options.ts';
+import { option, readConfig } from '../../options.ts';
 import { defineCommand, type Invocation, withCourier } from '../command.ts';
 import { EXIT } from '../exit.ts';
 import { serviceJson, serviceText } from '../service-line.ts';
@@ -49,7 +49,7 @@ export const command = defineCommand({
   options: z.object({ ...workersShape, ...jsonShape }).strict(),
   examples: [{ line: 'ndi-courier up --json', does: 'addresses and process ids, for a script' }],
   run: async (invocation, _args, { workers, workerMemory, private: isPrivate, bwlimit, json }) =>
-    withCourier(invocation, async ({ service }) => {
+    withCourier(invocation, async ({ service, schedules }) => {
       await setBandwidth(invocation.env, bwlimit);
       const state = await service.up({
         workers,
@@ -57,6 +57,10 @@ export const command = defineCommand({
         private: isPrivate,
         signal: invocation.signal,
       });
+      const { schedules: wanted } = readConfig(await service.configFile());
+      // Without the section, schedules are those that people set.
+      if (wanted !== undefined)
+        for (const line of await schedules.reconcile(wanted)) invocation.out.note(`Schedule of ${line}`);
       if (json) invocation.out.json(serviceJson(state));
       else invocation.out.print(serviceText(state));
       return EXIT.done;
