@@ -109,7 +109,7 @@ export const CLOUD_ERRORS = {
   NDI_E_CERTIFICATE: entry(
     ['retryable', 'run', 'none'],
     'The certificate of a server is not trusted.',
-    'Name the CA file of your lab or its proxy with COURIER_CA_FILE; `ndi-courier doctor` shows which is used.',
+    'Name the CA file of your lab or its proxy with COURIER_CA_FILE, then run `ndi-courier down` and `ndi-courier up`; `ndi-courier doctor` shows which is used.',
   ),
   NDI_E_CA_FILE: entry(
     ['needs-person', 'run', 'none'],
