@@ -17,6 +17,7 @@ import { assertNever, ERRORS, type ErrorCode, WAITS } from '../errors/index.ts';
 import { isCloudId } from '../ndi/ids.ts';
 import type { FailureInfo, HeartbeatInfo } from '../workflows/contracts/index.ts';
 import { parseRunId } from '../workflows/operations.ts';
+import { isUnreadable } from './lenient-list.ts';
 import type { ExecutionStatus, PendingStep, RunRecord } from './progress.ts';
 
 type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
@@ -66,6 +67,8 @@ export interface RunSummary {
   /** The name of the cloud dataset; null where it was not known at the start. */
   readonly cloudName: string | null;
   readonly directory: string | null;
+  /** Somebody without our key started it, or its key is not at hand: its names cannot be shown. */
+  readonly unreadable: boolean;
   readonly startedAt: string;
   readonly closedAt: string | null;
 }
@@ -91,6 +94,7 @@ export function summaryOf(
     reference: textOf(info.memo?.reference),
     cloudName: textOf(info.memo?.cloudName),
     directory: textOf(info.memo?.directory),
+    unreadable: isUnreadable(info.memo),
     startedAt: info.startTime.toISOString(),
     closedAt: info.closeTime?.toISOString() ?? null,
   };

@@ -3,6 +3,7 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { CourierError, isCourierError } from '../errors/index.ts';
 import { loginSignal, progressQuery, type RunResult } from '../workflows/contracts/index.ts';
 import type { Operation } from '../workflows/operations.ts';
+import { lenientLister } from './lenient-list.ts';
 import type { Progress } from './progress.ts';
 import { createRunHandle, type RunHandle } from './run-handle.ts';
 import { type RunSummary, summaryOf } from './run-records.ts';
@@ -62,7 +63,7 @@ interface RunAddress {
 export function createRuns(open: (start: boolean) => Promise<TemporalConnection>): Runs {
   const list = async (query: RunQuery = {}): Promise<RunSummary[]> => {
     const { client } = await open(false);
-    const runs = client.workflow.list({ query: filterOf(query) });
+    const runs = lenientLister(client).list({ query: filterOf(query) });
     return collect(runs, query.limit ?? 20, (run) => isOfDataset(run, query.dataset));
   };
 
@@ -103,7 +104,7 @@ export function createRuns(open: (start: boolean) => Promise<TemporalConnection>
       if (!(error instanceof WorkflowNotFoundError)) throw error;
     }
     if (RUN_ID.test(text)) {
-      for await (const info of client.workflow.list({ query: `${OURS} AND RunId = '${text}'` })) {
+      for await (const info of lenientLister(client).list({ query: `${OURS} AND RunId = '${text}'` })) {
         const { workflowId, status } = info;
         // A run that goes on, here or as its next execution, is followed; an ended one is exactly this
         // execution.
@@ -112,7 +113,7 @@ export function createRuns(open: (start: boolean) => Promise<TemporalConnection>
       }
     }
     const matching = await collect(
-      client.workflow.list({ query: OURS }),
+      lenientLister(client).list({ query: OURS }),
       Number.POSITIVE_INFINITY,
       (candidate) => text !== '' && (candidate.workflowId.includes(text) || candidate.runId.startsWith(text)),
     );
@@ -141,7 +142,7 @@ export function createRuns(open: (start: boolean) => Promise<TemporalConnection>
     loggedIn: async (profile) => {
       const { client } = await open(false);
       const query = `${OURS} AND ExecutionStatus = 'Running' AND NdiWaitingFor = 'login'`;
-      const waiting = (await collect(client.workflow.list({ query }), Number.POSITIVE_INFINITY)).filter(
+      const waiting = (await collect(lenientLister(client).list({ query }), Number.POSITIVE_INFINITY)).filter(
         // A run without a profile uses whatever account its worker finds.
         (run) => profile === null || run.profile === null || run.profile === profile,
       );

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
+import { defineSearchAttributeKey } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPayloadCodec } from '../../workers/codec.ts';
 import { CONTROL_QUEUE, siteQueue } from '../../workflows/contracts/index.ts';
@@ -81,6 +82,36 @@ describe('a private service', () => {
     expect(seen).toContain('NdiPhase');
     for (const name of [folder, folder.split('/').at(-1)!, 'Hidden cortex', cli.sandbox.apiUrl])
       expect(seen.includes(name), name).toBe(false);
+  });
+
+  it('lists its runs beside one whose memo pretends to be encrypted, which is shown as unreadable', async () => {
+    const bytes = (text: string) => new TextEncoder().encode(text);
+    const encoding = { encoding: bytes('binary/encrypted'), 'encryption-key-id': bytes('none') };
+    const pretends = { metadata: encoding, data: bytes('nonsense') };
+    const { connection, options } = stranger;
+    const payloadCodecs = [{ encode: async () => [pretends], decode: async () => [] }];
+    const liar = new Client({ connection, namespace: options.namespace, dataConverter: { payloadCodecs } });
+    const handle = await liar.workflow.start('uploadDataset', {
+      workflowId: 'upload/pretended',
+      taskQueue: 'nobody',
+      memo: { reference: 'x' },
+      typedSearchAttributes: [{ key: defineSearchAttributeKey('NdiOperation', 'KEYWORD'), value: 'upload' }],
+    });
+    const json = await until(async () => {
+      const listed = await cli.run(['runs', 'list', '--json']);
+      expect(listed.code, listed.stderr).toBe(0);
+      return listed.stdout.includes('upload/pretended') ? listed.json() : undefined;
+    });
+    const unreadable = (json.runs as { workflowId: string; unreadable: boolean }[]).map((one) => [
+      one.workflowId,
+      one.unreadable,
+    ]);
+    expect(Object.fromEntries(unreadable)).toMatchObject({
+      'upload/pretended': true,
+      [run.workflowId]: false,
+    });
+    expect((await cli.run(['runs', 'list'])).stdout).toMatch(/\(unreadable\)/);
+    await handle.terminate();
   });
 
   it('decodes payloads for the browser of its owner, who is given the address', async () => {

@@ -75,7 +75,7 @@ const list = defineCommand({
           run.operation,
           stateOf(run),
           run.bytes === null ? '' : formatBytes(run.bytes),
-          printable(run.reference ?? ''),
+          run.unreadable ? '(unreadable)' : printable(run.reference ?? ''),
           printable(run.cloudName ?? ''),
           run.datasetId ?? '',
           printable(run.directory ?? ''),
