@@ -1,5 +1,5 @@
 /** The demo, smaller: it keeps its promise, and leaves no process and no file behind. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createHarness, type Harness } from './harness.ts';
@@ -46,9 +46,34 @@ describe('the demo', () => {
     });
     expect(report.kill.atShare).toBeGreaterThanOrEqual(0.5);
     expect(report.kill.atShare).toBeLessThan(1);
+    // The pages end with the demo.
+    expect(stdout).not.toContain('http://');
     expect(report.inCloud).toBe(report.uploaded.documents.total);
     expect(demos().filter((name) => !before.includes(name))).toEqual([]);
     expect([report.kill.killedPid, report.kill.newPid].filter(isAlive)).toEqual([]);
+  });
+
+  it('shows links at its end that open, when it is kept', { timeout: 120_000 }, async () => {
+    const { code, stdout, stderr } = await cli.run([
+      'demo',
+      '--documents',
+      '300',
+      '--megabytes',
+      '60',
+      '--keep',
+    ]);
+    expect(code, stderr).toBe(0);
+    const [, home] = /COURIER_HOME=(\S+)/.exec(stdout)!;
+    const [, sandboxPid, dir] = /kill (\d+); rm -r (\S+)/.exec(stdout)!;
+    try {
+      const links = [...stdout.matchAll(/^(?:Upload|Download): +(http:\S+)$/gm)].map(([, link]) => link!);
+      expect(links).toHaveLength(2);
+      for (const link of links) expect((await fetch(link)).status).toBe(200);
+    } finally {
+      await cli.run(['down'], { env: { COURIER_HOME: home } });
+      process.kill(Number(sandboxPid));
+      rmSync(dir!, { recursive: true, force: true });
+    }
   });
 
   it('cleans up when it is interrupted', { timeout: 60_000 }, async () => {

@@ -50,6 +50,7 @@ export async function runDemo(invocation: Invocation, options: DemoOptions): Pro
     const tookMs = performance.now() - startedMs;
     say('');
     for (const line of report.lines) out.print(line);
+    if (options.keep && !signal.aborted) for (const line of report.links) out.print(line);
     out.print(`All of it took ${formatDuration(tookMs)}.`);
     if (options.keep && !signal.aborted) {
       kept = true;
@@ -71,6 +72,8 @@ export async function runDemo(invocation: Invocation, options: DemoOptions): Pro
 interface Report {
   readonly ok: boolean;
   readonly lines: readonly string[];
+  /** Pages of a server that ends with the demo, unless it is kept. */
+  readonly links: readonly string[];
   readonly facts: object;
 }
 
@@ -146,10 +149,16 @@ async function perform(
       noDoubles
         ? `The cloud lists ${formatCount(inCloud)} documents, each once.`
         : `NOT RIGHT: the cloud lists ${inCloud} documents instead of ${uploaded.documents.total}.`,
-      `Upload:   ${uploadPage}`,
-      `Download: ${downloadPage}`,
     ],
-    facts: { kill, comparison, inCloud, uploaded, downloaded, uploadPage, downloadPage },
+    links: [`Upload:   ${uploadPage}`, `Download: ${downloadPage}`],
+    facts: {
+      kill,
+      comparison,
+      inCloud,
+      uploaded,
+      downloaded,
+      ...(options.keep ? { uploadPage, downloadPage } : {}),
+    },
   };
 }
 
