@@ -62,7 +62,7 @@ describe.each(['matlab', 'python'] as const)('a dataset made by %s', (layout) =>
           expect([again.back, again.replaced, again.removed]).toEqual([[], [], []]);
         }),
       ),
-      { numRuns: 25 },
+      { numRuns: 20 },
     );
   });
 });

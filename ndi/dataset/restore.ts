@@ -81,8 +81,16 @@ export async function restore(
   }
 }
 
-/** `here`, `there`: the positions of a document in the database and in the point; null where it is not. */
+/**
+ * `here`, `there`: the positions of a document in the database and in the point; null where it is not. The
+ * branches of all documents are gathered first: no index leads from a document to them.
+ */
 function findDifferences(database: DatabaseSync): void {
+  for (const schema of ['main', 'point'])
+    database.exec(`
+      CREATE TEMP TABLE branches_in_${schema} (doc_idx INTEGER PRIMARY KEY, branches TEXT);
+      INSERT INTO temp.branches_in_${schema} SELECT doc_idx, group_concat(branch_id, '/') FROM
+        (SELECT doc_idx, branch_id FROM ${schema}.branch_docs ORDER BY doc_idx, branch_id) GROUP BY doc_idx;`);
   database.exec(`
     CREATE TEMP TABLE differing (ndi_id TEXT PRIMARY KEY, here INTEGER, there INTEGER);
     CREATE INDEX temp.differing_here ON differing (here);
@@ -90,13 +98,11 @@ function findDifferences(database: DatabaseSync): void {
     INSERT INTO temp.differing
     SELECT coalesce(h.doc_id, p.doc_id), h.doc_idx, p.doc_idx
     FROM main.docs h FULL JOIN point.docs p ON p.doc_id = h.doc_id
-    WHERE h.json_code IS NOT p.json_code OR h.timestamp IS NOT p.timestamp OR h.doc_idx IS NULL OR p.doc_idx IS NULL OR
-      ${branchesOf('main', 'h')} IS NOT ${branchesOf('point', 'p')};`);
+    WHERE h.json_code IS NOT p.json_code OR h.timestamp IS NOT p.timestamp OR h.doc_idx IS NULL OR
+      p.doc_idx IS NULL OR
+      (SELECT branches FROM temp.branches_in_main b WHERE b.doc_idx = h.doc_idx) IS NOT
+      (SELECT branches FROM temp.branches_in_point b WHERE b.doc_idx = p.doc_idx);`);
 }
-
-const branchesOf = (schema: string, table: string): string =>
-  `(SELECT group_concat(branch_id, '/') FROM (SELECT branch_id FROM ${schema}.branch_docs b
-    WHERE b.doc_idx = ${table}.doc_idx ORDER BY branch_id))`;
 
 /** As a reader of the branch sees it: a document that MATLAB deleted keeps its rows, and is not there. */
 function changesOf({ database, branch }: WriteSession): Omit<Restored, 'point'> {
@@ -134,12 +140,15 @@ function dropDifferent(database: DatabaseSync): void {
   // A binary that two documents share has one row: it goes back to the document that had it.
   database.exec(`
     DELETE FROM main.files WHERE uid IN
-      (SELECT f.uid FROM point.files f JOIN temp.differing d ON d.there = f.doc_idx)`);
+      (SELECT f.uid FROM point.files f CROSS JOIN temp.differing d ON d.there = f.doc_idx)`);
   for (const table of ['files', 'doc_data', 'branch_docs', 'docs'])
     database.exec(`DELETE FROM main.${table} WHERE doc_idx IN (SELECT here FROM temp.differing)`);
 }
 
-/** A document keeps the position that it has, else gets the one that it had, or a new one. */
+/**
+ * A document keeps the position that it has, else gets the one that it had, or a new one. CROSS JOIN reads each
+ * table of the point once: SQLite would look for each document in a table that has no index for it.
+ */
 function copyDifferent(database: DatabaseSync): void {
   database.exec(`
     DELETE FROM temp.differing WHERE there IS NULL;
@@ -156,17 +165,17 @@ function copyDifferent(database: DatabaseSync): void {
       SELECT class, field_name, json_name FROM point.fields ORDER BY field_idx;
     INSERT INTO main.docs (doc_id, doc_idx, json_code, timestamp)
       SELECT p.doc_id, d.here, p.json_code, p.timestamp
-      FROM point.docs p JOIN temp.differing d ON d.there = p.doc_idx ORDER BY d.here;
+      FROM point.docs p CROSS JOIN temp.differing d ON d.there = p.doc_idx ORDER BY d.here;
     INSERT INTO main.branch_docs (branch_id, doc_idx, timestamp)
       SELECT p.branch_id, d.here, p.timestamp
-      FROM point.branch_docs p JOIN temp.differing d ON d.there = p.doc_idx;
+      FROM point.branch_docs p CROSS JOIN temp.differing d ON d.there = p.doc_idx;
     INSERT INTO main.doc_data (doc_idx, field_idx, value)
       SELECT d.here, mine.field_idx, p.value FROM point.doc_data p
-      JOIN temp.differing d ON d.there = p.doc_idx
-      JOIN point.fields theirs ON theirs.field_idx = p.field_idx
-      JOIN main.fields mine ON mine.field_name = theirs.field_name ORDER BY p.rowid;
+      CROSS JOIN temp.differing d ON d.there = p.doc_idx
+      CROSS JOIN point.fields theirs ON theirs.field_idx = p.field_idx
+      CROSS JOIN main.fields mine ON mine.field_name = theirs.field_name ORDER BY p.rowid;
     INSERT OR IGNORE INTO main.files
         (doc_idx, filename, uid, orig_location, cached_location, type, parameters)
       SELECT d.here, p.filename, p.uid, p.orig_location, p.cached_location, p.type, p.parameters
-      FROM point.files p JOIN temp.differing d ON d.there = p.doc_idx ORDER BY p.rowid;`);
+      FROM point.files p CROSS JOIN temp.differing d ON d.there = p.doc_idx ORDER BY p.rowid;`);
 }
