@@ -1,4 +1,4 @@
-import { renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
@@ -23,6 +23,26 @@ const fileWith = (...locations: JsonObject[]): DocumentFacts =>
 const none = (): readonly string[] => [];
 
 describe('where a binary lies', () => {
+  it('is not answered once the whole dataset has gone, as a share that was taken away', () =>
+    inTempDir(async (dir) => {
+      const source = join(dir, 'source');
+      mkdirSync(source);
+      writeExample(source);
+      await finishDataset(source);
+      const facts = describeDocument(exampleDocuments(source)[2]);
+      const reader = openDataset(source);
+      renameSync(source, `${source}-away`);
+      // An unmounted share leaves its empty mount point.
+      mkdirSync(source);
+      expect(() => reader.files(facts)).toThrow(
+        expect.objectContaining({ code: 'NDI_E_DISK_IO', class: 'retryable' }),
+      );
+      rmSync(source, { recursive: true });
+      renameSync(`${source}-away`, source);
+      expect(reader.files(facts)).toMatchObject([{ file: { kind: 'local' } }]);
+      reader.close();
+    }));
+
   it('is looked for under MATLAB’s name, Python’s, a files row, the location, and in the cloud, in this order', () =>
     inTempDir(async (dir) => {
       writeExample(dir);

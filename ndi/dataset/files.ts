@@ -3,12 +3,13 @@
  * the uids of `files` rows, the location itself, the cloud. `cached_location` is never used: it is another
  * machine's path.
  */
-import { closeSync, statSync } from 'node:fs';
+import { closeSync, existsSync, statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { openSourceSync, readUpTo } from '../../disk/source.ts';
+import { CourierError } from '../../errors/index.ts';
 import type { DocumentFacts, DocumentFile, FileLocation } from '../document/types.ts';
 import { isSafeName } from '../ids.ts';
-import { documentFilePath, uidPath } from './layout.ts';
+import { documentFilePath, ndiDir, uidPath } from './layout.ts';
 import type { ResolvedFile } from './types.ts';
 
 export interface FoundFile {
@@ -22,6 +23,7 @@ export type UidsOf = (documentId: string, name: string) => readonly string[];
 /**
  * Every binary of a document: each location that has bytes of its own, otherwise one answer per file; then
  * series members.
+ * @throws NDI_E_DISK_IO when the whole dataset has gone
  */
 export function resolveFiles(dir: string, facts: DocumentFacts, uidsOf: UidsOf): FoundFile[] {
   const found: FoundFile[] = [];
@@ -30,7 +32,14 @@ export function resolveFiles(dir: string, facts: DocumentFacts, uidsOf: UidsOf):
     for (const file of results) found.push({ name: entry.name, file });
     if (facts.series?.includes(entry.name)) found.push(...seriesMembers(dir, entry, results[0]));
   }
+  if (found.some(({ file }) => file.kind !== 'local')) ensureDatasetIsThere(dir);
   return found;
+}
+
+/** A share that went away has none of its files, and that says nothing of any of them. */
+function ensureDatasetIsThere(dir: string): void {
+  if (existsSync(ndiDir(dir))) return;
+  throw new CourierError('NDI_E_DISK_IO', { detail: `${dir} is not there any more.` });
 }
 
 /**
