@@ -19,13 +19,15 @@ import {
   CONTROL_QUEUE,
   DEFAULT_TUNING,
   SEARCH_ATTRIBUTES,
+  type SyncInput,
+  type SyncResult,
   type TransferResult,
   type UploadInput,
 } from '../workflows/contracts/index.ts';
 import { workflowIdOf } from '../workflows/operations.ts';
 
-export interface MeasuredRun {
-  readonly result: TransferResult;
+export interface MeasuredRun<Result = TransferResult> {
+  readonly result: Result;
   /** From asking for the run to having its result. */
   readonly seconds: number;
   readonly steps: readonly StepTime[];
@@ -47,6 +49,8 @@ export interface BenchLab {
   /** Uploads as a new cloud dataset. */
   upload(datasetDir: string): Promise<MeasuredRun>;
   download(cloudDatasetId: string, targetDir: string): Promise<MeasuredRun>;
+  /** A two-way sync. */
+  sync(datasetDir: string, content: 'quick' | 'full'): Promise<MeasuredRun<SyncResult>>;
   /** Most memory that the worker ever held, threads and all (VmHWM). */
   workerPeakBytes(): number;
   workerPid(): number;
@@ -198,12 +202,18 @@ export function peakBytesOf(pid: number): number {
   return Number(kib) * 1024;
 }
 
-function runs(client: Client, site: string, { apiUrl }: CloudAddress): Pick<BenchLab, 'upload' | 'download'> {
+function runs(
+  client: Client,
+  site: string,
+  { apiUrl }: CloudAddress,
+): Pick<BenchLab, 'upload' | 'download' | 'sync'> {
   const cloud = { baseUrl: apiUrl, profile: null, organizationId: null };
-  const measure = async (start: () => Promise<WorkflowHandle>): Promise<MeasuredRun> => {
+  const measure = async <Result = TransferResult>(
+    start: () => Promise<WorkflowHandle>,
+  ): Promise<MeasuredRun<Result>> => {
     const startedMs = performance.now();
     const handle = await start();
-    const result = (await handle.result()) as TransferResult;
+    const result = (await handle.result()) as Result;
     const seconds = (performance.now() - startedMs) / 1000;
     return { result, seconds, steps: await stepTimes(handle) };
   };
@@ -225,6 +235,33 @@ function runs(client: Client, site: string, { apiUrl }: CloudAddress): Pick<Benc
       const workflowId = workflowIdOf('upload', { ndiDatasetId: datasetId, site });
       return measure(() =>
         client.workflow.start('uploadDataset', { args: [input], taskQueue: CONTROL_QUEUE, workflowId }),
+      );
+    },
+    sync: (datasetDir, content) => {
+      const reader = openDataset(datasetDir);
+      const { datasetId: ndiDatasetId } = reader.identity;
+      reader.close();
+      const input: SyncInput = {
+        site,
+        cloud,
+        datasetDir,
+        ndiDatasetId,
+        mode: 'two-way',
+        content,
+        files: 'as-is',
+        conflicts: { default: 'ask', byClass: {} },
+        deletes: false,
+        maxDelete: { documents: 50 },
+        rules: { include: [], exclude: [] },
+        dryRun: false,
+        planFile: null,
+        planPath: null,
+        only: 'all',
+        tuning: DEFAULT_TUNING,
+      };
+      const workflowId = workflowIdOf('sync', { ndiDatasetId, site });
+      return measure<SyncResult>(() =>
+        client.workflow.start('syncDataset', { args: [input], taskQueue: CONTROL_QUEUE, workflowId }),
       );
     },
     download: (cloudDatasetId, targetDir) => {

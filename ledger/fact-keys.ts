@@ -71,11 +71,20 @@ const writeLock = z.object({
 /** Items of a sync that need nothing. */
 const unchanged = z.object({ documents: z.number(), files: z.number() });
 
+/** Which file the database of the folder is, and how often it was changed (`ndi/dataset/stamp.ts`). */
+const stamp = z.object({
+  inode: z.string(),
+  changes: z.number(),
+  sizeBytes: z.number(),
+  mtimeMs: z.number(),
+  walBytes: z.number(),
+});
+
 /** What both sides were when they were last found, or made, equal. */
 const generation = z.object({
   cloudDatasetId: z.string(),
   /** The database of the folder: another file, or an older one, is not what the base is of. */
-  stamp: z.object({ inode: z.string(), changes: z.number(), sizeBytes: z.number(), mtimeMs: z.number() }),
+  stamp,
   /** When the cloud's record was last changed, as the cloud says; null when nobody asked. */
   cloudUpdatedAt: z.string().nullable(),
   /** The rules of the sync; null when there were none, or no sync. */
@@ -146,6 +155,8 @@ export const RUN_FACTS = {
   /** Why a sync does not trust the base. */
   baseLost: text('base lost'),
   unchanged: json('unchanged', unchanged),
+  /** The database as it was when the run looked at the folder. */
+  observedStamp: json('observed stamp', stamp),
   /** Most binaries of the dataset lie in the cloud on purpose. */
   isHybrid: flag('hybrid'),
   gate: json('gate', gate),

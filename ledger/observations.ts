@@ -43,13 +43,29 @@ const valuesOf = (row: NewObservation) => [
   row.path ?? null,
 ];
 
-type ObservationVerbs = Pick<SyncLedger, 'forgetObservations' | 'observe' | 'observed' | 'observation'>;
+type ObservationVerbs = Pick<
+  SyncLedger,
+  'forgetObservations' | 'copyObservations' | 'observe' | 'observed' | 'observation'
+>;
 
 export const openObservations = (db: Db, runs: Runs, runKey: string): ObservationVerbs => ({
   forgetObservations: (side, kind) =>
     db.transaction(() => {
       const run = runs.ensure(runKey);
       db.run('DELETE FROM observations WHERE run = ? AND side = ? AND kind = ?', run, side, kind);
+    }),
+
+  copyObservations: (fromRunKey, side, kind) =>
+    db.transaction(() => {
+      const run = runs.ensure(runKey);
+      return db.run(
+        `INSERT OR REPLACE INTO observations (run, side, kind, ${COLUMNS})
+         SELECT ?, side, kind, ${COLUMNS} FROM observations WHERE run = ? AND side = ? AND kind = ?`,
+        run,
+        runs.find(fromRunKey) ?? -1,
+        side,
+        kind,
+      );
     }),
 
   observe: (side, kind, rows) =>

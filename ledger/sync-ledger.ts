@@ -67,6 +67,8 @@ export interface SyncLedger {
   forgetObservations(side: SyncSide, kind: ItemKind): void;
   /** One transaction per call. A row of the same id is replaced. */
   observe(side: SyncSide, kind: ItemKind, rows: readonly NewObservation[]): void;
+  /** Takes over what another run saw; returns how many items. */
+  copyObservations(fromRunKey: string, side: SyncSide, kind: ItemKind): number;
   /** In the order of ids; streams. */
   observed(side: SyncSide, kind: ItemKind): IterableIterator<Observation>;
   observation(side: SyncSide, kind: ItemKind, id: string): Observation | undefined;

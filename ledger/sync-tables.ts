@@ -18,6 +18,7 @@ export const openSync =
 export const guardedSync = (sync: SyncLedger, guarded: <T>(write: () => T) => T): SyncLedger => ({
   ...sync,
   forgetObservations: (side, kind) => guarded(() => sync.forgetObservations(side, kind)),
+  copyObservations: (from, side, kind) => guarded(() => sync.copyObservations(from, side, kind)),
   observe: (side, kind, rows) => guarded(() => sync.observe(side, kind, rows)),
   forgetOthers: () => guarded(() => sync.forgetOthers()),
   forgetDecisions: () => guarded(() => sync.forgetDecisions()),

@@ -3,34 +3,45 @@
  * function of it. Done again after a crash, the looking starts anew.
  */
 import { RUN_FACTS } from '../../ledger/fact-keys.ts';
+import { databaseStamp } from '../../ndi/dataset/stamp.ts';
 import type { SyncInput } from '../../workflows/contracts/index.ts';
 import type { RunScope } from '../deps.ts';
 import { listAllDocuments } from '../shared/absence.ts';
 import { listFiles, listingOf } from '../shared/listing.ts';
 import { untilQuiet } from '../shared/poll.ts';
+import { isAsSeenBefore } from './as-seen-before.ts';
 import { observeCloudDocuments, observeCloudFiles } from './observe-cloud.ts';
 import { CLOUD, observeLocal } from './observe-local.ts';
 import { openHere } from './open.ts';
 
 export async function observeSync(scope: RunScope, input: SyncInput): Promise<void> {
-  const { ledger, ref, deps } = scope;
+  const { ledger } = scope;
   if (ledger.plan.state() === 'sealed') return;
-  const { cloudDatasetId } = ref;
-  ledger.plan.begin({ operation: 'sync', direction: 'down', cloudDatasetId });
   // A dry run changes nothing: it looks past a lost base.
   if (ledger.facts.get(RUN_FACTS.baseLost) !== undefined && !input.dryRun) ledger.dataset.base.forgetAll();
   await awaitJobs(scope);
   const listing = listingOf(scope, CLOUD);
   await listAllDocuments(scope, listing);
   await listFiles(scope, listing);
-  const reader = openHere(deps, input);
-  try {
-    await observeLocal(scope, input, reader);
-  } finally {
-    reader.close();
-  }
+  await observeFolder(scope, input);
+  ledger.sync.forgetOthers();
   await observeCloudDocuments(scope, input);
   if (input.files !== 'none') await observeCloudFiles(scope);
+}
+
+/** What an earlier sync saw of a folder that nobody has touched since is what this one would see. */
+async function observeFolder(scope: RunScope, input: SyncInput): Promise<void> {
+  const { ledger, deps } = scope;
+  const stamp = databaseStamp(input.datasetDir);
+  if (!isAsSeenBefore(scope, input, stamp)) {
+    const reader = openHere(deps, input);
+    try {
+      await observeLocal(scope, input, reader);
+    } finally {
+      reader.close();
+    }
+  }
+  ledger.facts.set(RUN_FACTS.observedStamp, stamp);
 }
 
 /**

@@ -10,7 +10,12 @@ import { DOWN_ACTIONS } from './summary.ts';
  * Documents only; files are planned when the documents that name them are at hand. Called again when an
  * approval has released what was held back.
  */
-export function planDown(run: RunLedger, { ledger, ref, tuning }: RunScope): void {
+export function planDown(run: RunLedger, down: RunScope): void {
+  // All or nothing: what the plan had fetched already must not be forgotten by an attempt that dies.
+  down.ledger.together(() => planItems(run, down));
+}
+
+function planItems(run: RunLedger, { ledger, ref, tuning }: RunScope): void {
   const { cloudDatasetId } = ref;
   const isPlanned = ledger.plan.state() === 'sealed';
   if (isPlanned) ledger.plan.reopen();

@@ -58,11 +58,12 @@ async function addFiles(scope: RunScope, input: SyncInput, { ledger }: RunScope)
     input.datasetDir,
     units.reduce((sum, unit) => sum + unit.sizeBytes, 0),
   );
-  ledger.plan.reopen();
-  // Units first: a unit without items is harmless, an item without a unit would be forgotten.
-  ledger.units.add(units);
-  ledger.items.add(items);
-  ledger.plan.seal();
+  ledger.together(() => {
+    ledger.plan.reopen();
+    ledger.units.add(units);
+    ledger.items.add(items);
+    ledger.plan.seal();
+  });
 }
 
 /** Files of the fetched documents that the cloud lists and that are not here. */

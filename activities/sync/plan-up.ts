@@ -29,10 +29,14 @@ export async function planSyncUpload(
   const down = transferScope(scope, refs, 'down');
   if (hasWork(scope, up)) {
     const { cloudDatasetId } = up.ref;
-    if (up.ledger.plan.state() === 'sealed') up.ledger.plan.reopen();
-    else up.ledger.plan.begin({ operation: 'sync', direction: 'up', cloudDatasetId });
-    planItems(scope, up, input, upload);
-    up.ledger.plan.seal();
+    const { plan, together } = up.ledger;
+    // All or nothing: what the plan had sent already must not be forgotten by an attempt that dies.
+    together(() => {
+      if (plan.state() === 'sealed') plan.reopen();
+      else plan.begin({ operation: 'sync', direction: 'up', cloudDatasetId });
+      planItems(scope, up, input, upload);
+      plan.seal();
+    });
   }
   const sends = up.ledger.plan.state() !== 'absent';
   return { ...summaryOf(scope.ledger, [down.ledger, up.ledger]), sends };
@@ -46,8 +50,6 @@ function* unplanned({ ledger }: RunScope, up: RunScope, kind: ItemKind): Generat
 }
 
 function hasWork(scope: RunScope, up: RunScope): boolean {
-  // A plan that an attempt began, and did not seal, begins anew.
-  if (up.ledger.plan.state() === 'building') return true;
   return (['document', 'file'] as const).some((kind) => !unplanned(scope, up, kind).next().done);
 }
 

@@ -23,7 +23,7 @@ const KINDS = ['document', 'file'] as const;
 /** Decides every item that was seen. Done again after a crash, it starts anew. */
 export async function decideAll(scope: RunScope, input: SyncInput): Promise<void> {
   const { ledger } = scope;
-  ledger.sync.forgetDecisions();
+  beginPlan(scope);
   const options = planOptions(ledger, input);
   const given = input.planPath === null ? undefined : readGivenPlan(scope, input.planPath);
   const reasons = await reasonsToAsk(scope, input, options);
@@ -54,6 +54,17 @@ export async function decideAll(scope: RunScope, input: SyncInput): Promise<void
   items.flush();
   ledger.facts.set(RUN_FACTS.unchanged, unchanged);
   ledger.facts.set(RUN_FACTS.gate, { reasons, ...held });
+}
+
+/** The process that looked need not be the one that plans. What was seen stays, with its problems. */
+function beginPlan({ ledger, ref }: RunScope): void {
+  const { cloudDatasetId } = ref;
+  ledger.together(() => {
+    const problems = ledger.problems.list(Number.MAX_SAFE_INTEGER);
+    ledger.plan.begin({ operation: 'sync', direction: 'down', cloudDatasetId });
+    for (const problem of problems) ledger.problems.add(problem);
+    ledger.sync.forgetDecisions();
+  });
 }
 
 const needsNothing = ({ reason }: Decision): boolean => reason === 'equal' || reason === 'unchanged';

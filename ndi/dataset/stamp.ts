@@ -2,7 +2,7 @@
  * The stamp of a dataset's database: which file it is, and how often it was changed. A file with another
  * inode is another file; one whose counter has gone back is an older one, as a restored backup is.
  */
-import { closeSync, readSync } from 'node:fs';
+import { closeSync, readSync, statSync } from 'node:fs';
 import { openSourceSync } from '../../disk/source.ts';
 import { locateDatabase } from './read.ts';
 import { withDatabaseErrors } from './sqlite.ts';
@@ -13,6 +13,8 @@ export interface DatabaseStamp {
   readonly changes: number;
   readonly sizeBytes: number;
   readonly mtimeMs: number;
+  /** Bytes of the write-ahead log beside it: what is in there the counter does not know. */
+  readonly walBytes: number;
 }
 
 /** Where SQLite keeps the counter, big-endian (SQLite's file format, 1.3.7). */
@@ -30,6 +32,8 @@ export function databaseStamp(dir: string): DatabaseStamp {
       closeSync(file);
     }
     const { ino, size, mtimeMs } = stats;
-    return { inode: String(ino), changes: header.readUInt32BE(COUNTER_AT), sizeBytes: size, mtimeMs };
+    const walBytes = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+    const changes = header.readUInt32BE(COUNTER_AT);
+    return { inode: String(ino), changes, sizeBytes: size, mtimeMs, walBytes };
   });
 }
