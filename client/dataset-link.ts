@@ -1,7 +1,9 @@
 /** The tie between a dataset folder and a cloud dataset: one `dataset_remote` document (contract §5.1). */
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { CourierError } from '../errors/index.ts';
-import { existingLedgerPath } from '../ledger/locate.ts';
+import { ledgerPath } from '../ledger/locate.ts';
 import { openLedger } from '../ledger/open.ts';
 import { linkRemote, unlinkRemote } from '../ndi/dataset/finish.ts';
 import type { AccountChoice } from './accounts.ts';
@@ -52,8 +54,10 @@ export async function linkDataset(context: Context, options: LinkOptions): Promi
     await refuseOther({ identity, cloud: client, hasAnyOf: (ids) => hasAnyDocument(directory, ids) }, id);
     const organizationId = record.organizationId ?? (await client.organizationId());
     const target = { cloudDatasetId: id, organizationId, datasetId: identity.datasetId };
-    await refuseWhileRunning(context, directory, identity.datasetId);
-    const documentId = linkRemote(directory, { ...target, replace: options.replace ?? false });
+    const dataset = { datasetDir: directory, datasetId: identity.datasetId };
+    const documentId = await withLease(context, dataset, 'dataset link', () =>
+      linkRemote(directory, { ...target, replace: options.replace ?? false }),
+    );
     return {
       directory,
       ndiDatasetId: identity.datasetId,
@@ -77,27 +81,45 @@ export async function unlinkDataset(context: Context, dir: string): Promise<Unli
   const { datasetId, remotes } = identityOf(directory);
   const datasetIds = remotes.map(({ cloudDatasetId }) => cloudDatasetId);
   if (datasetIds.length === 0) throw new CourierError('NDI_E_NOT_LINKED', { detail: directory });
-  await refuseWhileRunning(context, directory, datasetId);
-  unlinkRemote(directory);
+  await withLease(context, { datasetDir: directory, datasetId }, 'dataset unlink', () =>
+    unlinkRemote(directory),
+  );
   return { directory, datasetIds };
 }
 
-/** A run reads the link once and works with it. No ledger is made: without one no run has worked here. */
-export async function refuseWhileRunning(
+/** Longer than any of these takes; one that was killed is in nobody's way for longer than that. */
+const HOLD_MS = 60_000;
+
+/**
+ * Does something that no run may see half done, under the lease of the dataset: a run reads the link once and works
+ * with it. A lease that has run out belongs to a run that may still be parked. It is left as it is: taking it
+ * would end that run.
+ * @throws NDI_E_DATASET_IN_USE while a run works on the dataset
+ */
+export async function withLease<Result>(
   { service }: Context,
-  datasetDir: string,
-  datasetId: string,
-): Promise<void> {
-  const path = existingLedgerPath({ datasetDir, datasetId, stateHome: await service.homeDir() });
-  if (path === undefined) return;
-  const ledger = openLedger(path);
+  dataset: { readonly datasetDir: string; readonly datasetId: string },
+  what: string,
+  work: () => Result | Promise<Result>,
+): Promise<Result> {
+  const ledger = openLedger(ledgerPath({ ...dataset, stateHome: await service.homeDir() }));
+  const runKey = randomUUID();
   try {
-    const holder = ledger.lease.holder();
-    if (holder === undefined || holder.expiresAtMs <= Date.now()) return;
-    throw new CourierError('NDI_E_DATASET_IN_USE', {
-      detail: `${holder.workflowId} (${holder.holder}). The link was not changed; try again when that run has ended.`,
+    const answer = ledger.lease.acquire({
+      workflowId: `${what} ${dataset.datasetDir}`,
+      runKey,
+      holder: `${hostname()}, process ${process.pid}`,
+      ttlMs: HOLD_MS,
     });
+    if (!answer.held && !answer.hasRunOut) {
+      const { workflowId, holder } = answer.by;
+      throw new CourierError('NDI_E_DATASET_IN_USE', {
+        detail: `${workflowId} (${holder}). Nothing was changed; try again when that has ended.`,
+      });
+    }
+    return await work();
   } finally {
+    ledger.lease.release(runKey);
     ledger.close();
   }
 }

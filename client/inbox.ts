@@ -16,7 +16,7 @@ import type { NdiDocument } from '../ndi/document/types.ts';
 import type { SyncResult } from '../workflows/contracts/index.ts';
 import type { AccountChoice } from './accounts.ts';
 import type { Context } from './context.ts';
-import { refuseWhileRunning } from './dataset-link.ts';
+import { withLease } from './dataset-link.ts';
 import { identityOf } from './datasets.ts';
 import type { RunHandle } from './run-handle.ts';
 import type { Runs } from './runs.ts';
@@ -194,8 +194,7 @@ async function restoreFromTrash(
 ): Promise<RestoredDocument> {
   const datasetDir = resolve(dir);
   const { datasetId } = identityOf(datasetDir);
-  await refuseWhileRunning(context, datasetDir, datasetId);
-  const restored = await withLedger(context, dir, async (ledger, path) => {
+  const restore = async (ledger: Ledger, path: string): Promise<RestoredDocument> => {
     const trash = openTrash(path);
     const entry = trash.get(name);
     if (entry.side === 'local') restoreFiles(datasetDir, trash, entry);
@@ -206,7 +205,10 @@ async function restoreFromTrash(
     // Else the next sync would take it for one that came back by itself.
     ledger.tombstones.remove('document', [entry.ndiId]);
     return back;
-  });
+  };
+  const restored = await withLease(context, { datasetDir, datasetId }, 'trash restore', () =>
+    withLedger(context, dir, restore),
+  );
   if (restored === undefined)
     throw new CourierError('NDI_E_NOT_FOUND', { detail: `There is no ${name} in the trash.` });
   return restored;

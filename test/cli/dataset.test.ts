@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type DatasetDocument, openDataset } from '../../client/dataset.ts';
+import { withLease } from '../../client/dataset-link.ts';
 import { openLedger } from '../../ledger/open.ts';
 import { fingerprint } from '../fixtures/dataset.ts';
 import { createHarness, type Harness } from './harness.ts';
@@ -116,6 +117,26 @@ describe('dataset read', () => {
 });
 
 describe('dataset link and unlink', () => {
+  it('hold the lease while they work, and give it back', async () => {
+    const folder = await cli.dataset();
+    const { datasetId } = openDataset(folder).identity;
+    const service = { homeDir: async () => cli.env.COURIER_HOME! };
+    const context = { service } as Parameters<typeof withLease>[0];
+    const path = join(folder, '.ndi', 'courier', 'ledger.sqlite');
+    const run = { workflowId: 'upload/other', runKey: 'other', holder: 'a run', ttlMs: 600_000 };
+    const during = await withLease(context, { datasetDir: folder, datasetId }, 'dataset link', () => {
+      const ledger = openLedger(path);
+      const answer = ledger.lease.acquire(run);
+      ledger.close();
+      return answer;
+    });
+    expect(during).toMatchObject({ held: false, by: { workflowId: `dataset link ${folder}` } });
+    const ledger = openLedger(path);
+    expect(ledger.lease.acquire(run).held).toBe(true);
+    ledger.lease.release(run.runKey);
+    ledger.close();
+  });
+
   it('tie a folder to one cloud dataset, and let go of it', async () => {
     const [first, second] = [await cloudDataset('First'), await cloudDataset('Second')];
     const linked = await cli.run(['dataset', 'link', dir, first, '--json']);
