@@ -6,7 +6,6 @@
 import { Command as Commander, CommanderError } from 'commander';
 import { packageVersion } from '../../disk/package.ts';
 import { CourierError } from '../../errors/index.ts';
-import { networkVariables } from '../network.ts';
 import type { Invocation } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { EXIT, type ExitCode, exitCodeOf } from './exit.ts';
@@ -49,6 +48,8 @@ export async function runCli(argv: readonly string[]): Promise<number> {
 
 /** For this process and those that it starts. A wrong `config.json` is told by what needs it. */
 async function setNetworkVariables(): Promise<void> {
+  // `--help` and `--version` need no options, and would wait for their modules.
+  const { networkVariables } = await import('../network.ts');
   const variables = await networkVariables(process.env).catch(() => ({}));
   Object.assign(process.env, variables);
 }
