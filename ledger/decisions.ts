@@ -49,6 +49,7 @@ type DecisionVerbs = Pick<
   | 'decisions'
   | 'decision'
   | 'markDecisions'
+  | 'hold'
   | 'releaseHeld'
   | 'counts'
 >;
@@ -98,6 +99,11 @@ export const openDecisions = (db: Db, runs: Runs, runKey: string): DecisionVerbs
       for (const id of ids)
         db.run('UPDATE decisions SET state = ? WHERE run = ? AND kind = ? AND id = ?', state, run, kind, id);
     }),
+
+  hold: (action) =>
+    db.transaction(() =>
+      db.run('UPDATE decisions SET is_held = 1 WHERE run = ? AND action = ?', runs.planned(runKey), action),
+    ),
 
   releaseHeld: () =>
     db.transaction(() => {

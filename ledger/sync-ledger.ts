@@ -88,6 +88,8 @@ export interface SyncLedger {
   }): IterableIterator<KeptDecision>;
   decision(kind: ItemKind, id: string): KeptDecision | undefined;
   markDecisions(kind: ItemKind, ids: readonly string[], state: DecisionState): void;
+  /** Decisions of this action wait for an approval from now on; returns how many. */
+  hold(action: string): number;
   /** A person has approved: nothing waits any more. */
   releaseHeld(): void;
   counts(): readonly DecisionCount[];

@@ -24,6 +24,7 @@ export const guardedSync = (sync: SyncLedger, guarded: <T>(write: () => T) => T)
   forgetDecisions: () => guarded(() => sync.forgetDecisions()),
   addDecisions: (added) => guarded(() => sync.addDecisions(added)),
   markDecisions: (kind, ids, state) => guarded(() => sync.markDecisions(kind, ids, state)),
+  hold: (action) => guarded(() => sync.hold(action)),
   releaseHeld: () => guarded(() => sync.releaseHeld()),
   keepBodies: (kept) => guarded(() => sync.keepBodies(kept)),
   dropBodies: () => guarded(() => sync.dropBodies()),

@@ -2,7 +2,7 @@
  * The approval gate: what a plan may not do before a person has said yes. Adds and updates go on meanwhile.
  */
 import { allowedDeletes, type DeleteCap } from './cap.ts';
-import type { Decision, Side, SyncMode } from './types.ts';
+import type { Decision, Side, SyncAction, SyncMode } from './types.ts';
 
 export type GateReason = 'over-the-cap' | 'empty-side' | 'everything-changed' | 'changed-rules';
 
@@ -87,9 +87,15 @@ export function gateReasons(
 const overwrites = ({ local, cloud, agreed }: PlanTally, mode: SyncMode): boolean =>
   agreed >= FEW && !mode.endsWith('-new') && (local.edited >= agreed || cloud.edited >= agreed);
 
-/** Whether a decision waits for the approval that these reasons ask for. */
-export function isHeldBack({ action }: Decision, reasons: readonly GateReason[]): boolean {
-  if (reasons.length === 0) return false;
-  if (action.startsWith('delete')) return true;
-  return action.startsWith('update') && reasons.includes('everything-changed');
+const DELETES = ['delete-local', 'delete-cloud'] as const;
+const UPDATES = ['update-local', 'update-cloud', 'merge', 'keep-both'] as const;
+
+/** Actions that wait for the approval that these reasons ask for. */
+export function heldActions(reasons: readonly GateReason[]): readonly SyncAction[] {
+  if (reasons.length === 0) return [];
+  return reasons.includes('everything-changed') ? [...DELETES, ...UPDATES] : DELETES;
 }
+
+/** Whether a decision is among them. */
+export const isHeldBack = ({ action }: Decision, reasons: readonly GateReason[]): boolean =>
+  heldActions(reasons).includes(action);

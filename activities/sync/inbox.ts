@@ -5,6 +5,7 @@ import type { RunLedger } from '../../ledger/run-ledger.ts';
 import type { ItemKind } from '../../ledger/types.ts';
 import type { ConflictPolicy } from '../../sync/policies.ts';
 import { ITEM_BATCH } from '../shared/units.ts';
+import { CLOUD } from './observe-local.ts';
 
 const POLICY_OF: Readonly<Record<ConflictChoice, ConflictPolicy>> = {
   local: 'local',
@@ -17,14 +18,15 @@ const POLICY_OF: Readonly<Record<ConflictChoice, ConflictPolicy>> = {
  * What people decided, by id. A decision holds for the versions that were looked at: an item that moved since
  * is asked about again.
  */
-export function decidedPolicies({ dataset, sync }: RunLedger): ReadonlyMap<string, ConflictPolicy> {
+export function decidedPolicies({ dataset, sync, listings }: RunLedger): ReadonlyMap<string, ConflictPolicy> {
   const decided = new Map<string, ConflictPolicy>();
   for (const { kind, id, decision, local, cloud } of dataset.conflicts.each('open')) {
     if (decision === null) continue;
     const here = sync.observation('local', kind, id)?.version ?? null;
     const there = sync.observation('cloud', kind, id);
-    // Under the cloud id of the base and unread: it cannot be said that it moved.
-    const stands = here === local && (there === undefined ? cloud === null : there.version === cloud);
+    // Listed and not read: it cannot be said whether it moved.
+    const isListed = listings.row(kind, CLOUD, id) !== undefined;
+    const stands = here === local && (isListed ? there?.version === cloud : cloud === null);
     if (stands) decided.set(id, POLICY_OF[decision]);
   }
   return decided;

@@ -38,15 +38,19 @@ export async function observeCloudDocuments(scope: RunScope, input: SyncInput): 
   let last = '';
   for (const { id, cloudId } of ledger.listings.rows('document', CLOUD)) {
     // The cloud may list a document twice; its smallest id is the one the clients keep (contract §5.5).
-    if (id === last || cloudId === null || isNameless(id) || !isSafeName(id)) continue;
+    if (id === last || !isUsable(id, cloudId)) continue;
     last = id;
+    // The others stand in the list itself.
     if (needsBody(id, cloudId)) wanted.set(id, cloudId);
-    else writer.add({ id, version: null, cloudId });
     if (wanted.size >= READ_BATCH) await flush();
   }
   await flush();
   writer.flush();
 }
+
+/** A row with an NDI id that a dataset could keep it under. */
+export const isUsable = (id: string, cloudId: string | null): cloudId is string =>
+  cloudId !== null && !isNameless(id) && isSafeName(id);
 
 /** Whether the body of a document has to be read. */
 function createBodyRule({ ledger }: RunScope, input: SyncInput): (id: string, cloudId: string) => boolean {

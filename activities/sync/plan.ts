@@ -6,7 +6,7 @@ import { DATASET_FACTS, RUN_FACTS } from '../../ledger/fact-keys.ts';
 import type { RunLedger } from '../../ledger/run-ledger.ts';
 import type { NewDecision, Observation } from '../../ledger/sync-ledger.ts';
 import type { ItemKind, NewPlanItem } from '../../ledger/types.ts';
-import { createTally, type GateReason, gateReasons, isHeldBack } from '../../sync/gate.ts';
+import { createTally, type GateReason, gateReasons, heldActions } from '../../sync/gate.ts';
 import { createInclusion, type RuleSubject, rulesFingerprint } from '../../sync/include.ts';
 import { plan } from '../../sync/plan.ts';
 import { policyFor } from '../../sync/policies.ts';
@@ -17,6 +17,8 @@ import { createPacer } from '../shared/poll.ts';
 import { createItemWriter, ITEM_BATCH } from '../shared/units.ts';
 import { readGivenPlan } from './given-plan.ts';
 import { decidedPolicies } from './inbox.ts';
+import { isUsable } from './observe-cloud.ts';
+import { CLOUD } from './observe-local.ts';
 
 const KINDS = ['document', 'file'] as const;
 
@@ -26,9 +28,8 @@ export async function decideAll(scope: RunScope, input: SyncInput): Promise<void
   beginPlan(scope);
   const options = planOptions(ledger, input);
   const given = input.planPath === null ? undefined : readGivenPlan(scope, input.planPath);
-  const reasons = await reasonsToAsk(scope, input, options);
   const unchanged = { documents: 0, files: 0 };
-  const held = { deletesLocal: 0, deletesCloud: 0, updates: 0 };
+  const tally = createTally();
   const items = createItemWriter(ledger);
   let batch: NewDecision[] = [];
   const flush = (): void => {
@@ -39,13 +40,12 @@ export async function decideAll(scope: RunScope, input: SyncInput): Promise<void
   for (const kind of KINDS) {
     for (const decision of decisions(ledger, options(kind))) {
       await pause();
+      if (kind === 'document') tally.count(decision);
       if (needsNothing(decision)) unchanged[kind === 'document' ? 'documents' : 'files'] += 1;
       if (decision.action === 'agree') items.add(agreedItem(ledger, decision));
       if (decision.action === 'none' || decision.action === 'agree') continue;
       if (given !== undefined && !given.takes(decision)) continue;
-      const isHeld = isHeldBack(decision, reasons);
-      if (isHeld) countHeld(held, decision);
-      batch.push(keptOf(ledger, decision, isHeld));
+      batch.push(keptOf(ledger, decision));
       if (batch.length >= ITEM_BATCH) flush();
     }
   }
@@ -53,7 +53,7 @@ export async function decideAll(scope: RunScope, input: SyncInput): Promise<void
   flush();
   items.flush();
   ledger.facts.set(RUN_FACTS.unchanged, unchanged);
-  ledger.facts.set(RUN_FACTS.gate, { reasons, ...held });
+  holdBack(ledger, reasonsToAsk(ledger, input, tally));
 }
 
 /** The process that looked need not be the one that plans. What was seen stays, with its problems. */
@@ -69,13 +69,16 @@ function beginPlan({ ledger, ref }: RunScope): void {
 
 const needsNothing = ({ reason }: Decision): boolean => reason === 'equal' || reason === 'unchanged';
 
-function countHeld(
-  held: { deletesLocal: number; deletesCloud: number; updates: number },
-  { action }: Decision,
-) {
-  if (action === 'delete-local') held.deletesLocal += 1;
-  else if (action === 'delete-cloud') held.deletesCloud += 1;
-  else held.updates += 1;
+/** What is held back depends on all decisions: it is marked when they are there. */
+function holdBack({ sync, facts }: RunLedger, reasons: readonly GateReason[]): void {
+  const held = { deletesLocal: 0, deletesCloud: 0, updates: 0 };
+  for (const action of heldActions(reasons)) {
+    const count = sync.hold(action);
+    if (action === 'delete-local') held.deletesLocal += count;
+    else if (action === 'delete-cloud') held.deletesCloud += count;
+    else held.updates += count;
+  }
+  facts.set(RUN_FACTS.gate, { reasons: [...reasons], ...held });
 }
 
 /** What waits for a person; null when nothing does. */
@@ -85,22 +88,14 @@ export function approvalOf({ facts }: RunLedger): ApprovalRequest | null {
   return facts.get(RUN_FACTS.approval) === undefined ? gate : null;
 }
 
-/** A first pass over the documents: what is held back depends on all of them. */
-async function reasonsToAsk(
-  scope: RunScope,
+function reasonsToAsk(
+  { dataset }: RunLedger,
   input: SyncInput,
-  options: (kind: ItemKind) => PlanOptions,
-): Promise<GateReason[]> {
-  const { ledger } = scope;
+  tally: ReturnType<typeof createTally>,
+): GateReason[] {
   // A person has decided these one by one, or has looked at the plan.
   if (input.only === 'decided' || input.planPath !== null) return [];
-  const tally = createTally();
-  const pause = createPacer(scope, (count) => `comparing: ${count}`);
-  for (const decision of decisions(ledger, options('document'))) {
-    await pause();
-    tally.count(decision);
-  }
-  const known = ledger.dataset.facts.get(DATASET_FACTS.generation)?.rules;
+  const known = dataset.facts.get(DATASET_FACTS.generation)?.rules;
   const rulesChanged = known != null && known !== rulesFingerprint(input.rules);
   return gateReasons(tally.end(), { mode: input.mode, cap: input.maxDelete, rulesChanged });
 }
@@ -145,11 +140,27 @@ function decisions(ledger: RunLedger, options: PlanOptions): Generator<Decision>
   return plan(
     {
       local: heldBy(ledger, 'local', kind),
-      cloud: heldBy(ledger, 'cloud', kind),
+      cloud: kind === 'document' ? cloudDocuments(ledger) : heldBy(ledger, 'cloud', kind),
       base: isBaseLost ? [] : ledger.dataset.base.versions(kind),
     },
     options,
   );
+}
+
+/** Documents that nobody read stand in the list alone; the others were observed, and both are in one order. */
+function* cloudDocuments({ sync, listings }: RunLedger): Generator<HeldItem> {
+  const observed = sync.observed('cloud', 'document');
+  let next = observed.next();
+  let last = '';
+  for (const { id, cloudId } of listings.rows('document', CLOUD)) {
+    if (id === last || !isUsable(id, cloudId)) continue;
+    last = id;
+    if (next.value?.id !== id) yield { id, version: null };
+    else {
+      yield heldItem(next.value);
+      next = observed.next();
+    }
+  }
 }
 
 function* heldBy(ledger: RunLedger, side: 'local' | 'cloud', kind: ItemKind): Generator<HeldItem> {
@@ -165,7 +176,7 @@ const heldItem = ({ id, version, contentKey, className, name, aside }: Observati
   aside: (aside ?? undefined) as HeldItem['aside'],
 });
 
-function keptOf(ledger: RunLedger, decision: Decision, isHeld: boolean): NewDecision {
+function keptOf(ledger: RunLedger, decision: Decision): NewDecision {
   const { kind, id, action, reason, local, cloud, base, contentKey } = decision;
   const there = ledger.sync.observation('cloud', kind, id);
   const here = ledger.sync.observation('local', kind, id);
@@ -178,9 +189,9 @@ function keptOf(ledger: RunLedger, decision: Decision, isHeld: boolean): NewDeci
     cloud,
     base,
     contentKey: contentKey ?? null,
-    cloudId: there?.cloudId ?? null,
+    cloudId: there?.cloudId ?? ledger.listings.row(kind, CLOUD, id)?.cloudId ?? null,
     name: here?.name ?? there?.name ?? here?.className ?? there?.className ?? null,
-    isHeld,
+    isHeld: false,
   };
 }
 
