@@ -31,8 +31,6 @@ export interface StepDeps {
   readonly previewsDir: string;
   /** The settings of alerts as they are now; they may hold secrets. */
   alerts(): Readonly<Record<string, unknown>>;
-  /** The settings of alerts as they are now; they may hold secrets. */
-  alerts(): Readonly<Record<string, unknown>>;
   /** A folder for zips on their way, beside the state of this site. */
   readonly scratchDir: string;
 }

@@ -54,6 +54,19 @@ type DecisionVerbs = Pick<
   | 'counts'
 >;
 
+function* eachDecision(
+  db: Db,
+  run: number,
+  { kind, actions, states, held }: Parameters<SyncLedger['decisions']>[0],
+): Generator<KeptDecision> {
+  const ofStates = states === undefined ? '' : `AND state IN (${marks(states)})`;
+  const sql = `SELECT ${COLUMNS} FROM decisions WHERE run = ? AND kind = ? AND action IN (${marks(actions)}) AND id > ?
+    ${ofStates} ${held ? '' : 'AND is_held = 0'} ORDER BY id LIMIT ${SLICE_ROWS}`;
+  yield* sliced<KeptDecision>((last) =>
+    db.all(sql, run, kind, ...actions, last?.id ?? '', ...(states ?? [])).map(decisionOf),
+  );
+}
+
 export const openDecisions = (db: Db, runs: Runs, runKey: string): DecisionVerbs => ({
   forgetDecisions: () =>
     db.transaction(() => {
@@ -73,15 +86,7 @@ export const openDecisions = (db: Db, runs: Runs, runKey: string): DecisionVerbs
       for (const one of added) db.run(INSERT, run, ...valuesOf(one));
     }),
 
-  decisions: function* ({ kind, actions, states, held }) {
-    const run = runs.find(runKey) ?? -1;
-    const ofStates = states === undefined ? '' : `AND state IN (${marks(states)})`;
-    const sql = `SELECT ${COLUMNS} FROM decisions WHERE run = ? AND kind = ? AND action IN (${marks(actions)}) AND id > ?
-      ${ofStates} ${held ? '' : 'AND is_held = 0'} ORDER BY id LIMIT ${SLICE_ROWS}`;
-    yield* sliced<KeptDecision>((last) =>
-      db.all(sql, run, kind, ...actions, last?.id ?? '', ...(states ?? [])).map(decisionOf),
-    );
-  },
+  decisions: (query) => eachDecision(db, runs.find(runKey) ?? -1, query),
 
   decision: (kind, id) => {
     const row = db.get(

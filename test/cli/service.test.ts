@@ -76,6 +76,8 @@ describe('up, status and down', () => {
     );
     expect(states).toEqual({
       node: 'ok',
+      proxy: 'ok',
+      certificates: 'ok',
       'state folder': 'ok',
       'disk space': expect.any(String),
       'temporal CLI': 'ok',
@@ -165,6 +167,7 @@ describe('sandbox', () => {
       apiUrl: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/v1$/),
       objectsUrl: expect.any(String),
       controlUrl: expect.any(String),
+      caFile: null,
       users: expect.arrayContaining([
         {
           email: expect.any(String),

@@ -115,7 +115,7 @@ describe('a worker killed amid a sync', async () => {
   const calls = await stepCalls(lab.client.workflow.getHandle(expectedId(clean)));
   // Steps of an upload have a matrix of their own: here they die once they have acted.
   const boundaries = calls.flatMap(({ step, call }): Boundary[] => [
-    ...(step.includes('Sync') ? [{ step, call, when: 'before' } as const] : []),
+    ...(/^(plan|write|delete|finish)Sync/.test(step) ? [{ step, call, when: 'before' } as const] : []),
     ...(step.startsWith('next') ? [] : [{ step, call, when: 'after' } as const]),
   ]);
 

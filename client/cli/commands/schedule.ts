@@ -92,7 +92,7 @@ const set = defineCommand({
 
 const list = defineCommand({
   name: 'list',
-  summary: 'All schedules: was last night right, and when is the next one?',
+  summary: 'All schedules: whether last night was right, and when the next one is.',
   options: jsonOptions,
   run: async (invocation, _args, { json }) =>
     withCourier(invocation, async (courier) => {
