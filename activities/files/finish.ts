@@ -16,9 +16,9 @@ import type { NdiDocument } from '../../ndi/document/types.ts';
 import type { FilesInput } from '../../workflows/contracts/index.ts';
 import type { SiteResult } from '../../workflows/steps.ts';
 import type { RunScope } from '../deps.ts';
+import { openHere } from '../shared/open-here.ts';
 import { createPacer } from '../shared/poll.ts';
 import { buildResult, writeReport } from '../shared/report.ts';
-import { openHere } from './open.ts';
 
 /** Documents per transaction of the dataset's database. */
 const WRITE_BATCH = 250;

@@ -17,10 +17,10 @@ import type { FilesInput } from '../../workflows/contracts/index.ts';
 import type { PlanSummary } from '../../workflows/steps.ts';
 import type { RunScope } from '../deps.ts';
 import { listFiles, listingOf } from '../shared/listing.ts';
+import { openHere } from '../shared/open-here.ts';
 import { createPacer } from '../shared/poll.ts';
 import { planSummary } from '../shared/report.ts';
 import { failedItem, fileUnitLimits } from '../shared/units.ts';
-import { openHere } from './open.ts';
 
 /** The name under which the run keeps the cloud's list of files. */
 const CLOUD = 'cloud';

@@ -13,11 +13,11 @@ import { rulesFingerprint } from '../../sync/include.ts';
 import type { SyncCounts, SyncInput, SyncListed, SyncResult } from '../../workflows/contracts/index.ts';
 import type { SyncRefs } from '../../workflows/steps.ts';
 import type { RunScope } from '../deps.ts';
+import { openHere } from '../shared/open-here.ts';
 import { problemsOf, reportPathOf, writeReport } from '../shared/report.ts';
 import { releaseWriteLock } from '../upload/write-lock.ts';
 import { fillInbox } from './inbox.ts';
 import { MAX_BASE_BODIES_BYTES } from './observe-local.ts';
-import { openHere } from './open.ts';
 import { writePlanFile } from './plan-file.ts';
 import { transferScope } from './transfers.ts';
 

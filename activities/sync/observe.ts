@@ -8,11 +8,11 @@ import type { SyncInput } from '../../workflows/contracts/index.ts';
 import type { RunScope } from '../deps.ts';
 import { listAllDocuments } from '../shared/absence.ts';
 import { listFiles, listingOf } from '../shared/listing.ts';
+import { openHere } from '../shared/open-here.ts';
 import { untilQuiet } from '../shared/poll.ts';
 import { isAsSeenBefore } from './as-seen-before.ts';
 import { observeCloudDocuments, observeCloudFiles } from './observe-cloud.ts';
 import { CLOUD, observeLocal } from './observe-local.ts';
-import { openHere } from './open.ts';
 
 export async function observeSync(scope: RunScope, input: SyncInput): Promise<void> {
   const { ledger } = scope;

@@ -4,13 +4,12 @@
  */
 import { CourierError } from '../../errors/index.ts';
 import { DATASET_FACTS, type Generation, RUN_FACTS } from '../../ledger/fact-keys.ts';
-import { openDataset } from '../../ndi/dataset/read.ts';
 import { type DatabaseStamp, databaseStamp } from '../../ndi/dataset/stamp.ts';
-import type { DatasetReader } from '../../ndi/dataset/types.ts';
 import type { SyncInput } from '../../workflows/contracts/index.ts';
 import type { Linked, OpenedRun, RunNames } from '../../workflows/steps.ts';
 import type { StepContext, StepDeps } from '../deps.ts';
 import { takeLease } from '../shared/lease.ts';
+import { openHere } from '../shared/open-here.ts';
 import { existingTarget } from '../upload/link.ts';
 
 export async function openSync(
@@ -53,17 +52,6 @@ export async function openSync(
 
 const writesCloud = ({ mode, dryRun }: SyncInput): boolean =>
   !dryRun && mode !== 'download-new' && mode !== 'mirror-from-cloud';
-
-/** Opens the dataset and makes sure that it still is the one the run was started for. */
-export function openHere(deps: Pick<StepDeps, 'scratchDir'>, input: SyncInput): DatasetReader {
-  const reader = openDataset(input.datasetDir, { scratchDir: deps.scratchDir });
-  const { datasetId } = reader.identity;
-  if (datasetId === input.ndiDatasetId) return reader;
-  reader.close();
-  throw new CourierError('NDI_E_NOT_A_DATASET', {
-    detail: `${input.datasetDir} now holds dataset ${datasetId}, not ${input.ndiDatasetId}.`,
-  });
-}
 
 interface Sides {
   readonly cloudDatasetId: string;

@@ -11,11 +11,11 @@ import { describeDocument } from '../../ndi/document/describe.ts';
 import type { SyncInput, UploadInput } from '../../workflows/contracts/index.ts';
 import type { SyncRefs, SyncUploadPlan } from '../../workflows/steps.ts';
 import type { RunScope } from '../deps.ts';
+import { openHere } from '../shared/open-here.ts';
 import { createItemWriter, firstFreeUnit } from '../shared/units.ts';
 import { createNewDocuments, type NewDocuments, textHashOf } from '../upload/plan-documents.ts';
 import { MAX_FILE_BYTES } from '../upload/plan-files.ts';
 import { createUnits, type UnitWriter } from '../upload/units.ts';
-import { openHere } from './open.ts';
 import { summaryOf, UP_ACTIONS } from './summary.ts';
 import { transferScope } from './transfers.ts';
 

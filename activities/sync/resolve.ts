@@ -16,7 +16,7 @@ import { newNdiId } from '../../ndi/ids.ts';
 import { mergeDocuments } from '../../sync/merge.ts';
 import type { SyncInput } from '../../workflows/contracts/index.ts';
 import type { RunScope } from '../deps.ts';
-import { openHere } from './open.ts';
+import { openHere } from '../shared/open-here.ts';
 import type { KeptAction } from './summary.ts';
 
 export function resolveConflicts(scope: RunScope, input: SyncInput): void {

@@ -1,11 +1,10 @@
 /** The first step of an upload: is this a dataset, and is nobody else writing it? */
-import { CourierError } from '../../errors/index.ts';
-import { openDataset } from '../../ndi/dataset/read.ts';
 import type { DatasetReader } from '../../ndi/dataset/types.ts';
 import type { UploadInput } from '../../workflows/contracts/index.ts';
 import type { OpenedRun, RunNames } from '../../workflows/steps.ts';
 import type { StepDeps } from '../deps.ts';
 import { takeLease } from '../shared/lease.ts';
+import { openHere } from '../shared/open-here.ts';
 
 export async function openUpload(deps: StepDeps, input: UploadInput, run: RunNames): Promise<OpenedRun> {
   const reader = openSource(deps, input);
@@ -21,13 +20,8 @@ export async function openUpload(deps: StepDeps, input: UploadInput, run: RunNam
   }
 }
 
-/** Opens the dataset and makes sure that it still is the one the run was started for. */
-export function openSource(deps: Pick<StepDeps, 'scratchDir'>, input: UploadInput): DatasetReader {
-  const reader = openDataset(input.datasetDir, { scratchDir: deps.scratchDir });
-  const { datasetId } = reader.identity;
-  if (datasetId === input.datasetId) return reader;
-  reader.close();
-  throw new CourierError('NDI_E_NOT_A_DATASET', {
-    detail: `${input.datasetDir} now holds dataset ${datasetId}, not ${input.datasetId}.`,
-  });
-}
+/** @throws NDI_E_NOT_A_DATASET for a folder that holds another dataset by now */
+export const openSource = (
+  deps: Pick<StepDeps, 'scratchDir'>,
+  { datasetDir, datasetId }: UploadInput,
+): DatasetReader => openHere(deps, { datasetDir, ndiDatasetId: datasetId });
