@@ -9,8 +9,8 @@ import { linkFileNames } from '../../ndi/dataset/write.ts';
 import { parseDocument } from '../../ndi/document/codec.ts';
 import { describeDocument } from '../../ndi/document/describe.ts';
 import type { RunScope } from '../deps.ts';
+import { inBatches } from '../shared/batches.ts';
 import { createPacer } from '../shared/poll.ts';
-import { ITEM_BATCH } from '../shared/units.ts';
 
 /**
  * Reads the directory back: every document of the plan, every binary at its size. Gives each binary its
@@ -52,28 +52,21 @@ export async function openCheck(scope: RunScope, buildDir: string): Promise<void
 type LocalFile = Extract<ResolvedFile, { kind: 'local' }>;
 
 function createNotes({ ledger }: RunScope) {
-  let notes: (() => void)[] = [];
-  const flush = (): void => {
-    const noted = notes;
-    notes = [];
+  const notes = inBatches<() => void>((batch) =>
     ledger.together(() => {
-      for (const note of noted) note();
-    });
-  };
-  const add = (note: () => void): void => {
-    notes.push(note);
-    if (notes.length >= ITEM_BATCH) flush();
-  };
+      for (const note of batch) note();
+    }),
+  );
   return {
-    flush,
+    flush: notes.flush,
     document: (id: string, state: 'done' | 'skipped', text: string): void => {
       const textHash = hashOf('sha256', text);
-      add(() => ledger.items.mark('document', [id], { state, textHash }));
+      notes.add(() => ledger.items.mark('document', [id], { state, textHash }));
     },
     file: ({ uid, mtimeMs, inode }: LocalFile): void => {
       const state = ledger.items.get('file', uid)?.state;
       if (state !== 'done' && state !== 'skipped') return;
-      add(() => ledger.items.mark('file', [uid], { state, mtimeMs, inode }));
+      notes.add(() => ledger.items.mark('file', [uid], { state, mtimeMs, inode }));
     },
   };
 }

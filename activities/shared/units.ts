@@ -8,6 +8,7 @@ import type { RunLedger } from '../../ledger/run-ledger.ts';
 import type { NewPlanItem, PlanItem, PlanUnit, UnitKind } from '../../ledger/types.ts';
 import type { UnitBatch, UnitOutcome } from '../../workflows/steps.ts';
 import type { RunScope } from '../deps.ts';
+import { type Batches, inBatches } from './batches.ts';
 
 /** The scope of one unit. */
 export interface UnitScope<Input> extends RunScope {
@@ -21,8 +22,6 @@ export interface UnitScope<Input> extends RunScope {
  * Numbers of one batch fit a payload many times over, and a batch is short enough for a window to be changed.
  */
 export const BATCH = 200;
-/** Rows per transaction of the ledger. */
-export const ITEM_BATCH = 1_000;
 
 /** Units of the lowest wave that is not done. */
 export function nextUnits(ledger: RunLedger, kinds: readonly UnitKind[]): UnitBatch {
@@ -97,21 +96,9 @@ export const failedItem = (
   errorDetail: error.detail ?? error.message,
 });
 
-/** Writes plan items in transactions of `ITEM_BATCH`. */
-export function createItemWriter(ledger: RunLedger): { add(item: NewPlanItem): void; flush(): void } {
-  let batch: NewPlanItem[] = [];
-  const flush = (): void => {
-    if (batch.length > 0) ledger.items.add(batch);
-    batch = [];
-  };
-  return {
-    add: (item) => {
-      batch.push(item);
-      if (batch.length >= ITEM_BATCH) flush();
-    },
-    flush,
-  };
-}
+/** Writes plan items in batches. */
+export const createItemWriter = (ledger: RunLedger): Batches<NewPlanItem> =>
+  inBatches((items) => ledger.items.add(items));
 
 /** The number of the first unit that the plan does not have. */
 export function firstFreeUnit(ledger: RunLedger): number {

@@ -1,10 +1,10 @@
 /** The inbox of conflicts, as a run reads and fills it. */
 import { createHash } from 'node:crypto';
-import type { ConflictChoice } from '../../ledger/conflicts.ts';
+import type { ConflictChoice, NewConflict } from '../../ledger/conflicts.ts';
 import type { RunLedger } from '../../ledger/run-ledger.ts';
 import type { ItemKind } from '../../ledger/types.ts';
 import type { ConflictPolicy } from '../../sync/policies.ts';
-import { ITEM_BATCH } from '../shared/units.ts';
+import { inBatches } from '../shared/batches.ts';
 import { CLOUD } from './observe-local.ts';
 
 const POLICY_OF: Readonly<Record<ConflictChoice, ConflictPolicy>> = {
@@ -33,25 +33,22 @@ export function decidedPolicies({ dataset, sync, listings }: RunLedger): Readonl
 }
 
 /** Short enough to be typed; the same as long as the item is in conflict. */
-export const conflictName = (kind: ItemKind, id: string): string =>
+const conflictName = (kind: ItemKind, id: string): string =>
   createHash('sha256').update(`${kind} ${id}`).digest('hex').slice(0, 10);
 
 /** Puts the conflicts of the plan into the inbox, and takes out those that are over. */
 export function fillInbox(ledger: RunLedger, isWholePlan: boolean): void {
   const { dataset, sync, runKey } = ledger;
   for (const kind of ['document', 'file'] as const) {
-    let batch: Parameters<typeof dataset.conflicts.note>[0] = [];
+    const found = inBatches<NewConflict>((conflicts) => dataset.conflicts.note(conflicts));
     for (const decision of sync.decisions({ kind, actions: ['conflict'], held: true })) {
       const { id, reason: what, local, cloud, base, cloudId } = decision;
       const named = sync.observation('local', kind, id) ?? sync.observation('cloud', kind, id);
       const { className = null, name = null } = named ?? {};
       const conflict = conflictName(kind, id);
-      batch = [...batch, { conflict, kind, id, what, className, name, base, local, cloud, cloudId, runKey }];
-      if (batch.length < ITEM_BATCH) continue;
-      dataset.conflicts.note(batch);
-      batch = [];
+      found.add({ conflict, kind, id, what, className, name, base, local, cloud, cloudId, runKey });
     }
-    dataset.conflicts.note(batch);
+    found.flush();
     const isOpen = (id: string): boolean => {
       const action = sync.decision(kind, id)?.action;
       return action === 'conflict' || (action === undefined && !isWholePlan);

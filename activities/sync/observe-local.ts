@@ -15,8 +15,8 @@ import type { DocumentFacts } from '../../ndi/document/types.ts';
 import { hashFile } from '../../transfer/hash.ts';
 import type { SyncInput } from '../../workflows/contracts/index.ts';
 import type { RunScope } from '../deps.ts';
+import { type Batches, inBatches } from '../shared/batches.ts';
 import { createPacer } from '../shared/poll.ts';
-import { ITEM_BATCH } from '../shared/units.ts';
 import { textHashOf } from '../upload/plan-documents.ts';
 import { contentKeyOf, namesOf, trustedBase } from './held.ts';
 
@@ -29,7 +29,9 @@ export const MAX_BASE_BODIES_BYTES = 256 * 1024 * 1024;
 export async function observeLocal(scope: RunScope, input: SyncInput, reader: DatasetReader): Promise<void> {
   const { ledger } = scope;
   const documents = createWriter(ledger, 'local', 'document');
-  const bodies = createBodyKeeper(ledger);
+  // A merge by field starts from the body that both sides agreed on.
+  const { baseBodies } = ledger.dataset;
+  const bodies = inBatches<KeptBody>((kept) => baseBodies.keep(kept, MAX_BASE_BODIES_BYTES));
   const files = createFileObserver(scope, input);
   const baseOf = trustedBase(ledger);
   const pause = createPacer(scope, (count) => `reading documents: ${count}`);
@@ -41,7 +43,8 @@ export async function observeLocal(scope: RunScope, input: SyncInput, reader: Da
     if (read.facts === undefined) continue;
     const { version } = read.observation;
     // Without a base, both sides may be found equal: then this is what they agree on.
-    if (version !== null && version === (base?.agreedVersion ?? version))
+    const isAgreed = version !== null && version === (base?.agreedVersion ?? version);
+    if (isAgreed && !baseBodies.has(stored.id, version))
       bodies.add({ id: stored.id, version, text: stored.text });
     if (input.files === 'none') continue;
     for (const { name, file } of reader.files(read.facts)) await files.see(stored.id, name, file);
@@ -83,48 +86,14 @@ function readStored(ledger: RunLedger, stored: StoredDocument, base: BaseItem | 
   }
 }
 
-interface ObservationWriter {
-  add(row: NewObservation): void;
-  flush(): void;
-}
-
-/** Forgets what an earlier attempt saw, and writes in transactions of `ITEM_BATCH`. */
+/** Forgets what an earlier attempt saw, and writes in batches. */
 export function createWriter(
   { sync }: RunLedger,
   side: 'local' | 'cloud' | 'wanted',
   kind: ItemKind,
-): ObservationWriter {
+): Batches<NewObservation> {
   sync.forgetObservations(side, kind);
-  let batch: NewObservation[] = [];
-  const flush = (): void => {
-    if (batch.length > 0) sync.observe(side, kind, batch);
-    batch = [];
-  };
-  return {
-    add: (row) => {
-      batch.push(row);
-      if (batch.length >= ITEM_BATCH) flush();
-    },
-    flush,
-  };
-}
-
-/** A merge by field starts from the body that both sides agreed on. */
-function createBodyKeeper({ dataset }: RunLedger): { add(body: KeptBody): void; flush(): void } {
-  const { baseBodies } = dataset;
-  let batch: KeptBody[] = [];
-  const flush = (): void => {
-    if (batch.length > 0) baseBodies.keep(batch, MAX_BASE_BODIES_BYTES);
-    batch = [];
-  };
-  return {
-    add: (body) => {
-      if (baseBodies.has(body.id, body.version)) return;
-      batch.push(body);
-      if (batch.length >= ITEM_BATCH) flush();
-    },
-    flush,
-  };
+  return inBatches((rows) => sync.observe(side, kind, rows));
 }
 
 interface FileObserver {

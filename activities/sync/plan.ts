@@ -13,8 +13,9 @@ import { policyFor } from '../../sync/policies.ts';
 import type { Decision, HeldItem, PlanOptions } from '../../sync/types.ts';
 import type { ApprovalRequest, SyncInput } from '../../workflows/contracts/index.ts';
 import type { RunScope } from '../deps.ts';
+import { inBatches } from '../shared/batches.ts';
 import { createPacer } from '../shared/poll.ts';
-import { createItemWriter, ITEM_BATCH } from '../shared/units.ts';
+import { createItemWriter } from '../shared/units.ts';
 import { readGivenPlan } from './given-plan.ts';
 import { decidedPolicies } from './inbox.ts';
 import { isUsable } from './observe-cloud.ts';
@@ -31,11 +32,7 @@ export async function decideAll(scope: RunScope, input: SyncInput): Promise<void
   const unchanged = { documents: 0, files: 0 };
   const tally = createTally();
   const items = createItemWriter(ledger);
-  let batch: NewDecision[] = [];
-  const flush = (): void => {
-    ledger.sync.addDecisions(batch);
-    batch = [];
-  };
+  const kept = inBatches<NewDecision>((batch) => ledger.sync.addDecisions(batch));
   const pause = createPacer(scope, (count) => `deciding: ${count}`);
   for (const kind of KINDS) {
     for (const decision of decisions(ledger, options(kind))) {
@@ -45,12 +42,11 @@ export async function decideAll(scope: RunScope, input: SyncInput): Promise<void
       if (decision.action === 'agree') items.add(agreedItem(ledger, decision));
       if (decision.action === 'none' || decision.action === 'agree') continue;
       if (given !== undefined && !given.takes(decision)) continue;
-      batch.push(keptOf(ledger, decision));
-      if (batch.length >= ITEM_BATCH) flush();
+      kept.add(keptOf(ledger, decision));
     }
   }
   given?.end();
-  flush();
+  kept.flush();
   items.flush();
   ledger.facts.set(RUN_FACTS.unchanged, unchanged);
   holdBack(ledger, reasonsToAsk(ledger, input, tally));

@@ -11,9 +11,10 @@ import type { UploadInput } from '../../workflows/contracts/index.ts';
 import type { RunScope } from '../deps.ts';
 import { cloudTag } from '../shared/cloud-tag.ts';
 import { inLanes } from '../shared/lanes.ts';
-import { failedItem, ITEM_BATCH } from '../shared/units.ts';
+import { failedItem } from '../shared/units.ts';
 import { cloudDatasetOf } from './elsewhere.ts';
 import { BEFORE } from './listings.ts';
+import { onlyThere } from './only-there.ts';
 import type { UnitWriter } from './units.ts';
 
 /** S3 takes at most 5 GB in one PUT, and the API has no other way (contract §2.7). */
@@ -215,17 +216,10 @@ const lacking = (documentId: string, name: string, file: RemoteFile) => ({
 });
 
 function noteOnlyInCloud({ ledger }: RunScope, here: ReadonlyMap<string, unknown>): void {
-  const found = { goneHere: [] as { id: string }[], onlyInCloud: [] as { id: string }[] };
-  const flush = (what: keyof typeof found): void => {
-    ledger.differences.add('file', what, found[what]);
-    found[what] = [];
-  };
+  const found = onlyThere(ledger, 'file');
   for (const { id, uploaded } of ledger.listings.rows('file', BEFORE)) {
     if (here.has(id) || uploaded === false) continue;
-    const what = ledger.dataset.base.item('file', id)?.local.how == null ? 'onlyInCloud' : 'goneHere';
-    found[what].push({ id });
-    if (found[what].length >= ITEM_BATCH) flush(what);
+    found.add(id);
   }
-  flush('goneHere');
-  flush('onlyInCloud');
+  found.flush();
 }

@@ -12,8 +12,9 @@ import { listAllDocuments } from '../shared/absence.ts';
 import { isNameless, type Listing, listDocuments, listFiles, listingOf } from '../shared/listing.ts';
 import { createPacer, untilQuiet } from '../shared/poll.ts';
 import { planSummary } from '../shared/report.ts';
-import { createItemWriter, ITEM_BATCH } from '../shared/units.ts';
+import { createItemWriter } from '../shared/units.ts';
 import { BEFORE } from './listings.ts';
+import { onlyThere } from './only-there.ts';
 import { openSource } from './open.ts';
 import { createNewDocuments, planDocument, readDocument, readUnproven } from './plan-documents.ts';
 import { createFilePlanner } from './plan-files.ts';
@@ -103,24 +104,15 @@ async function planItems(
   files.noteOnlyInCloud();
 }
 
-/** Documents that the cloud lists and this folder does not have: gone here when both sides had them once. */
 function noteOnlyInCloud({ ledger }: RunScope, reader: DatasetReader): void {
-  const found = { goneHere: [] as { id: string }[], onlyInCloud: [] as { id: string }[] };
-  const flush = (what: keyof typeof found): void => {
-    ledger.differences.add('document', what, found[what]);
-    found[what] = [];
-  };
+  const found = onlyThere(ledger, 'document');
   let last = '';
   for (const { id } of ledger.listings.rows('document', BEFORE)) {
     if (id === last || reader.hasDocument(id) || isNameless(id)) continue;
     last = id;
-    const base = ledger.dataset.base.item('document', id);
-    const what = base?.local.how == null ? 'onlyInCloud' : 'goneHere';
-    found[what].push({ id });
-    if (found[what].length >= ITEM_BATCH) flush(what);
+    found.add(id);
   }
-  flush('goneHere');
-  flush('onlyInCloud');
+  found.flush();
 }
 
 /**
