@@ -95,7 +95,3 @@ export function heldActions(reasons: readonly GateReason[]): readonly SyncAction
   if (reasons.length === 0) return [];
   return reasons.includes('everything-changed') ? [...DELETES, ...UPDATES] : DELETES;
 }
-
-/** Whether a decision is among them. */
-export const isHeldBack = ({ action }: Decision, reasons: readonly GateReason[]): boolean =>
-  heldActions(reasons).includes(action);

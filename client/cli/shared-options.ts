@@ -1,6 +1,9 @@
-/** Options that several commands share. */
+/** Options and arguments that several commands share. */
 import { z } from 'zod';
 import { accountShape, option } from '../options.ts';
+
+/** The argument of commands that work on a folder. */
+export const DATASET = { name: '<dataset>', help: 'The dataset folder, the one that holds `.ndi`.' } as const;
 
 export const jsonShape = {
   json: option(z.boolean().default(false), { help: 'One JSON object on the last line of stdout.' }),

@@ -1,6 +1,7 @@
 /** `ndi-courier conflicts …` */
 import { z } from 'zod';
 import { CourierError } from '../../../errors/index.ts';
+import { REASON_WORDS } from '../../../sync/sentences.ts';
 import type { Conflict, ConflictCopies } from '../../inbox.ts';
 import { accountShape, followOptions, option } from '../../options.ts';
 import { differenceLines } from '../../view/conflict-lines.ts';
@@ -9,16 +10,9 @@ import { facts, table } from '../../view/table.ts';
 import { defineCommand, withCourier } from '../command.ts';
 import { EXIT } from '../exit.ts';
 import { announce, follow } from '../follow.ts';
-import { jsonShape } from '../shared-options.ts';
+import { DATASET, jsonShape } from '../shared-options.ts';
 
-const DATASET = { name: '<dataset>', help: 'The dataset folder, the one that holds `.ndi`.' } as const;
-
-const WORDS: Readonly<Record<string, string>> = {
-  'edit-edit': 'changed on both sides',
-  'edit-delete': 'changed here, deleted in the cloud',
-  'delete-edit': 'deleted here, changed in the cloud',
-  'two-places': 'different on both sides, never compared before',
-};
+const WORDS: Readonly<Record<string, string>> = REASON_WORDS;
 
 const toJson = ({ conflict, id, kind, what, name, className, local, cloud, base, ...rest }: Conflict) => ({
   conflict,

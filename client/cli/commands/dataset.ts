@@ -12,9 +12,7 @@ import { table } from '../../view/table.ts';
 import { defineCommand, withCourier } from '../command.ts';
 import { EXIT } from '../exit.ts';
 import { confirm } from '../prompt.ts';
-import { accountShape, jsonShape } from '../shared-options.ts';
-
-const DATASET = { name: '<dataset>', help: 'The dataset folder, the one that holds `.ndi`.' } as const;
+import { accountShape, DATASET, jsonShape } from '../shared-options.ts';
 
 const texts = () => z.union([z.array(z.string()), z.string().transform((text) => [text])]).default([]);
 

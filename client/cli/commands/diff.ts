@@ -9,7 +9,7 @@ import { syncOptions } from '../../sync-options.ts';
 import { plural, printable } from '../../view/format.ts';
 import { defineCommand, withCourier } from '../command.ts';
 import { EXIT } from '../exit.ts';
-import { jsonShape, pick } from '../shared-options.ts';
+import { DATASET, jsonShape, pick } from '../shared-options.ts';
 
 /** Reasons of the plan that are differences, with their words. */
 const WORDS: Readonly<Record<string, string>> = Object.fromEntries(
@@ -27,7 +27,7 @@ export const command = defineCommand({
   name: 'diff',
   summary: 'Say what is new, changed, deleted and equal on either side, and do nothing.',
   description: 'Ends with 0 when both sides are equal and with 3 when they differ.',
-  args: [{ name: '<dataset>', help: 'The dataset folder, the one that holds `.ndi`.' }],
+  args: [DATASET],
   options: z
     .object({
       content: syncOptions.shape.content,

@@ -18,9 +18,7 @@ import { table } from '../../view/table.ts';
 import { defineCommand, type GivenOptions, withCourier } from '../command.ts';
 import { EXIT } from '../exit.ts';
 import { announce, follow } from '../follow.ts';
-import { jsonShape, pick } from '../shared-options.ts';
-
-const DATASET = { name: '<dataset>', help: 'The dataset folder, the one that holds `.ndi`.' } as const;
+import { DATASET, jsonShape, pick } from '../shared-options.ts';
 
 const all = {
   all: option(z.boolean().default(false), { help: 'The files of all documents.' }),

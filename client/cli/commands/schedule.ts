@@ -8,9 +8,7 @@ import { formatTime, printable } from '../../view/format.ts';
 import { facts, table } from '../../view/table.ts';
 import { defineCommand, type Invocation, withCourier } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
-import { jsonOptions, jsonShape, pick } from '../shared-options.ts';
-
-const DATASET = { name: '<dataset>', help: 'The dataset folder, the one that holds `.ndi`.' } as const;
+import { DATASET, jsonOptions, jsonShape, pick } from '../shared-options.ts';
 
 /** A new schema for each option: what is said of an option is kept by its schema. */
 const text = () => z.string().trim().min(1);

@@ -5,7 +5,7 @@ import type { SyncOptions } from '../../sync.ts';
 import { syncOptions } from '../../sync-options.ts';
 import { defineCommand, withCourier } from '../command.ts';
 import { announce, follow } from '../follow.ts';
-import { pick } from '../shared-options.ts';
+import { DATASET, pick } from '../shared-options.ts';
 
 const planShape = {
   dryRun: option(z.boolean().default(false), {
@@ -25,7 +25,7 @@ export const command = defineCommand({
     'What one side added or changed goes to the other. What both changed waits in the inbox of conflicts and holds ' +
     'nothing else up. Deletions are listed, and passed on with --deletes. What is overwritten or deleted lies in the ' +
     'trash for 30 days. Starting a sync that is already going on shows it.',
-  args: [{ name: '<dataset>', help: 'The dataset folder, the one that holds `.ndi`.' }],
+  args: [DATASET],
   options: z.object({ ...syncOptions.shape, ...planShape, ...followOptions.shape }).strict(),
   examples: [
     { line: 'ndi-courier sync ~/data/ferret-17', does: 'both ways' },

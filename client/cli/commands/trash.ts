@@ -5,9 +5,7 @@ import { formatTime } from '../../view/format.ts';
 import { table } from '../../view/table.ts';
 import { defineCommand, withCourier } from '../command.ts';
 import { EXIT } from '../exit.ts';
-import { jsonShape } from '../shared-options.ts';
-
-const DATASET = { name: '<dataset>', help: 'The dataset folder, the one that holds `.ndi`.' } as const;
+import { DATASET, jsonShape } from '../shared-options.ts';
 
 const list = defineCommand({
   name: 'list',

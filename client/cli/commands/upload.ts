@@ -5,7 +5,7 @@ import { followOptions, previewShape, uploadOptions } from '../../options.ts';
 import { defineCommand, withCourier } from '../command.ts';
 import { announce, follow } from '../follow.ts';
 import { showPreview } from '../preview.ts';
-import { pick } from '../shared-options.ts';
+import { DATASET, pick } from '../shared-options.ts';
 
 export const command = defineCommand({
   name: 'upload',
@@ -14,7 +14,7 @@ export const command = defineCommand({
     'Sends what the cloud lacks: binaries first, then documents in dependency order, and checks everything against ' +
     'the cloud’s own listing. Starting an upload that is already going on shows it. The folder is not changed, but ' +
     'for its link to the cloud and the records in `.ndi/courier`.',
-  args: [{ name: '<dataset>', help: 'The dataset folder, the one that holds `.ndi`.' }],
+  args: [DATASET],
   options: z.object({ ...uploadOptions.shape, ...previewShape, ...followOptions.shape }).strict(),
   examples: [
     { line: 'ndi-courier upload ~/data/ferret-17', does: 'into the cloud dataset that it is linked to' },
