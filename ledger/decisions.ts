@@ -59,11 +59,12 @@ function* eachDecision(
   run: number,
   { kind, actions, states, held }: Parameters<SyncLedger['decisions']>[0],
 ): Generator<KeptDecision> {
+  const ofActions = actions === undefined ? '' : `AND action IN (${marks(actions)})`;
   const ofStates = states === undefined ? '' : `AND state IN (${marks(states)})`;
-  const sql = `SELECT ${COLUMNS} FROM decisions WHERE run = ? AND kind = ? AND action IN (${marks(actions)}) AND id > ?
+  const sql = `SELECT ${COLUMNS} FROM decisions WHERE run = ? AND kind = ? ${ofActions} AND id > ?
     ${ofStates} ${held ? '' : 'AND is_held = 0'} ORDER BY id LIMIT ${SLICE_ROWS}`;
   yield* sliced<KeptDecision>((last) =>
-    db.all(sql, run, kind, ...actions, last?.id ?? '', ...(states ?? [])).map(decisionOf),
+    db.all(sql, run, kind, ...(actions ?? []), last?.id ?? '', ...(states ?? [])).map(decisionOf),
   );
 }
 

@@ -81,7 +81,8 @@ export interface SyncLedger {
   /** In the order of ids; streams. */
   decisions(query: {
     readonly kind: ItemKind;
-    readonly actions: readonly string[];
+    /** Default: all. */
+    readonly actions?: readonly string[];
     readonly states?: readonly DecisionState[];
     /** True: those that wait for an approval, too. */
     readonly held: boolean;

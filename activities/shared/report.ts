@@ -17,7 +17,7 @@ import type { RunScope } from '../deps.ts';
 const PROBLEMS_IN_RESULT = 20;
 const DETAIL_LENGTH = 300;
 /** A report is for people; one that lists more than this names the ledger instead. */
-const MOST_IN_REPORT = 100_000;
+export const MOST_IN_REPORT = 100_000;
 
 export function counts(totals: KindTotals): Counts {
   return {
@@ -72,7 +72,7 @@ export function buildResult(
 /** Writes the report whole or not at all. Holds no secret: problems are made of our own sentences. */
 export async function writeReport(
   { ledger, ref }: Pick<RunScope, 'ledger' | 'ref'>,
-  result: SiteResult,
+  result: Pick<SiteResult, 'reportPath' | 'differences'>,
   operation: string,
 ): Promise<void> {
   const report = {

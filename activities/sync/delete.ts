@@ -20,6 +20,7 @@ import type { CountsDelta } from '../../workflows/steps.ts';
 import type { RunScope } from '../deps.ts';
 import { type CloudBody, readBack } from '../shared/read-back.ts';
 import { makeRestorePoint } from './restore-point.ts';
+import { countDecisions } from './summary.ts';
 
 const BATCH = 250;
 /** How long the cloud keeps what is deleted there (contract §2.5 E7). */
@@ -37,10 +38,7 @@ export async function deleteSync(scope: RunScope, input: SyncInput): Promise<Cou
     }
   }
   const of = (state: string): number =>
-    ledger.sync
-      .counts()
-      .filter((row) => row.action.startsWith('delete-') && row.state === state)
-      .reduce((sum, { count }) => sum + count, 0);
+    countDecisions(ledger, (row) => row.action.startsWith('delete-') && row.state === state);
   return { transferred: of('done'), failed: of('moved') + of('failed') };
 }
 

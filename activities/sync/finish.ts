@@ -9,16 +9,19 @@ import type { ItemKind } from '../../ledger/types.ts';
 import { uidPath } from '../../ndi/dataset/layout.ts';
 import { databaseStamp } from '../../ndi/dataset/stamp.ts';
 import { writeSyncIndex } from '../../ndi/dataset/sync-index.ts';
+import type { DatasetReader } from '../../ndi/dataset/types.ts';
 import { rulesFingerprint } from '../../sync/include.ts';
 import type { SyncCounts, SyncInput, SyncListed, SyncResult } from '../../workflows/contracts/index.ts';
 import type { SyncRefs } from '../../workflows/steps.ts';
 import type { RunScope } from '../deps.ts';
+import { inBatches } from '../shared/batches.ts';
 import { openHere } from '../shared/open-here.ts';
-import { problemsOf, reportPathOf, writeReport } from '../shared/report.ts';
+import { MOST_IN_REPORT, problemsOf, reportPathOf, writeReport } from '../shared/report.ts';
 import { releaseWriteLock } from '../upload/write-lock.ts';
 import { fillInbox } from './inbox.ts';
 import { MAX_BASE_BODIES_BYTES } from './observe-local.ts';
 import { writePlanFile } from './plan-file.ts';
+import { countDecisions } from './summary.ts';
 import { transferScope } from './transfers.ts';
 
 const DAY_MS = 86_400_000;
@@ -34,7 +37,7 @@ export async function finishSync(scope: RunScope, input: SyncInput, refs: SyncRe
   takeProblems(ledger, [down.ledger, up.ledger]);
   const result = resultOf(scope, input, { down: down.ledger, up: up.ledger }, planPath);
   if (!input.dryRun) {
-    await writeReport(scope, result as never, 'sync');
+    await writeReport(scope, result, 'sync');
     await releaseWriteLock(scope.deps, up.ledger);
   }
   ledger.audit(input.dryRun ? 'sync planned' : 'sync finished', {
@@ -54,10 +57,15 @@ async function learn(scope: RunScope, input: SyncInput, down: RunScope, up: RunS
     transfer.advanceBase();
   }
   ledger.advanceBase();
-  keepAgreedBodies(scope, input, down.ledger, up.ledger);
   forgetBothDeleted(ledger);
   fillInbox(ledger, input.only === 'all');
-  writeIndex(scope, input);
+  const reader = openHere(scope.deps, input);
+  try {
+    keepAgreedBodies(ledger, reader, [down.ledger, up.ledger]);
+    writeIndex(ledger, reader, input);
+  } finally {
+    reader.close();
+  }
   ledger.dataset.facts.set(DATASET_FACTS.generation, {
     cloudDatasetId: scope.ref.cloudDatasetId,
     stamp: databaseStamp(input.datasetDir),
@@ -85,22 +93,20 @@ function noteFetchedFiles({ items }: RunLedger, dir: string): void {
 }
 
 /** The texts of what came and went: a merge by field starts from them. */
-function keepAgreedBodies(scope: RunScope, input: SyncInput, down: RunLedger, up: RunLedger): void {
-  const { ledger, deps } = scope;
-  const ids = [down, up]
-    .filter(({ plan }) => plan.state() !== 'absent')
-    .flatMap(({ items }) => [...items.each({ kind: 'document', states: ['done'] })]);
-  if (ids.length === 0) return;
-  const reader = openHere(deps, input);
-  try {
-    const bodies = ids.flatMap(({ id, sha256Hex: version }): KeptBody[] => {
+function keepAgreedBodies(
+  { dataset }: RunLedger,
+  reader: DatasetReader,
+  transfers: readonly RunLedger[],
+): void {
+  const bodies = inBatches<KeptBody>((batch) => dataset.baseBodies.keep(batch, MAX_BASE_BODIES_BYTES));
+  for (const { plan, items } of transfers) {
+    if (plan.state() === 'absent') continue;
+    for (const { id, sha256Hex: version } of items.each({ kind: 'document', states: ['done'] })) {
       const text = reader.document(id)?.text;
-      return text === undefined || version === null ? [] : [{ id, version, text }];
-    });
-    ledger.dataset.baseBodies.keep(bodies, MAX_BASE_BODIES_BYTES);
-  } finally {
-    reader.close();
+      if (text !== undefined && version !== null) bodies.add({ id, version, text });
+    }
   }
+  bodies.flush();
 }
 
 function forgetBothDeleted({ sync, dataset, runKey }: RunLedger): void {
@@ -112,9 +118,8 @@ function forgetBothDeleted({ sync, dataset, runKey }: RunLedger): void {
   }
 }
 
-/** What the clients' next sync starts from: ids that both sides are known to hold, and what the folder holds. */
-function writeIndex({ ledger, deps }: RunScope, input: SyncInput): void {
-  const reader = openHere(deps, input);
+/** The clients' next sync starts from this: ids that both sides are known to hold, and ids of the folder. */
+function writeIndex(ledger: RunLedger, reader: DatasetReader, input: SyncInput): void {
   try {
     writeSyncIndex(input.datasetDir, {
       localIds: () => reader.documentIds(),
@@ -127,16 +132,12 @@ function writeIndex({ ledger, deps }: RunScope, input: SyncInput): void {
     if (!isCourierError(error, 'NDI_E_READ_ONLY')) throw error;
     const detail = `${input.datasetDir} cannot be written: the NDI clients do not know of this sync.`;
     ledger.problems.add({ kind: 'dataset', id: input.ndiDatasetId, code: error.code, detail });
-  } finally {
-    reader.close();
   }
 }
 
-const MOST_PROBLEMS = 100_000;
-
 function takeProblems(run: RunLedger, transfers: readonly RunLedger[]): void {
   for (const { problems } of transfers)
-    for (const problem of problems.list(MOST_PROBLEMS)) run.problems.add(problem);
+    for (const problem of problems.list(MOST_IN_REPORT)) run.problems.add(problem);
 }
 
 function resultOf(
@@ -151,7 +152,7 @@ function resultOf(
     .reduce((sum, totals) => sum + totals.documents.bytesDone + totals.files.bytesDone, 0);
   const documents = countsOf(ledger, transfers, 'document', input.dryRun);
   const files = countsOf(ledger, transfers, 'file', input.dryRun);
-  const notApproved = heldCount(ledger);
+  const notApproved = countDecisions(ledger, ({ isHeld }) => isHeld);
   const problemCount = ledger.problems.count();
   const isWhole = problemCount + documents.conflicts + files.conflicts + notApproved === 0;
   return {
@@ -174,21 +175,13 @@ function resultOf(
   };
 }
 
-const heldCount = ({ sync }: RunLedger): number =>
-  sync
-    .counts()
-    .filter(({ isHeld }) => isHeld)
-    .reduce((sum, { count }) => sum + count, 0);
-
-function listedOf({ sync }: RunLedger): SyncListed {
-  const of = (reasons: readonly string[] | null): number =>
-    sync
-      .counts()
-      .filter(({ action, reason }) => action === 'list' && (reasons?.includes(reason) ?? true))
-      .reduce((sum, { count }) => sum + count, 0);
-  const deletedHere = of(['deleted-here']);
-  const deletedThere = of(['deleted-there']);
-  return { deletedHere, deletedThere, other: of(null) - deletedHere - deletedThere };
+function listedOf(ledger: RunLedger): SyncListed {
+  const of = (reason: string): number =>
+    countDecisions(ledger, (row) => row.action === 'list' && row.reason === reason);
+  const deletedHere = of('deleted-here');
+  const deletedThere = of('deleted-there');
+  const all = countDecisions(ledger, ({ action }) => action === 'list');
+  return { deletedHere, deletedThere, other: all - deletedHere - deletedThere };
 }
 
 /** In a dry run, what would become of the items. */

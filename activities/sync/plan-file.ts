@@ -6,22 +6,6 @@ import { RUN_FACTS } from '../../ledger/fact-keys.ts';
 import type { SyncInput } from '../../workflows/contracts/index.ts';
 import type { RunScope } from '../deps.ts';
 
-export const PLAN_ACTIONS = [
-  'upload',
-  'download',
-  'update-cloud',
-  'update-local',
-  'update-both',
-  'add-both',
-  'delete-cloud',
-  'delete-local',
-  'keep-both',
-  'merge',
-  'conflict',
-  'forget',
-  'list',
-] as const;
-
 /** Writes the file whole or not at all. Only its owner can read it: names of documents may be private. */
 export async function writePlanFile(scope: RunScope, input: SyncInput): Promise<string> {
   const path = input.planFile ?? join(scope.deps.previewsDir, `${scope.ref.runKey}.plan.json`);
@@ -49,7 +33,7 @@ function* planText({ ledger, ref }: RunScope, input: SyncInput): Generator<strin
     yield `${JSON.stringify(head).slice(0, -1)},"items":[`;
     let separator = '';
     for (const kind of ['document', 'file'] as const) {
-      for (const decision of ledger.sync.decisions({ kind, actions: PLAN_ACTIONS, held: true })) {
+      for (const decision of ledger.sync.decisions({ kind, held: true })) {
         const { id, action, reason, name, local, cloud, base } = decision;
         yield `${separator}\n${JSON.stringify({ kind, id, name, action, reason, local, cloud, base })}`;
         separator = ',';

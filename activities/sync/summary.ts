@@ -1,6 +1,7 @@
 /** The sums of a sync: of its decisions, and of the plans of its two transfers. */
 import { RUN_FACTS } from '../../ledger/fact-keys.ts';
 import type { RunLedger } from '../../ledger/run-ledger.ts';
+import type { DecisionCount } from '../../ledger/sync-ledger.ts';
 import type { ItemKind } from '../../ledger/types.ts';
 import type { SyncAction } from '../../sync/types.ts';
 import type { PlanSummary } from '../../workflows/steps.ts';
@@ -30,6 +31,13 @@ export const UP_ACTIONS = [
 export const DELETE_ACTIONS = ['delete-local', 'delete-cloud'] as const satisfies readonly KeptAction[];
 
 const MOVES = new Set<string>([...DOWN_ACTIONS, ...UP_ACTIONS, ...DELETE_ACTIONS]);
+
+/** How many decisions of the run are such. */
+export const countDecisions = ({ sync }: RunLedger, isSuch: (row: DecisionCount) => boolean): number =>
+  sync
+    .counts()
+    .filter(isSuch)
+    .reduce((sum, { count }) => sum + count, 0);
 
 /** Progress of the whole: items that need nothing count as skipped, moves as open until they are done. */
 export function summaryOf(run: RunLedger, transfers: readonly RunLedger[] = []): PlanSummary {
