@@ -6,7 +6,6 @@
  * forgotten, and each boundary is a test with a name. Each has a site, a dataset and a cloud dataset of its
  * own; all run side by side, because each waits for the server to notice that a process is dead.
  */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openLedger } from '../../ledger/open.ts';
@@ -15,7 +14,8 @@ import { makeDataset } from '../../ndi/synthetic/dataset.ts';
 import type { TransferResult, UploadStrategy } from '../../workflows/contracts/index.ts';
 import type { RunRef } from '../../workflows/steps.ts';
 import { bytesOf, createSlots, expectDownloaded, expectUploadedOnce, within } from '../support/crash.ts';
-import type { CrashPoint, WorkerSite } from '../support/crashing-worker.ts';
+import type { WorkerSite } from '../support/crashing-worker.ts';
+import { type Boundary, boundaryName, dieAt } from '../support/dying-worker.ts';
 import { type StepCall, stepCalls } from '../support/history.ts';
 import { createLab, type Lab, TEST_TUNING } from '../support/lab.ts';
 import { startWorkerProcess } from '../support/worker-process.ts';
@@ -28,7 +28,6 @@ const SLACK_BYTES = 4_000;
 /** Processes at once that are on their way to their death. */
 const DYING_AT_ONCE = 4;
 
-const DEATH_WITHIN_MS = 60_000;
 /**
  * The server takes 20 s to notice that a process is dead; a step that failed meanwhile waits for its next
  * try.
@@ -37,8 +36,6 @@ const ENDS_WITHIN_MS = 90_000;
 /** All scenarios start at once, and most of this time is spent waiting for a slot to die in. */
 const SCENARIO_WITHIN_MS = 600_000;
 
-type Boundary = Omit<CrashPoint, 'markerPath'>;
-const label = ({ step, call, when }: Boundary): string => `${when} ${step} ${call}`;
 const boundariesOf = (calls: readonly StepCall[]): Boundary[] =>
   calls.flatMap(({ step, call }) => [
     { step, call, when: 'before' },
@@ -95,23 +92,7 @@ describe('a worker killed at a boundary', async () => {
     start: () => Promise<{ result(): Promise<TransferResult> }>,
   ): Promise<TransferResult> {
     const handle = await start();
-    if (boundary !== undefined) {
-      const markerPath = `${site.homeDir}-died`;
-      await slot(async () => {
-        const worker = await startWorkerProcess({
-          roles: ['site'],
-          controlQueue: lab.queue,
-          sites: [site],
-          crash: { ...boundary, markerPath },
-        });
-        try {
-          expect(await within(DEATH_WITHIN_MS, 'It reaches its crash point', worker.exited)).toBe('SIGKILL');
-        } finally {
-          await worker.kill();
-        }
-      });
-      expect(readFileSync(markerPath, 'utf8').trim()).toBe(label({ ...boundary }));
-    }
+    if (boundary !== undefined) await slot(() => dieAt(lab.queue, site, boundary));
     await survivor.serve(site);
     return within(ENDS_WITHIN_MS, 'The run ends', handle.result());
   }
@@ -207,7 +188,7 @@ describe('a worker killed at a boundary', async () => {
   // Each dataset that went up through a crash comes down through one: both ends are compared at once.
   for (const [n, { boundary, strategy, of, bytes }] of uploads.entries()) {
     const back = downs[n];
-    const where = `${label(boundary)} of a ${strategy} upload${back === undefined ? '' : `, then ${label(back)} of the download`}`;
+    const where = `${boundaryName(boundary)} of a ${strategy} upload${back === undefined ? '' : `, then ${boundaryName(back)} of the download`}`;
     it.concurrent(
       `loses and doubles nothing, and sends again only what was in flight: ${where}`,
       async () => {

@@ -15,7 +15,8 @@ import type { DocumentFacts, JsonObject } from '../../ndi/document/types.ts';
 import { makeDataset } from '../../ndi/synthetic/dataset.ts';
 import type { SyncResult } from '../../workflows/contracts/index.ts';
 import { createSlots, within } from '../support/crash.ts';
-import type { CrashPoint, WorkerSite } from '../support/crashing-worker.ts';
+import type { WorkerSite } from '../support/crashing-worker.ts';
+import { type Boundary, boundaryName, dieAt } from '../support/dying-worker.ts';
 import { stepCalls } from '../support/history.ts';
 import { createLab, TEST_TUNING } from '../support/lab.ts';
 import {
@@ -34,15 +35,11 @@ import { startWorkerProcess } from '../support/worker-process.ts';
 /** A dead worker is noticed soon: nothing here keeps the thread for long. */
 const tuning = { ...TEST_TUNING, documentsPerUnit: 20, heartbeatTimeoutMs: 6_000 };
 const SCENARIOS_AT_ONCE = 6;
-const DEATH_WITHIN_MS = 60_000;
 const ENDS_WITHIN_MS = 60_000;
 const SCENARIO_WITHIN_MS = 600_000;
 
 const isExpendable = ({ className, files }: DocumentFacts): boolean =>
   files.length === 0 && !/subject|session|dataset/.test(className);
-
-type Boundary = Omit<CrashPoint, 'markerPath'>;
-const label = ({ step, call, when }: Boundary): string => `${when} ${step} ${call}`;
 
 describe('a worker killed amid a sync', async () => {
   const lab = await createLab({ worker: 'control' });
@@ -91,21 +88,7 @@ describe('a worker killed amid a sync', async () => {
   async function crashed(place: Place, boundary: Boundary | undefined): Promise<SyncResult> {
     const { site } = place;
     const handle = await start(place);
-    if (boundary !== undefined) {
-      const markerPath = `${site.homeDir}-died`;
-      const worker = await startWorkerProcess({
-        roles: ['site'],
-        controlQueue: lab.queue,
-        sites: [site],
-        crash: { ...boundary, markerPath },
-      });
-      try {
-        expect(await within(DEATH_WITHIN_MS, 'It reaches its crash point', worker.exited)).toBe('SIGKILL');
-      } finally {
-        await worker.kill();
-      }
-      expect(readFileSync(markerPath, 'utf8').trim()).toBe(label(boundary));
-    }
+    if (boundary !== undefined) await dieAt(lab.queue, site, boundary);
     await survivor.serve(site);
     return within(ENDS_WITHIN_MS, 'The run ends', handle.result());
   }
@@ -192,7 +175,7 @@ describe('a worker killed amid a sync', async () => {
 
   for (const boundary of boundaries) {
     it.concurrent(
-      `loses and doubles nothing: ${label(boundary)}`,
+      `loses and doubles nothing: ${boundaryName(boundary)}`,
       async () => {
         await slot(async () => {
           const place = await changedPlace();
