@@ -1,6 +1,6 @@
 /**
- * Start of a command, against bare Node.js in turns: `npm run build && node bench/start.ts [--rounds N]`. Of the
- * built package, without a service, in a state folder of its own. Aim: 0.4 s.
+ * Start of a command, against bare Node.js in turns: `npm run build && node bench/start.ts [--rounds N]`. Of
+ * the built package, without a service, in a state folder of its own. Aim: 0.4 s.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -109,7 +109,7 @@ export interface Courier {
   previewDownload(options: DownloadOptions): Promise<RunHandle<PreviewResult>>;
   /** Fetches binaries of a dataset that is here without them, or lets go of binaries that the cloud has. */
   files(options: FilesOptions): Promise<RunHandle<FilesResult>>;
-  /** Brings a folder and its cloud dataset to the same state; attaches to the sync that is going on for it. */
+  /** Brings a folder and its cloud dataset to the same state; attaches to the sync that goes on for it. */
   sync(options: SyncOptions): Promise<RunHandle<SyncResult>>;
   /** Says what a sync would do; the plan by item is in the file that the result names. */
   diff(options: SyncOptions): Promise<RunHandle<DiffResult>>;

@@ -91,8 +91,8 @@ export async function unlinkDataset(context: Context, dir: string): Promise<Unli
 const HOLD_MS = 60_000;
 
 /**
- * Does something that no run may see half done, under the lease of the dataset: a run reads the link once and works
- * with it. A lease that has run out belongs to a run that may still be parked. It is left as it is: taking it
+ * Does something that no run may see half done, under the lease of the dataset: a run reads the link once
+ * and works with it. A lease that has run out belongs to a run that may still be parked. It is left as it is: taking it
  * would end that run.
  * @throws NDI_E_DATASET_IN_USE while a run works on the dataset
  */

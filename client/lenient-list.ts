@@ -1,6 +1,6 @@
 /**
- * Lists of runs that one bad memo does not end. Every user of the computer can start a run on an open server, and
- * give it a memo that no key decodes; the SDK's own list ends with an error there.
+ * Lists of runs that one bad memo does not end. Every user of the computer can start a run on an open server,
+ * and give it a memo that no key decodes; the SDK's own list ends with an error there.
  */
 import { type Client, WorkflowClient } from '@temporalio/client';
 import type { Payload, PayloadCodec } from '@temporalio/common';

@@ -1,6 +1,6 @@
 /**
- * Alerts: one when nights have gone wrong, one when they are well again. By webhook, by mail, by a command, or
- * by several of them. Addresses and passwords are read here, at the site, and appear nowhere else.
+ * Alerts: one when nights have gone wrong, one when they are well again. By webhook, by mail, by a command,
+ * or by several of them. Addresses and passwords are read here, at the site, and appear nowhere else.
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';

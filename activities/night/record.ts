@@ -4,7 +4,8 @@ import type { NightOutcome, NightRecord } from '../../workflows/contracts/index.
 export type Alert = 'bad-nights' | 'well-again';
 
 /**
- * Leftovers (conflicts, single items) are no bad night: they wait in their inbox. A quiet success is recorded.
+ * Leftovers (conflicts, single items) are no bad night: they wait in their inbox. A quiet success is
+ * recorded.
  */
 export function nextRecord(
   before: NightRecord | undefined,

@@ -4,7 +4,7 @@ import { freeSpace } from '../../disk/free-space.ts';
 import type { RoomWatch } from '../../workflows/steps.ts';
 import type { StepContext } from '../deps.ts';
 
-/** Each watch holds one of the worker's places for steps; the others must stay free for runs that can go on. */
+/** Each watch holds one of the worker's places for steps; the others stay free for runs that can go on. */
 const MAX_WATCHES = 4;
 /** More room than this has come: a person or a program has cleaned up. */
 const GROWTH_BYTES = 1024 * 1024;
@@ -18,7 +18,7 @@ export async function awaitRoom({ signal }: StepContext, watch: RoomWatch): Prom
   try {
     const { path, freeBytes } = watch.room;
     const needed = freeBytes ?? (await freeSpace(path)) + GROWTH_BYTES;
-    // First a pause: a quota may refuse what the disk seems to have room for, and the step would fail at once.
+    // First a pause: a quota may refuse what the disk seems to have room for; the step would fail at once.
     do await sleep(watch.lookEveryMs, undefined, { signal });
     while ((await freeSpace(path)) < needed);
     return true;
